@@ -1,0 +1,385 @@
+"""Security schemes: callables that read credentials from a connection, for `Depends` and `Security`.
+
+A scheme only finds the credentials; the application decides whether they are good. Compare a secret in
+constant time, and as bytes: `secrets.compare_digest` raises for text that is not ASCII, and clients send any:
+
+    key_scheme = APIKeyQuery(name="api_key")
+
+    async def client(key: Annotated[str, Depends(key_scheme)]) -> None:
+        if not secrets.compare_digest(key.encode(), EXPECTED_KEY.encode()):
+            raise HTTPException(403)
+
+The schemes, their constructors and their answers are those of `fastapi.security`, except `SubprotocolBearer`,
+which FastAPI does not have. `scheme_name`, `description`, URLs and the like describe a scheme to people and
+tools; nothing here reads them, and there is no OpenAPI `model`.
+"""
+
+import re
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+
+__all__ = [
+    "APIKeyCookie",
+    "APIKeyHeader",
+    "APIKeyQuery",
+    "HTTPAuthorizationCredentials",
+    "HTTPBasic",
+    "HTTPBasicCredentials",
+    "HTTPBearer",
+    "HTTPDigest",
+    "OAuth2AuthorizationCodeBearer",
+    "OAuth2PasswordBearer",
+    "OpenIdConnect",
+    "SecurityBase",
+    "SubprotocolBearer",
+    "SubprotocolCredentials",
+]
+
+CredentialsT = TypeVar("CredentialsT")
+
+#: RFC 9110 `token`: what a header's name and (RFC 6455, section 4.1) a subprotocol consist of.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BASE64URL = re.compile(r"[0-9A-Za-z_-]+")
+
+
+class SecurityBase(Generic[CredentialsT]):
+    """Base of every scheme: awaited with a connection, gives its credentials.
+
+    A scheme of your own overrides `credentials`. Schemes compare by identity: two instances are two
+    dependencies.
+
+    Parameters: `scheme_name`, the scheme's name (default: the class's); `description`, free text;
+    `auto_error`, whether a connection without credentials is refused (True) or gives None (False: optional
+    authentication, or one scheme of several).
+    Raises, when awaited: `starlette.exceptions.HTTPException` 401 with `WWW-Authenticate`.
+    """
+
+    #: The value of `WWW-Authenticate` when the connection is refused.
+    challenge: str = "Bearer"
+
+    def __init__(
+        self, *, scheme_name: str | None = None, description: str | None = None, auto_error: bool = True
+    ) -> None:
+        self.scheme_name = scheme_name or type(self).__name__
+        self.description = description
+        self.auto_error = auto_error
+
+    async def __call__(self, connection: HTTPConnection) -> CredentialsT | None:
+        credentials = self.credentials(connection)
+        if credentials is None and self.auto_error:
+            raise self.make_not_authenticated_error()
+        return credentials
+
+    def credentials(self, connection: HTTPConnection) -> CredentialsT | None:
+        """The credentials the connection carries, or None where it carries none."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it reads its credentials")
+
+    def make_not_authenticated_error(self) -> HTTPException:
+        """The refusal; override it for another status, detail or challenge."""
+        return HTTPException(401, detail="Not authenticated", headers={"WWW-Authenticate": self.challenge})
+
+
+class _APIKey(SecurityBase[str]):
+    # HTTP demands a challenge with every 401 and knows none for API keys; this is FastAPI's.
+    challenge = "APIKey"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        self.name = name
+
+
+class APIKeyQuery(_APIKey):
+    """The key in the query parameter `name`, as text; an empty one counts as absent."""
+
+    def credentials(self, connection: HTTPConnection) -> str | None:
+        return connection.query_params.get(self.name) or None
+
+
+class APIKeyHeader(_APIKey):
+    """The key in the header `name` (letter case does not matter), as text; an empty one counts as absent."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(
+                f"APIKeyHeader(name={name!r}): no header can have this name; use letters, digits and '-'"
+            )
+        super().__init__(name=name, scheme_name=scheme_name, description=description, auto_error=auto_error)
+
+    def credentials(self, connection: HTTPConnection) -> str | None:
+        return connection.headers.get(self.name) or None
+
+
+class APIKeyCookie(_APIKey):
+    """The key in the cookie `name`, as text; an empty one counts as absent."""
+
+    def credentials(self, connection: HTTPConnection) -> str | None:
+        return connection.cookies.get(self.name) or None
+
+
+class HTTPBasicCredentials(BaseModel):
+    """What `HTTPBasic` gives."""
+
+    username: str
+    password: str
+
+
+class HTTPAuthorizationCredentials(BaseModel):
+    """What `HTTPBearer` and `HTTPDigest` give: `Authorization` split at its first space."""
+
+    scheme: str
+    credentials: str
+
+
+class HTTPBasic(SecurityBase[HTTPBasicCredentials]):
+    """HTTP Basic (RFC 7617): `HTTPBasicCredentials` from `Authorization: Basic <base64 of user:password>`.
+
+    Parameters: `realm`, named in the challenge; else as `SecurityBase`. Credentials that are malformed or not
+    ASCII are refused even with `auto_error=False`, as in FastAPI.
+    Raises: ValueError for a realm that cannot stand in a header.
+    """
+
+    def __init__(
+        self,
+        *,
+        scheme_name: str | None = None,
+        realm: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        if realm and not (realm.isascii() and realm.isprintable() and '"' not in realm and "\\" not in realm):
+            raise ValueError(
+                f"HTTPBasic(realm={realm!r}): use printable ASCII without quotes and backslashes"
+            )
+        self.realm = realm
+        self.challenge = f'Basic realm="{realm}"' if realm else "Basic"
+
+    def credentials(self, connection: HTTPConnection) -> HTTPBasicCredentials | None:
+        scheme, value = _authorization(connection)
+        if scheme.lower() != "basic":
+            return None
+        try:
+            username, separator, password = b64decode(value).decode("ascii").partition(":")
+        except ValueError as error:
+            raise self.make_not_authenticated_error() from error
+        if not separator:
+            raise self.make_not_authenticated_error()
+        return HTTPBasicCredentials(username=username, password=password)
+
+
+class _HTTPCredentials(SecurityBase[HTTPAuthorizationCredentials]):
+    def credentials(self, connection: HTTPConnection) -> HTTPAuthorizationCredentials | None:
+        scheme, value = _authorization(connection)
+        if not value or scheme.lower() != self.challenge.lower():
+            return None
+        return HTTPAuthorizationCredentials(scheme=scheme, credentials=value)
+
+
+class HTTPBearer(_HTTPCredentials):
+    """A bearer token (RFC 6750): `HTTPAuthorizationCredentials` from `Authorization: Bearer <token>`.
+
+    Parameters: `bearerFormat`, a hint such as "JWT"; else as `SecurityBase`.
+    """
+
+    def __init__(
+        self,
+        *,
+        bearerFormat: str | None = None,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        self.bearerFormat = bearerFormat
+
+
+class HTTPDigest(_HTTPCredentials):
+    """HTTP Digest (RFC 7616): `HTTPAuthorizationCredentials` with the unparsed digest.
+
+    As in FastAPI it reads the header and nothing more: checking the digest and sending a challenge with a
+    nonce (override `make_not_authenticated_error`) are up to the application.
+    """
+
+    challenge = "Digest"
+
+
+class _OAuth2Bearer(SecurityBase[str]):
+    def credentials(self, connection: HTTPConnection) -> str | None:
+        scheme, token = _authorization(connection)
+        return token if scheme.lower() == "bearer" else None
+
+
+class OAuth2PasswordBearer(_OAuth2Bearer):
+    """OAuth2, password flow: the token of `Authorization: Bearer <token>`, as text.
+
+    A header without a token gives the empty text, as in FastAPI.
+    Parameters: `tokenUrl` and `refreshUrl`, where clients get tokens; `scopes`, name -> description; else as
+    `SecurityBase`.
+    """
+
+    def __init__(
+        self,
+        tokenUrl: str,
+        scheme_name: str | None = None,
+        scopes: Mapping[str, str] | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+        refreshUrl: str | None = None,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        self.tokenUrl = tokenUrl
+        self.refreshUrl = refreshUrl
+        self.scopes = dict(scopes or {})
+
+
+class OAuth2AuthorizationCodeBearer(_OAuth2Bearer):
+    """OAuth2, authorization code flow: the token of `Authorization: Bearer <token>`, as text.
+
+    Parameters: `authorizationUrl`, where users log in; else as `OAuth2PasswordBearer`.
+    """
+
+    def __init__(
+        self,
+        authorizationUrl: str,
+        tokenUrl: str,
+        refreshUrl: str | None = None,
+        scheme_name: str | None = None,
+        scopes: Mapping[str, str] | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        self.authorizationUrl = authorizationUrl
+        self.tokenUrl = tokenUrl
+        self.refreshUrl = refreshUrl
+        self.scopes = dict(scopes or {})
+
+
+class OpenIdConnect(SecurityBase[str]):
+    """OpenID Connect: the whole `Authorization` header, as text.
+
+    Parameters: `openIdConnectUrl`, the provider's discovery document; else as `SecurityBase`.
+    """
+
+    def __init__(
+        self,
+        *,
+        openIdConnectUrl: str,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        self.openIdConnectUrl = openIdConnectUrl
+
+    def credentials(self, connection: HTTPConnection) -> str | None:
+        return connection.headers.get("Authorization") or None
+
+
+@dataclass(frozen=True, slots=True)
+class SubprotocolCredentials:
+    """What `SubprotocolBearer` gives: the decoded token, and the subprotocol for `websocket.accept()`."""
+
+    token: str = field(repr=False)
+    subprotocol: str
+
+
+class SubprotocolBearer(SecurityBase[SubprotocolCredentials]):
+    """A bearer token among the offered subprotocols: browsers cannot set any other header of a WebSocket.
+
+    The client offers the token after `name` and a dot, or as the offer that follows `name`; base64url without
+    padding, because a subprotocol has no room for `/`, `=` and more that tokens are made of. In a browser:
+
+        new WebSocket(url, ["chat", "bearer." + base64url(token)])
+        new WebSocket(url, ["chat", "bearer", base64url(token)])
+
+    The server must select one of the offers, or browsers drop the connection:
+
+        bearer = SubprotocolBearer(subprotocols=["chat"])
+        Bearer = Annotated[SubprotocolCredentials, Depends(bearer)]
+
+        async def chat(websocket: WebSocket, credentials: Bearer) -> None:
+            await websocket.accept(subprotocol=credentials.subprotocol)
+
+    `subprotocol` is the first of `subprotocols` that the client offered, else `name` where it was offered,
+    else the offer with the token, which then goes back to the client.
+
+    Parameters: `name`, the token's mark (Kubernetes has "base64url.bearer.authorization.k8s.io");
+    `subprotocols`, those the application speaks, preferred first; `base64url`, False where clients offer the
+    token as it is (a JWT fits); else as `SecurityBase`. A malformed, empty or second token counts as none.
+    Raises: ValueError for a `name` or subprotocol that no client can offer.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "bearer",
+        subprotocols: Iterable[str] = (),
+        base64url: bool = True,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        auto_error: bool = True,
+    ) -> None:
+        super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
+        if isinstance(subprotocols, str):
+            raise ValueError(f"SubprotocolBearer(subprotocols={subprotocols!r}): write [{subprotocols!r}]")
+        self.name = name
+        self.subprotocols = tuple(subprotocols)
+        self.base64url = base64url
+        for subprotocol in (name, *self.subprotocols):
+            if not _TOKEN.fullmatch(subprotocol):
+                raise ValueError(
+                    f"SubprotocolBearer: no client can offer the subprotocol {subprotocol!r};"
+                    " use letters, digits and any of !#$%&'*+-.^_`|~"
+                )
+
+    def credentials(self, connection: HTTPConnection) -> SubprotocolCredentials | None:
+        offers: list[str] = connection.scope.get("subprotocols") or []
+        mark = f"{self.name}."
+        marked = [offer for offer in offers if offer.startswith(mark)]
+        tokens = [offer.removeprefix(mark) for offer in marked] or [
+            following for offer, following in pairwise(offers) if offer == self.name
+        ]
+        if len(tokens) != 1:
+            return None
+        token = _base64url_text(tokens[0]) if self.base64url else tokens[0]
+        if not token:
+            return None
+        choices = (*self.subprotocols, self.name, *marked)
+        return SubprotocolCredentials(token, next(choice for choice in choices if choice in offers))
+
+
+def _authorization(connection: HTTPConnection) -> tuple[str, str]:
+    scheme, _, value = connection.headers.get("Authorization", "").partition(" ")
+    return scheme, value.strip()
+
+
+def _base64url_text(encoded: str) -> str | None:
+    # The decoder passes over characters it does not know, so the alphabet is checked before.
+    if not _BASE64URL.fullmatch(encoded):
+        return None
+    try:
+        return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except ValueError:
+        return None
