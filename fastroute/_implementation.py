@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 __all__ = ["IMPLEMENTATION", "KERNELS", "REASON", "PathMatcher", "child_scope", "route_path"]
@@ -14,25 +15,39 @@ KERNELS = {
 }
 
 
-def _choose() -> tuple[Literal["cython", "python"], str]:
-    required = os.environ.get("FASTROUTE_REQUIRE_EXTENSIONS") == "1"
+def _import_error() -> ImportError | None:
+    try:
+        for kernel in KERNELS:
+            import_module(f"fastroute._{kernel}_c")
+    except ImportError as error:
+        return error
+    return None
+
+
+def _reason_for_python() -> str | None:
     if os.environ.get("FASTROUTE_NO_EXTENSIONS") == "1":
-        reason = "FASTROUTE_NO_EXTENSIONS=1"
-    elif sys.implementation.name != "cpython":
-        reason = f"{sys.implementation.name} is not CPython"
-    else:
-        try:
-            for kernel in KERNELS:
-                import_module(f"fastroute._{kernel}_c")
-        except ImportError as error:
-            reason = f"the compiled kernels cannot be imported: {error}"
-        else:
-            return "cython", "the compiled kernels are installed"
-    if required:
+        return "FASTROUTE_NO_EXTENSIONS=1"
+    if sys.implementation.name != "cpython":
+        return f"{sys.implementation.name} is not CPython"
+    error = _import_error()
+    if error is None:
+        return None
+    # Only a source tree has them: `python -m` puts the current folder before the installed package.
+    if any(Path(__file__).parent.glob("_*_c.pyx")):
+        return f"this source tree is not built; python -P runs the installed package: {error}"
+    return f"the compiled kernels cannot be imported: {error}"
+
+
+def _choose() -> tuple[Literal["cython", "python"], str]:
+    reason = _reason_for_python()
+    if reason is None:
+        return "cython", "the compiled kernels are installed"
+    if os.environ.get("FASTROUTE_REQUIRE_EXTENSIONS") == "1":
         raise ImportError(f"FASTROUTE_REQUIRE_EXTENSIONS=1, but fastroute would run pure Python: {reason}")
     return "python", reason
 
 
+#: Which twin runs, and why.
 IMPLEMENTATION, REASON = _choose()
 
 if TYPE_CHECKING or IMPLEMENTATION == "python":

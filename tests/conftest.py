@@ -2,47 +2,83 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import fastroute
-from fastroute import _implementation
+from fastroute import _implementation, _info
 
 TWINS = {"cython": "_c", "python": "_py"}
 
+# Neither profile watches the clock: the machine may be busy. "ci" draws the same examples in every run.
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("long", settings.get_profile("ci"), derandomize=False, max_examples=5_000)
+settings.load_profile(os.environ.get("FASTROUTE_HYPOTHESIS_PROFILE", "ci"))
 
-def _twin_error(twin: str) -> ImportError | None:
+
+def _kernels(twin: str) -> dict[str, ModuleType] | ImportError:
     try:
-        for kernel in _implementation.KERNELS:
-            import_module(f"fastroute._{kernel}{TWINS[twin]}")
+        return {name: import_module(f"fastroute._{name}{TWINS[twin]}") for name in _implementation.KERNELS}
     except ImportError as error:
         return error
-    return None
 
 
-def pytest_report_header() -> str:
-    return f"fastroute {fastroute.__version__}: {fastroute.IMPLEMENTATION} ({_implementation.REASON})"
+KERNELS_OF_TWIN = {twin: _kernels(twin) for twin in TWINS}
 
 
-@pytest.fixture(params=list(TWINS), autouse=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
+    if isinstance(KERNELS_OF_TWIN["cython"], dict):
+        _refuse_stale(KERNELS_OF_TWIN["cython"])
+
+
+def _refuse_stale(kernels: dict[str, ModuleType]) -> None:
+    """A source beside its extension means a build in place, which nothing but this keeps up to date."""
+    for name, module in kernels.items():
+        extension = Path(str(module.__file__))
+        source = extension.with_name(f"_{name}_c.pyx")
+        if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
+            raise pytest.UsageError(f"{extension} is older than {source}: build again (pip install -e .)")
+
+
+def pytest_report_header() -> list[str]:
+    return [f"{label}: {text}" for label, text in _info.facts().items()]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("once") is None:
+        metafunc.parametrize("implementation", list(TWINS), indirect=True)
+
+
+@pytest.fixture(autouse=True)
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The twin under test: `cython` or `python`."""
-    twin: str = request.param
-    error = _twin_error(twin)
-    if error is not None:
+    """The twin under test, `cython` or `python`, here and in every Python that the test starts."""
+    twin: str = getattr(request, "param", fastroute.IMPLEMENTATION)
+    kernels = KERNELS_OF_TWIN[twin]
+    if isinstance(kernels, ImportError):
         if os.environ.get("FASTROUTE_REQUIRE_EXTENSIONS") == "1":
-            pytest.fail(f"FASTROUTE_REQUIRE_EXTENSIONS=1, but a kernel is missing: {error}")
-        pytest.skip(f"the {twin} kernels are not built: {error}")
+            pytest.fail(f"FASTROUTE_REQUIRE_EXTENSIONS=1, but a kernel is missing: {kernels}")
+        pytest.skip(f"the {twin} kernels are not built: {kernels}")
     monkeypatch.setattr(_implementation, "IMPLEMENTATION", twin)
     monkeypatch.setattr(fastroute, "IMPLEMENTATION", twin)
-    users = [module for name, module in sys.modules.items() if name.partition(".")[0] == "fastroute"]
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "1" if twin == "python" else "0")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "1" if twin == "cython" else "0")
     for kernel, names in _implementation.KERNELS.items():
-        own = import_module(f"fastroute._{kernel}{TWINS[twin]}")
-        for module in users:
-            if module.__name__.endswith(("_c", "_py")):
-                continue
+        for module in _users():
             for name in names:
                 if hasattr(module, name):
-                    monkeypatch.setattr(module, name, getattr(own, name))
+                    monkeypatch.setattr(module, name, getattr(kernels[kernel], name))
     return twin
+
+
+def _users() -> Iterator[ModuleType]:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "fastroute" and not name.endswith(("_c", "_py")):
+            yield module

@@ -1,0 +1,64 @@
+"""The command line: `python -m fastroute`, or the script `fastroute`."""
+
+import argparse
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+from . import __version__
+
+__all__ = ["main"]
+
+
+class Command(NamedTuple):
+    """Lives in the module `fastroute._<name>`, as `add_arguments(parser)` and `run(arguments) -> int`."""
+
+    summary: str
+    extra: str | None = None
+
+
+COMMANDS = {
+    "info": Command("say which version and implementation runs here, and why"),
+}
+
+
+def _load(name: str) -> ModuleType:
+    extra = COMMANDS[name].extra
+    try:
+        return import_module(f"fastroute._{name}")
+    except ModuleNotFoundError as error:
+        if extra is None or error.name is None or error.name.partition(".")[0] == "fastroute":
+            raise
+        raise SystemExit(f"fastroute {name} needs {error.name}: pip install 'fastroute[{extra}]'") from error
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code.
+
+    Only the module of the command that was asked for is imported, so that what one command needs is never
+    missed by another.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    asked = next((argument for argument in argv if argument in COMMANDS), None)
+    parser = argparse.ArgumentParser(prog="python -m fastroute", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"fastroute {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(
+            name,
+            help=command.summary,
+            description=command.summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == asked:
+            module = _load(name)
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    arguments = parser.parse_args(argv)
+    code: int = arguments.run(arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
