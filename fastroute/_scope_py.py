@@ -1,11 +1,12 @@
 """From a scope to the path that routes match, and from a match to the child scope (pure twin)."""
 
+from collections.abc import MutableMapping
 from typing import Any
 
 __all__ = ["child_scope", "route_path"]
 
 
-def route_path(scope: dict[str, Any]) -> str:
+def route_path(scope: MutableMapping[str, Any]) -> str:
     """The path below `root_path`: `starlette._utils.get_route_path`."""
     path: str = scope["path"]
     root_path: str = scope.get("root_path", "")
@@ -18,7 +19,7 @@ def route_path(scope: dict[str, Any]) -> str:
     return path
 
 
-def child_scope(scope: dict[str, Any], params: dict[str, Any], endpoint: Any, route: Any) -> dict[str, Any]:
+def child_scope(scope: MutableMapping[str, Any], params: dict[str, Any], endpoint: Any, route: Any) -> dict[str, Any]:
     """What a match adds to the scope; `params` are merged over the path parameters already there."""
     path_params = dict(scope.get("path_params", {}))
     path_params.update(params)

@@ -1,0 +1,72 @@
+"""Every error of the package; each carries its data."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["DeclarationError", "DependencyScopeError", "WebSocketRequestValidationError", "describe"]
+
+
+def describe(call: Callable[..., Any]) -> str:
+    """`module.name (file:line)` of a callable, as far as it has them."""
+    function = inspect.unwrap(getattr(call, "func", call))
+    named = function if hasattr(function, "__qualname__") else type(function)
+    if inspect.isclass(named):
+        function = named.__init__ if named is function else named.__call__
+    code = getattr(function, "__code__", None)
+    where = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+    return f"{named.__module__}.{named.__qualname__}{where}"
+
+
+class DeclarationError(ValueError):
+    """A route, endpoint or dependency is declared in a way that cannot work.
+
+    Attributes:
+        call: the endpoint or dependency with the mistake.
+        parameter: the name of the parameter, or None where the mistake is not about one.
+        problem: what is wrong, and what to write instead.
+    """
+
+    def __init__(self, call: Callable[..., Any], parameter: str | None, problem: str) -> None:
+        self.call = call
+        self.parameter = parameter
+        self.problem = problem
+        about = "" if parameter is None else f"parameter {parameter!r}: "
+        super().__init__(f"{describe(call)}: {about}{problem}")
+
+
+class DependencyScopeError(DeclarationError):
+    """A dependency or endpoint takes a value that is cleaned up before it is done with it."""
+
+
+class WebSocketRequestValidationError(Exception):
+    """The parameters of a connection are not what its route declares (`fastapi`'s exception of this name).
+
+    Attributes:
+        endpoint_function: the endpoint's name.
+        endpoint_path: "WS " and the route's path, with the path it is mounted at.
+        endpoint_file: the file that defines the endpoint.
+        endpoint_line: the line there.
+    """
+
+    def __init__(self, errors: Sequence[Any], *, endpoint_ctx: dict[str, Any] | None = None) -> None:
+        self._errors = errors
+        self.endpoint_ctx = endpoint_ctx
+        context = endpoint_ctx or {}
+        self.endpoint_function: str | None = context.get("function")
+        self.endpoint_path: str | None = context.get("path")
+        self.endpoint_file: str | None = context.get("file")
+        self.endpoint_line: int | None = context.get("line")
+
+    def errors(self) -> Sequence[Any]:
+        """One dict for each error, as pydantic's: `type`, `loc`, `msg`, `input` and where it has one `ctx`."""
+        return self._errors
+
+    def __str__(self) -> str:
+        count = len(self._errors)
+        lines = [f"{count} validation error{'' if count == 1 else 's'}:", *(f"  {error}" for error in self._errors)]
+        if self.endpoint_file and self.endpoint_line and self.endpoint_function:
+            lines.append(f'  File "{self.endpoint_file}", line {self.endpoint_line}, in {self.endpoint_function}')
+        if self.endpoint_path:
+            lines.append(f"    {self.endpoint_path}")
+        return "\n".join(lines)

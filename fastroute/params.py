@@ -1,0 +1,234 @@
+"""Declarations of what an endpoint or dependency wants: inert values, read once when a route is declared."""
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict, Unpack
+
+from pydantic import AliasChoices, AliasPath, Discriminator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+__all__ = [
+    "Concurrency",
+    "Cookie",
+    "Dependency",
+    "DependencyScope",
+    "Depends",
+    "Header",
+    "Param",
+    "ParamKeywords",
+    "Path",
+    "Place",
+    "Query",
+    "Security",
+    "SecurityBase",
+    "SecurityScopes",
+]
+
+#: Where a parameter is looked for; the first item of an error's `loc`.
+Place = Literal["path", "query", "header", "cookie"]
+
+#: How long the value of a `yield` dependency lives, shortest first.
+DependencyScope = Literal["handshake", "function", "request"]
+
+
+class ParamKeywords(TypedDict, total=False):
+    """Keywords of `Path`, `Query`, `Header` and `Cookie`: those of `pydantic.Field` that mean something here."""
+
+    default_factory: Callable[[], Any] | None
+    alias: str | None
+    alias_priority: int | None
+    validation_alias: str | AliasPath | AliasChoices | None
+    serialization_alias: str | None
+    title: str | None
+    description: str | None
+    gt: float | None
+    ge: float | None
+    lt: float | None
+    le: float | None
+    min_length: int | None
+    max_length: int | None
+    pattern: str | re.Pattern[str] | None
+    discriminator: str | Discriminator | None
+    strict: bool | None
+    validate_default: bool | None
+    union_mode: Literal["smart", "left_to_right"] | None
+    fail_fast: bool | None
+    multiple_of: float | None
+    allow_inf_nan: bool | None
+    max_digits: int | None
+    decimal_places: int | None
+    examples: list[Any] | None
+    deprecated: str | bool | None
+    json_schema_extra: dict[str, Any] | Callable[[dict[str, Any]], None] | None
+    regex: str | None
+    example: Any
+    openapi_examples: dict[str, Any] | None
+    include_in_schema: bool
+
+
+#: Keywords that FastAPI reads for its schema only: accepted, so that endpoints move here unchanged.
+_SCHEMA_ONLY = ("example", "openapi_examples", "include_in_schema")
+
+
+class Param(FieldInfo):  # type: ignore[misc]  # final for type checkers only; models must recognise it as a field
+    """One declared parameter: where it is looked for, and pydantic's constraints on it.
+
+    A `FieldInfo`, so that it also works inside a model (`Header(convert_underscores=False)` on one field of a
+    model that is read from headers).
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        default: Any = PydanticUndefined,
+        *,
+        convert_underscores: bool = False,
+        **keywords: Unpack[ParamKeywords],
+    ) -> None:
+        for keyword in _SCHEMA_ONLY:
+            keywords.pop(keyword, None)  # type: ignore[misc]  # each is a literal, only not in this line
+        regex = keywords.pop("regex", None)
+        if regex is not None:
+            warnings.warn("`regex` is deprecated, use `pattern`", DeprecationWarning, stacklevel=3)
+            keywords["pattern"] = regex
+        alias = keywords.get("alias")
+        if alias is not None:
+            keywords["validation_alias"] = keywords.get("validation_alias") or alias
+            keywords["serialization_alias"] = keywords.get("serialization_alias") or alias
+        super().__init__(default=default, **keywords)
+        self.in_ = place
+        self.convert_underscores = convert_underscores
+
+    def __repr__(self) -> str:
+        default = "" if self.default is PydanticUndefined else repr(self.default)
+        return f"{self.in_.capitalize()}({default})"
+
+
+def Path(default: Any = ..., **keywords: Unpack[ParamKeywords]) -> Any:
+    """Declare a parameter that the path template names (`fastapi.Path`).
+
+    Args:
+        default: only `...`: a path parameter is always there.
+        keywords: constraints and names as in `pydantic.Field`.
+
+    Raises:
+        ValueError: a default is given.
+    """
+    if default is not ... and default is not PydanticUndefined:
+        raise ValueError(f"Path({default!r}): a path parameter is always there, it cannot have a default")
+    return Param("path", **keywords)
+
+
+def Query(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) -> Any:
+    """Declare a parameter of the query string (`fastapi.Query`).
+
+    Args:
+        default: used where the client sends none; without it the parameter is required. In `Annotated`, write
+            the default with `=` behind the annotation instead.
+        keywords: constraints and names as in `pydantic.Field`.
+    """
+    return Param("query", default, **keywords)
+
+
+def Header(
+    default: Any = PydanticUndefined, *, convert_underscores: bool = True, **keywords: Unpack[ParamKeywords]
+) -> Any:
+    """Declare a parameter that is read from a header of the handshake (`fastapi.Header`).
+
+    Args:
+        default: used where the client sends none; without it the parameter is required.
+        convert_underscores: look for `x-token` where the parameter is called `x_token`. An alias is literal.
+        keywords: constraints and names as in `pydantic.Field`.
+    """
+    return Param("header", default, convert_underscores=convert_underscores, **keywords)
+
+
+def Cookie(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) -> Any:
+    """Declare a parameter that is read from a cookie of the handshake (`fastapi.Cookie`).
+
+    Args:
+        default: used where the client sends none; without it the parameter is required.
+        keywords: constraints and names as in `pydantic.Field`.
+    """
+    return Param("cookie", default, **keywords)
+
+
+@dataclass(frozen=True, eq=False)
+class Concurrency:
+    """At most `max_concurrency` calls at a time in one event loop; belongs to one `Depends()`, compared by identity."""
+
+    max_concurrency: int
+
+    def __post_init__(self) -> None:
+        limit = self.max_concurrency
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ValueError(f"max_concurrency must be an int of at least 1, not {limit!r}")
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """What `Depends()` and `Security()` declare."""
+
+    dependency: Callable[..., Any] | None = None
+    use_cache: bool = True
+    scope: DependencyScope | None = None
+    concurrency: Concurrency | None = None
+    scopes: Sequence[str] = field(default=())
+
+
+def Depends(
+    dependency: Callable[..., Any] | None = None,
+    *,
+    use_cache: bool = True,
+    scope: DependencyScope | None = None,
+    max_concurrency: int | None = None,
+) -> Any:
+    """Declare that a parameter is the result of a call (`fastapi.Depends`).
+
+    Args:
+        dependency: an async or sync function, a generator of either kind, a class, or any callable; without it,
+            the annotation of the parameter.
+        use_cache: call it once per connection and share the result; False calls it again for this parameter.
+        scope: when the clean-up of a `yield` dependency runs. "request" (the default) and "function": after the
+            endpoint, function before request, as in FastAPI. "handshake": as soon as all dependencies are
+            solved, before the endpoint starts.
+        max_concurrency: how many connections may be inside this dependency at a time (in one event loop).
+
+    Raises:
+        ValueError: `max_concurrency` is not an int of at least 1.
+    """
+    concurrency = None if max_concurrency is None else Concurrency(max_concurrency)
+    return Dependency(dependency, use_cache, scope, concurrency)
+
+
+def Security(
+    dependency: Callable[..., Any] | None = None, *, scopes: Sequence[str] | None = None, use_cache: bool = True
+) -> Any:
+    """Declare a dependency that needs OAuth2 scopes (`fastapi.Security`).
+
+    Args:
+        dependency: as in `Depends`.
+        scopes: what this dependency and all below it have to check; they read them from `SecurityScopes`.
+        use_cache: as in `Depends`; the result is shared between uses with the same scopes.
+    """
+    return Dependency(dependency, use_cache, scopes=tuple(scopes or ()))
+
+
+class SecurityBase:
+    """The base of every security scheme: its result is shared only between uses with the same scopes."""
+
+
+class SecurityScopes:
+    """The scopes that `Security()` asked for on the way to a dependency (`fastapi.security.SecurityScopes`).
+
+    Attributes:
+        scopes: outermost first, without duplicates.
+        scope_str: the scopes separated by spaces (RFC 6749, section 3.3).
+    """
+
+    def __init__(self, scopes: list[str] | None = None) -> None:
+        self.scopes = scopes or []
+        self.scope_str = " ".join(self.scopes)
