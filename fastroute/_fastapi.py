@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from .exceptions import WebSocketRequestValidationError
-from .params import Dependency, SecurityBase, SecurityScopes
+from .params import Dependency, SecurityScopes, UsesScopes
 
 __all__ = [
     "adopt",
@@ -47,7 +47,7 @@ def is_body(marker: object) -> bool:
 
 def is_security_scheme(call: object) -> bool:
     """Whether it is a security scheme, ours or FastAPI's."""
-    return isinstance(call, SecurityBase) or _is_a(call, "fastapi.security.base", "SecurityBase")
+    return isinstance(call, UsesScopes) or _is_a(call, "fastapi.security.base", "SecurityBase")
 
 
 def security_scopes_types() -> tuple[type[Any], ...]:

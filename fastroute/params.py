@@ -23,8 +23,8 @@ __all__ = [
     "Place",
     "Query",
     "Security",
-    "SecurityBase",
     "SecurityScopes",
+    "UsesScopes",
 ]
 
 #: Where a parameter is looked for; the first item of an error's `loc`.
@@ -217,8 +217,8 @@ def Security(
     return Dependency(dependency, use_cache, scopes=tuple(scopes or ()))
 
 
-class SecurityBase:
-    """The base of every security scheme: its result is shared only between uses with the same scopes."""
+class UsesScopes:
+    """Base of callables whose result is shared only between uses with the same scopes: the security schemes."""
 
 
 class SecurityScopes:

@@ -25,6 +25,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
+from .params import SecurityScopes, UsesScopes
+
 __all__ = [
     "APIKeyCookie",
     "APIKeyHeader",
@@ -38,6 +40,7 @@ __all__ = [
     "OAuth2PasswordBearer",
     "OpenIdConnect",
     "SecurityBase",
+    "SecurityScopes",
     "SubprotocolBearer",
     "SubprotocolCredentials",
 ]
@@ -49,7 +52,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BASE64URL = re.compile(r"[0-9A-Za-z_-]+")
 
 
-class SecurityBase(Generic[CredentialsT]):
+class SecurityBase(UsesScopes, Generic[CredentialsT]):
     """Base of every scheme: awaited with a connection, gives its credentials.
 
     A scheme of your own overrides `credentials`. Schemes compare by identity: two instances are two
@@ -121,9 +124,7 @@ class APIKeyHeader(_APIKey):
         auto_error: bool = True,
     ) -> None:
         if not _TOKEN.fullmatch(name):
-            raise ValueError(
-                f"APIKeyHeader(name={name!r}): no header can have this name; use letters, digits and '-'"
-            )
+            raise ValueError(f"APIKeyHeader(name={name!r}): no header can have this name; use letters, digits and '-'")
         super().__init__(name=name, scheme_name=scheme_name, description=description, auto_error=auto_error)
 
     def credentials(self, connection: HTTPConnection) -> str | None:
@@ -169,9 +170,7 @@ class HTTPBasic(SecurityBase[HTTPBasicCredentials]):
     ) -> None:
         super().__init__(scheme_name=scheme_name, description=description, auto_error=auto_error)
         if realm and not (realm.isascii() and realm.isprintable() and '"' not in realm and "\\" not in realm):
-            raise ValueError(
-                f"HTTPBasic(realm={realm!r}): use printable ASCII without quotes and backslashes"
-            )
+            raise ValueError(f"HTTPBasic(realm={realm!r}): use printable ASCII without quotes and backslashes")
         self.realm = realm
         self.challenge = f'Basic realm="{realm}"' if realm else "Basic"
 

@@ -30,13 +30,9 @@ SCHEMES: dict[str, dict[str, Any]] = {
 }
 
 
-def connection(
-    *, query: str = "", headers: list[tuple[str, str]] | None = None, **scope: Any
-) -> HTTPConnection:
+def connection(*, query: str = "", headers: list[tuple[str, str]] | None = None, **scope: Any) -> HTTPConnection:
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers or []]
-    return HTTPConnection(
-        {"type": "websocket", "path": "/", "query_string": query.encode(), "headers": raw, **scope}
-    )
+    return HTTPConnection({"type": "websocket", "path": "/", "query_string": query.encode(), "headers": raw, **scope})
 
 
 def answer(scheme: Callable[[HTTPConnection], Any], of: HTTPConnection) -> tuple[Any, ...]:
@@ -106,9 +102,7 @@ def test_authorization_is_read_as_by_fastapi(name: str, authorization: str | Non
         st.builds(
             "{} {}".format,
             st.sampled_from(["Basic", "Bearer", "Digest", "x"]),
-            st.one_of(
-                st.binary().map(lambda raw: base64.b64encode(raw).decode()), st.text("abc=:+ -_\xe9\n")
-            ),
+            st.one_of(st.binary().map(lambda raw: base64.b64encode(raw).decode()), st.text("abc=:+ -_\xe9\n")),
         ),
     ),
 )
@@ -308,9 +302,7 @@ def test_subprotocol_bearer_withstands_any_offers(offers: list[str]) -> None:
 
 
 def test_the_token_stays_out_of_the_repr() -> None:
-    assert repr(security.SubprotocolCredentials("secret", "chat")) == (
-        "SubprotocolCredentials(subprotocol='chat')"
-    )
+    assert repr(security.SubprotocolCredentials("secret", "chat")) == ("SubprotocolCredentials(subprotocol='chat')")
 
 
 @pytest.mark.parametrize(
