@@ -4,12 +4,15 @@ import sys
 from functools import cache
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from .exceptions import WebSocketRequestValidationError
 from .params import Dependency, SecurityScopes, UsesScopes
 
 __all__ = [
     "adopt",
     "is_body",
+    "is_marker",
     "is_security_scheme",
     "reader_is_fastapi",
     "security_scopes_types",
@@ -37,6 +40,13 @@ def adopt(marker: Any) -> Any:
         getattr(marker, "scope", None),
         getattr(marker, "_concurrency", None),
         tuple(getattr(marker, "scopes", None) or ()),
+    )
+
+
+def is_marker(thing: object) -> bool:
+    """Whether it is `Depends()`, `Query()` or another of those, ours or FastAPI's."""
+    return isinstance(adopt(thing), Dependency) or (
+        isinstance(thing, FieldInfo) and (hasattr(thing, "in_") or is_body(thing))
     )
 
 

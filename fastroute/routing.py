@@ -18,9 +18,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from . import _fastapi
 from ._implementation import PathMatcher, child_scope, route_path
-from .dependant import CallKind, Dependant, get_dependant
+from .dependant import Dependant, get_dependant
 from .exceptions import DeclarationError, WebSocketRequestValidationError, describe
-from .solver import Plan, build_plan, solve_dependencies
+from .plan import Plan, build_plan
+from .signature import CallKind
+from .solver import solve_dependencies
 
 __all__ = ["APIWebSocketRoute"]
 
