@@ -1,10 +1,14 @@
 # cython: language_level=3, freethreading_compatible=True
 """From a scope to the path that routes match, and from a match to the child scope (compiled twin)."""
 
+cimport cython
 
-def route_path(dict scope):
-    cdef str path = scope["path"]
-    cdef str root_path = scope.get("root_path", "")
+
+@cython.binding(False)
+@cython.always_allow_keywords(False)
+def route_path(scope):
+    path = scope["path"]
+    root_path = scope.get("root_path", "")
     if not root_path or not path.startswith(root_path):
         return path
     if path == root_path:
@@ -14,7 +18,7 @@ def route_path(dict scope):
     return path
 
 
-def child_scope(dict scope, dict params, object endpoint, object route):
-    cdef dict path_params = dict(scope.get("path_params", {}))
+def child_scope(scope, params, endpoint, route, /):
+    path_params = dict(scope.get("path_params", {}))
     path_params.update(params)
     return {"endpoint": endpoint, "path_params": path_params, "route": route}

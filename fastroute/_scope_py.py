@@ -1,13 +1,16 @@
 """From a scope to the path that routes match, and from a match to the child scope (pure twin)."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["child_scope", "route_path"]
 
 
-def route_path(scope: MutableMapping[str, Any]) -> str:
-    """The path below `root_path`: `starlette._utils.get_route_path`."""
+def route_path(scope: Mapping[str, Any], /) -> str:
+    """The path below `root_path`, as `starlette._utils.get_route_path` gives it.
+
+    Takes any ASGI scope with a path. Raises KeyError for one without.
+    """
     path: str = scope["path"]
     root_path: str = scope.get("root_path", "")
     if not root_path or not path.startswith(root_path):
@@ -19,8 +22,13 @@ def route_path(scope: MutableMapping[str, Any]) -> str:
     return path
 
 
-def child_scope(scope: MutableMapping[str, Any], params: dict[str, Any], endpoint: Any, route: Any) -> dict[str, Any]:
-    """What a match adds to the scope; `params` are merged over the path parameters already there."""
+def child_scope(
+    scope: Mapping[str, Any], params: Mapping[str, Any], endpoint: Any, route: Any, /
+) -> dict[str, Any]:
+    """What a match adds to `scope`, which is left as it is: `endpoint`, `path_params` and `route`.
+
+    The new `path_params` are those already in the scope (a mount's, or none) with `params` merged over them.
+    """
     path_params = dict(scope.get("path_params", {}))
     path_params.update(params)
     return {"endpoint": endpoint, "path_params": path_params, "route": route}
