@@ -1,0 +1,183 @@
+"""The `module:app` of the command line: imports it, and says what its routes are."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+
+__all__ = ["Entry", "Kind", "add_application", "application", "entries", "routes_of", "walk"]
+
+Kind = Literal["http", "websocket", "mount", "host", "included", "frontend", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One route as a router tries it, and the routes below it.
+
+    Attributes:
+        kind: what sort of route it is; "included" is a router that FastAPI keeps as one, "frontend" is what FastAPI
+            tries after all others, "other" is anything else that has `matches`.
+        route: what answers `matches(scope)`: the route, or what FastAPI puts in its place in an included router.
+        path: its template; for a host the pattern of the host, for an included router its prefix.
+        children: in the order in which they are tried.
+    """
+
+    kind: Kind
+    route: Any
+    path: str
+    children: list["Entry"] = field(default_factory=list)
+
+    @property
+    def name(self) -> str | None:
+        name: str | None = getattr(self.route, "name", None)
+        return name
+
+    @property
+    def endpoint(self) -> Any:
+        return None if self.children else getattr(self.route, "endpoint", None) or getattr(self.route, "app", None)
+
+    @property
+    def methods(self) -> list[str] | None:
+        """None where any method is answered, and where there are none."""
+        methods = getattr(self.route, "methods", None)
+        return sorted(methods) if methods else None
+
+
+def add_application(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """The argument `module:app`."""
+    parser.add_argument(
+        "app",
+        metavar="module:app",
+        type=application,
+        nargs="?" if optional else None,
+        help="a Starlette, FastAPI or fastroute application or router, found as uvicorn finds it",
+    )
+
+
+def application(target: str) -> Any:
+    """The application that `module:app` names; the current folder is searched first, as uvicorn does.
+
+    Raises:
+        argparse.ArgumentTypeError: there is none; the message says what was imported from where and what is missing.
+    """
+    module_name, colon, attributes = target.partition(":")
+    if not module_name or not attributes:
+        stem = target.removesuffix(".py").strip("./").replace("/", ".") if not colon else module_name
+        raise argparse.ArgumentTypeError(
+            f"{target!r} does not name an application; write module:app, as {stem or 'main'}:app"
+        )
+    module = _module(module_name)
+    found: Any = module
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            raise argparse.ArgumentTypeError(
+                f"{_origin(module)} was imported and has no {attributes!r}; {_applications_in(module)}"
+            ) from None
+    if routes_of(found) is None:
+        what = "a function" if callable(found) and hasattr(found, "__code__") else f"of type {type(found).__name__}"
+        raise argparse.ArgumentTypeError(
+            f"{attributes!r} in {_origin(module)} is {what}, and has no routes; {_applications_in(module)}"
+        )
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise argparse.ArgumentTypeError(
+                f"there is no module {error.name!r} in {folder} nor elsewhere on the import path"
+            ) from None
+        raise argparse.ArgumentTypeError(_failure(name, error)) from error
+    except Exception as error:
+        raise argparse.ArgumentTypeError(_failure(name, error)) from error
+
+
+def _failure(name: str, error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"importing {name!r} failed: {error.filename}:{error.lineno}: {error.msg}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"importing {name!r} failed: {frame.filename}:{frame.lineno}: {type(error).__name__}: {error}"
+
+
+def _origin(module: ModuleType) -> str:
+    return f"{module.__name__} ({getattr(module, '__file__', None) or 'built in'})"
+
+
+def _applications_in(module: ModuleType) -> str:
+    found = [
+        name for name, thing in vars(module).items() if not isinstance(thing, type) and routes_of(thing) is not None
+    ]
+    if not found:
+        return "there is no application in it"
+    return "did you mean " + " or ".join(f"{module.__name__}:{name}" for name in found) + "?"
+
+
+def routes_of(app: Any) -> Sequence[Any] | None:
+    """The routes of an application, also below the middleware that it is wrapped in; None where it has none."""
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen:
+        seen.add(id(app))
+        routes = getattr(app, "routes", None)
+        if isinstance(routes, Sequence):
+            return routes
+        app = getattr(app, "app", None)
+    return None
+
+
+def entries(app: Any) -> list[Entry]:
+    """The routes of an application as a tree, in the order in which they are tried."""
+    return _entries(app, ())
+
+
+def walk(tree: Sequence[Entry]) -> Iterator[Entry]:
+    """Every entry of a tree, each before what lies below it."""
+    for entry in tree:
+        yield entry
+        yield from walk(entry.children)
+
+
+def _entries(app: Any, outer: tuple[Any, ...]) -> list[Entry]:
+    # An application can be mounted in itself.
+    if any(app is other for other in outer):
+        return []
+    found = [_entry(route, (*outer, app)) for route in routes_of(app) or ()]
+    last = getattr(getattr(app, "router", app), "_low_priority_routes", ())
+    return found + [Entry("frontend", route, _path(route)) for route in last]
+
+
+def _entry(route: Any, outer: tuple[Any, ...]) -> Entry:
+    included = getattr(route, "effective_candidates", None)
+    if included is not None:
+        prefix = getattr(getattr(route, "include_context", None), "prefix", "")
+        return Entry("included", route, prefix, [_entry(candidate, outer) for candidate in included()])
+    # FastAPI's stand-in for a route of an included router: either a new route, or itself with a path and methods.
+    original = getattr(route, "original_route", route)
+    answers = getattr(route, "starlette_route", None) or route
+    if isinstance(answers, Mount):
+        return Entry("mount", answers, answers.path, _entries(getattr(answers, "_base_app", answers.app), outer))
+    if isinstance(answers, Host):
+        return Entry("host", answers, answers.host, _entries(answers.app, outer))
+    if isinstance(original, WebSocketRoute):
+        return Entry("websocket", answers, _path(answers))
+    if isinstance(original, Route):
+        return Entry("http", answers, _path(answers))
+    return Entry("other", answers, _path(answers))
+
+
+def _path(route: Any) -> str:
+    path = getattr(route, "path", "")
+    return path if isinstance(path, str) else ""
