@@ -1,5 +1,87 @@
-from fastroute import IMPLEMENTATION
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import fastroute
+from fastroute import _implementation
+from fastroute._implementation import KERNELS
+
+PACKAGE = Path(fastroute.__file__).parent
+SUFFIX = {"cython": "_c", "python": "_py"}
 
 
-def test_selected_twin_is_known() -> None:
-    assert IMPLEMENTATION in {"cython", "python"}
+def python(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60)
+
+
+def test_a_fresh_interpreter_runs_the_twin_it_is_told_to(implementation: str) -> None:
+    fresh = python("import fastroute; print(fastroute.IMPLEMENTATION)")
+    assert fresh.stdout == f"{implementation}\n", fresh.stderr
+
+
+def test_every_kernel_name_comes_from_the_selected_twin(implementation: str) -> None:
+    for kernel, names in KERNELS.items():
+        twin = import_module(f"fastroute._{kernel}{SUFFIX[implementation]}")
+        for name in names:
+            assert getattr(_implementation, name) is getattr(twin, name)
+
+
+def test_both_twins_are_on_disk_for_every_kernel_and_for_nothing_else(implementation: str) -> None:
+    on_disk = {path.name.partition(".")[0] for path in PACKAGE.glob(f"_*{SUFFIX[implementation]}.*")}
+    assert on_disk == {f"_{kernel}{SUFFIX[implementation]}" for kernel in KERNELS}
+
+
+def test_no_extensions_selects_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "1")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "0")
+    assert _implementation._choose() == ("python", "FASTROUTE_NO_EXTENSIONS=1")
+
+
+def test_another_python_selects_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "0")
+    monkeypatch.setattr(sys.implementation, "name", "pypy")
+    assert _implementation._choose() == ("python", "pypy is not CPython")
+
+
+@pytest.mark.parametrize("missing", KERNELS)
+def test_one_missing_kernel_selects_python_for_all(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "0")
+    fresh = python(
+        f"import sys; sys.modules['fastroute._{missing}_c'] = None\n"
+        "from fastroute import _implementation as chosen\n"
+        "print(chosen.IMPLEMENTATION, chosen.REASON)\n"
+        "for names in chosen.KERNELS.values():\n"
+        "    for name in names: assert getattr(chosen, name).__module__.endswith('_py'), name\n"
+    )
+    assert fresh.returncode == 0, fresh.stderr
+    assert fresh.stdout.startswith("python the compiled kernels cannot be imported: ")
+
+
+@pytest.mark.parametrize("missing", KERNELS)
+def test_require_extensions_refuses_to_run_without_one(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "1")
+    fresh = python(f"import sys; sys.modules['fastroute._{missing}_c'] = None; import fastroute")
+    assert fresh.returncode == 1
+    assert "ImportError: FASTROUTE_REQUIRE_EXTENSIONS=1, but fastroute would run pure Python: " in fresh.stderr
+
+
+def test_require_and_no_extensions_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "1")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "1")
+    with pytest.raises(ImportError, match="pure Python: FASTROUTE_NO_EXTENSIONS=1"):
+        _implementation._choose()
+
+
+def test_a_source_tree_that_is_not_built_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setattr(_implementation, "KERNELS", {"absent": ()})
+    monkeypatch.setattr(_implementation, "__file__", str(tmp_path / "_implementation.py"))
+    assert "source tree" not in str(_implementation._reason_for_python())
+    (tmp_path / "_absent_c.pyx").touch()
+    assert str(_implementation._reason_for_python()).startswith("this source tree is not built; python -P runs")
