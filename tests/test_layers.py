@@ -19,6 +19,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 ALLOWED = {
     "exceptions": set(),
     "params": set(),
+    "_template": set(),
     "_implementation": {"the kernels"},
     "_fastapi": {"params", "exceptions"},
     "security": {"params", "exceptions"},
@@ -33,10 +34,11 @@ ALLOWED = {
     "router": {"routing", "params", "exceptions", "_implementation"},
     "strategies": {"router", "routing", "exceptions", "_implementation"},
     "__init__": {"router", "routing", "security", "params", "exceptions", "_implementation"},
+    "_app": {"router", "routing"},
     "__main__": {"__init__", "router", "routing", "exceptions", "_implementation"},
 }
 # A module that is one command of `__main__` is imported by nothing, and may import anything public.
-COMMAND = {"__init__", "strategies", "security", *ALLOWED["__main__"]}
+COMMAND = {"__init__", "_app", "strategies", "security", *ALLOWED["__main__"]}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}
@@ -50,7 +52,7 @@ def is_kernel(module: str) -> bool:
 
 def allowed(module: str) -> set[str]:
     if is_kernel(module):
-        return set()
+        return {"_template"}
     return ALLOWED.get(module, COMMAND)
 
 
