@@ -105,8 +105,7 @@ def get_dependant(
         if not isinstance(depends, Dependency) or depends.dependency is None:
             raise DeclarationError(call, None, f"dependencies=[...] takes Depends(function), not {marker!r}")
         leading.append(tree.node(depends, None, ()))
-    dependant.dependencies[:0] = leading
-    return dependant
+    return replace(dependant, dependencies=[*leading, *dependant.dependencies])
 
 
 class _Tree:
