@@ -65,8 +65,9 @@ class WebSocketRequestValidationError(Exception):
     def __str__(self) -> str:
         count = len(self._errors)
         lines = [f"{count} validation error{'' if count == 1 else 's'}:", *(f"  {error}" for error in self._errors)]
-        if self.endpoint_file and self.endpoint_line and self.endpoint_function:
-            lines.append(f'  File "{self.endpoint_file}", line {self.endpoint_line}, in {self.endpoint_function}')
+        located = self.endpoint_file and self.endpoint_line and self.endpoint_function
+        if located:
+            lines.append(f'\n  File "{self.endpoint_file}", line {self.endpoint_line}, in {self.endpoint_function}')
         if self.endpoint_path:
-            lines.append(f"    {self.endpoint_path}")
+            lines.append(f"    {self.endpoint_path}" if located else f"\n  Endpoint: {self.endpoint_path}")
         return "\n".join(lines)

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings
 import fastroute
 from fastroute import _implementation, _info
 
+pytest.register_assert_rewrite("oracle")
+
 TWINS = {"cython": "_c", "python": "_py"}
 
 # Neither profile watches the clock: the machine may be busy. "ci" draws the same examples in every run.

@@ -1,0 +1,1057 @@
+"""Path, query, header and cookie parameters, one by one and as models: as in FastAPI."""
+
+import datetime
+import decimal
+import enum
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, Optional, Union
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import FASTAPI, OURS, Api, Connection, Mounted, connect, parity, starlette
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+from starlette.websockets import WebSocket
+
+# 26: which key is looked up
+
+
+@parity(connect("/?q=1"), connect("/?alias=1"), connect("/?q=x&alias=y"), connect())
+def test_26_alias(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(alias="alias")]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(connect("/?q=1"), connect("/?alias=1"), connect("/?v=1"), connect("/?v=x&alias=1"))
+def test_26_validation_alias_counts_before_alias(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(alias="alias", validation_alias="v")]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(
+    connect("/?a=1"),
+    connect("/?b=2"),
+    connect("/?b=2&a=1"),
+    connect("/?a=x&b=2"),
+    connect("/?q=1"),
+    connect(),
+)
+def test_26_alias_choices(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, q: Annotated[int, api.Query(validation_alias=AliasChoices("a", "b"))]
+    ) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(connect("/?a=1"), connect("/?b=2"), connect("/?q=1"), connect())
+def test_26_alias_choices_with_a_default(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, api.Query(alias="a", validation_alias=AliasChoices("b", "a"))] = 7,
+    ) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(connect("/?a=1"), connect("/?q=1"), connect())
+def test_26_alias_path_is_passed_over(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, q: Annotated[int, api.Query(validation_alias=AliasPath("a", 0))] = 5
+    ) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(connect("/?a=1"), connect("/?b=1"), connect("/?q=1"), connect())
+def test_26_alias_path_among_choices(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, api.Query(validation_alias=AliasChoices("a", AliasPath("b", 0)))] = 5,
+    ) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(
+    connect("/", ("x-b", "1")),
+    connect("/", ("x_a", "1")),
+    connect("/", ("x-a", "1")),
+    connect("/", ("x_a", "1"), ("x-b", "2")),
+    connect(),
+)
+def test_26_alias_choices_of_a_header_are_literal(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, token: Annotated[str, api.Header(validation_alias=AliasChoices("x_a", "X-B"))]
+    ) -> None:
+        await api.end(websocket, token)
+
+    return endpoint
+
+
+@parity(connect("/", ("cookie", "a=1")), connect("/", ("cookie", "b=2; a=1")), connect())
+def test_26_alias_choices_of_a_cookie(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, c: Annotated[int, api.Cookie(validation_alias=AliasChoices("b", "a"))]
+    ) -> None:
+        await api.end(websocket, c)
+
+    return endpoint
+
+
+@parity(connect("/3"), connect("/x"), path="/{item}")
+def test_26_alias_choices_of_a_path_parameter(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, p: Annotated[int, api.Path(validation_alias=AliasChoices("other", "item"))]
+    ) -> None:
+        await api.end(websocket, p)
+
+    return endpoint
+
+
+@parity(connect("/?q=1"), connect("/?alias=1"), connect())
+def test_26_alias_in_the_default_style(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: int = api.Query(alias="alias")) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(connect("/?from_field=3"), connect("/?q=1"))
+def test_26_alias_of_a_field_without_marker(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, Field(alias="from_field")]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+# 27: headers, and which occurrence counts
+
+
+@parity(
+    connect("/", ("x-token", "a")),
+    connect("/", ("x_token", "a")),
+    connect("/", ("X-TOKEN", "a"), ("x-token", "b")),
+    connect("/", ("x-token", "")),
+    connect(),
+)
+def test_27_header_underscores(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, x_token: Annotated[str, api.Header()]) -> None:
+        await api.end(websocket, x_token)
+
+    return endpoint
+
+
+@parity(connect("/", ("x-token", "a")), connect("/", ("x_token", "a")), connect())
+def test_27_header_underscores_kept(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, x_token: Annotated[str, api.Header(convert_underscores=False)]) -> None:
+        await api.end(websocket, x_token)
+
+    return endpoint
+
+
+@parity(connect("/", ("x-token", "a")), connect("/", ("x_token", "a")), connect())
+def test_27_header_alias_is_literal(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, t: Annotated[str, api.Header(alias="X_Token")]) -> None:
+        await api.end(websocket, t)
+
+    return endpoint
+
+
+@parity(connect("/", ("x-token", "\xe9\xff")), connect("/", ("x-token", "a, b")))
+def test_27_header_bytes_are_latin_1(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, x_token: str = api.Header()) -> None:
+        await api.end(websocket, x_token)
+
+    return endpoint
+
+
+@parity(connect("/?q=1&q=2", ("cookie", "c=1; c=2")), connect("/?q=x&q=2", ("cookie", "c=x; c=2")))
+def test_27_last_query_and_cookie_count(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: int, c: Annotated[int, api.Cookie()]) -> None:
+        await api.end(websocket, q, c)
+
+    return endpoint
+
+
+# 28: cookies
+
+
+@parity(
+    connect("/", ("cookie", "a=1; b=2")),
+    connect("/", ("cookie", "a=1"), ("cookie", "a=2; b=3")),
+    connect("/", ("cookie", 'a="x\\054y"; b="\\351\\""')),
+    connect("/", ("cookie", "a=\xe9; b= c ;;d")),
+    connect("/", ("cookie", "a; b=1=2")),
+    connect("/", ("cookie", "A=1; B=2")),
+    connect("/", ("cookie", "=v; a=; b=")),
+    connect("/", ("cookie", "")),
+    connect(),
+)
+def test_28_cookies(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[str, api.Cookie()], b: Annotated[str | None, api.Cookie()] = None
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    return endpoint
+
+
+# 29: sequences
+
+
+@parity(
+    connect("/?a=1&a=2&b=1&b=1&c=1&c=2&d=1&e=1&f=1&f=2"),
+    connect("/?a=1,2&b=1&c=1&c=2&d=1&e=1&f=1"),
+    connect("/?a=1&a=x&b=y&c=1&d=z&e=1&f=x"),
+    connect("/?a="),
+    connect(),
+)
+def test_29_sequences_in_the_query(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[list[int], api.Query()],
+        b: Annotated[set[int], api.Query()],
+        c: Annotated[tuple[int, int], api.Query()],
+        d: Annotated[frozenset[int], api.Query()],
+        e: Annotated[deque[int], api.Query()],
+        f: Annotated[Sequence[int], api.Query()],
+    ) -> None:
+        await api.end(websocket, a, b, c, d, e, f)
+
+    return endpoint
+
+
+@parity(connect("/?q=1&q=2&r=3&s=a"), connect("/?r=4&r=5&s=a&s=b"), connect("/?q=x&r=x"), connect())
+def test_29_sequences_in_unions(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[list[int] | None, api.Query()] = None,
+        r: Annotated[int | list[int], api.Query()] = 9,
+        s: Annotated[Optional[list[str]], api.Query()] = None,  # noqa: UP045 (the old spelling is the case)
+    ) -> None:
+        await api.end(websocket, q, r, s)
+
+    return endpoint
+
+
+@parity(
+    connect("/", ("x-h", "1"), ("x-h", "2")),
+    connect("/", ("x-h", "1, 2")),
+    connect("/", ("x_h", "1")),
+    connect(),
+)
+def test_29_sequences_in_headers(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, x_h: Annotated[list[int], api.Header()]) -> None:
+        await api.end(websocket, x_h)
+
+    return endpoint
+
+
+@parity(connect("/?q=a"), connect())
+def test_29_bare_sequences(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: list = api.Query(),  # type: ignore[type-arg]  # bare on purpose
+        r: list[str] = api.Query(default=["x"]),
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+@parity(
+    connect("/?q=[1,2]&r=1"),
+    connect("/?q=[1]&q=[2]&r={}"),
+    connect("/?q=x&r=x"),
+    connect("/?q=[%22a%22]&r=2"),
+)
+def test_29_json(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[Json[list[int]], api.Query()],
+        r: Annotated[Json[Any], api.Query()],
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+# 30: absent
+
+
+@parity(connect())
+def test_30_missing_everywhere(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        b: Annotated[int, api.Cookie(alias="The-Cookie")],
+        a: Annotated[int, api.Header(alias="The-Header")],
+        q: Annotated[int, api.Query(alias="The-Query")],
+        d: str,
+    ) -> None:
+        await api.end(websocket, a, b, q, d)
+
+    return endpoint
+
+
+@parity(connect(), connect("/?a=1&b=2&c=3&d=4&e=5"))
+def test_30_defaults(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        a: int = 1,
+        b: Annotated[int, api.Query()] = 2,
+        c: int = api.Query(default=3),
+        d: Annotated[int | None, api.Query()] = None,
+        e: str | None = None,
+    ) -> None:
+        await api.end(websocket, a, b, c, d, e)
+
+    return endpoint
+
+
+@parity(connect(), connect("/?a=1&b=1"))
+def test_30_default_is_validated_only_if_asked(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        a: int = api.Query(default="text"),
+        b: int = api.Query(default="12", validate_default=True),
+        c: Annotated[int, api.Query(validate_default=True)] = "x",  # type: ignore[assignment]  # the case
+    ) -> None:
+        await api.end(websocket, a, b, c)
+
+    return endpoint
+
+
+@parity(connect(), connect("/?q=x"), connect("/?q=5&r=1"))
+def test_30_default_factory(api: Api) -> Any:
+    def factory() -> int:
+        api.log("factory")
+        return 42
+
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, api.Query(default_factory=factory)],
+        r: list[str] = api.Query(default_factory=list),
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+@parity(connect())
+def test_30_mutable_default_is_not_shared(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: list[str] = api.Query(default=["a"]),
+        r: list[str] = api.Query(default=["a"]),
+    ) -> None:
+        q.append("b")
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+@pytest.mark.parametrize("names", OURS.values(), ids=OURS)
+def test_30_a_mutable_default_is_fresh_for_every_connection(names: dict[str, Any]) -> None:
+    default = ["a"]
+
+    def declare(api: Api) -> Any:
+        async def endpoint(websocket: WebSocket, q: list[str] = api.Query(default=default)) -> None:
+            q.append("b")
+            await api.end(websocket, q)
+
+        return endpoint
+
+    for each in (FASTAPI, names):
+        mounted = Mounted(each, declare, "/", starlette)
+        first, second = mounted.run(connect(), "asyncio"), mounted.run(connect(), "asyncio")
+        assert first == second
+        assert first.events == [("endpoint", ("list", ["a", "b"]))]
+        assert default == ["a"]
+
+
+# 31: raw text
+
+
+@parity(
+    connect("/?s=&i=1"),
+    connect("/?s&i=1"),
+    connect("/?s=a&i="),
+    connect("/?s=a&i=1&o="),
+    connect("/?s=a+b%20c%2B&i=1"),
+    connect("/?s=a;i=3&i=1"),
+    connect("/?s=%FF%C3%A9%E2&i=1"),
+    connect("/?S=a&I=1"),
+    connect("/?s=\xe9&i=1"),
+    connect("/?s=%&i=%31&o=%zz"),
+    connect("/?&&s=1&&i=2&"),
+    connect("/?s=a=b&i=1"),
+    connect("/?%73=x&i=1"),
+    connect("/?s=%00&i=%201%20"),
+)
+def test_31_query_text(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, s: str, i: int, o: int | None = None) -> None:
+        await api.end(websocket, s, i, o)
+
+    return endpoint
+
+
+# 32: validation
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+def even(value: int) -> int:
+    if value % 2:
+        raise ValueError("odd")
+    return value
+
+
+SCALARS: dict[str, tuple[Any, list[str]]] = {
+    "int": (int, ["1", "-1", " 2 ", "1.0", "1.5", "x", "1" * 5000, "٣", "1_000"]),
+    "float": (float, ["1", "1e3", "nan", "inf", "x"]),
+    "bool": (bool, ["1", "true", "off", "no", "yes", "x", "2"]),
+    "bytes": (bytes, ["a", "%C3%A9"]),
+    "decimal": (decimal.Decimal, ["1.10", "NaN", "x"]),
+    "uuid": (uuid.UUID, ["12345678-1234-5678-1234-567812345678", "x"]),
+    "datetime": (datetime.datetime, ["2026-01-02T03:04:05Z", "1767323045", "x"]),
+    "date": (datetime.date, ["2026-01-02", "2026-13-01"]),
+    "timedelta": (datetime.timedelta, ["P1DT2H", "30", "x"]),
+    "enum": (Colour, ["red", "green"]),
+    "literal": (Literal["a", "b"], ["a", "c"]),
+    "literal int": (Literal[1, 2], ["1", "3"]),
+    "union": (int | str, ["1", "a"]),
+    "old union": (Union[int, uuid.UUID], ["1", "a"]),  # noqa: UP007 (the old spelling is the case)
+    "optional": (int | None, ["1", "", "None", "null"]),
+    "any": (Any, ["1"]),
+    "constrained": (Annotated[int, Field(ge=3, multiple_of=2)], ["4", "5", "2"]),
+    "constrained text": (Annotated[str, Field(min_length=2, max_length=3, pattern="^a")], ["ab", "a", "ba"]),
+    "after": (Annotated[int, AfterValidator(even)], ["2", "3", "x"]),
+    "before": (Annotated[int, BeforeValidator(lambda text: text + "0")], ["1", "x"]),
+    "wrap": (Annotated[int, WrapValidator(lambda value, inner: inner(value) + 1)], ["1", "x"]),
+}
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize("where", ["Query", "Header", "Cookie", "Path", "no marker"])
+@pytest.mark.parametrize("kind", SCALARS)
+def test_32_scalars(kind: str, where: str, ours: str) -> None:
+    annotation, values = SCALARS[kind]
+
+    def declare(api: Api) -> Any:
+        if where == "no marker":
+
+            async def plain(websocket: WebSocket, q: annotation) -> None:
+                await api.end(websocket, q)
+
+            return plain
+
+        async def endpoint(websocket: WebSocket, q: Annotated[annotation, getattr(api, where)()]) -> None:
+            await api.end(websocket, q)
+
+        return endpoint
+
+    path = "/{q}" if where == "Path" else "/"
+    theirs = Mounted(FASTAPI, declare, path, starlette)
+    mine = Mounted(OURS[ours], declare, path, starlette)
+    for value in values:
+        connection = {
+            "Query": Connection(query=f"q={value}".encode()),
+            "no marker": Connection(query=f"q={value}".encode()),
+            "Header": Connection(headers=((b"q", value.encode()),)),
+            "Cookie": Connection(headers=((b"cookie", f"q={value}".encode()),)),
+            "Path": Connection(f"/{value}"),
+        }[where]
+        expected = theirs.run(connection, "asyncio")
+        assert expected.events or expected.error or (where == "Path" and not value)
+        assert mine.run(connection, "asyncio") == expected
+
+
+@parity(connect("/?q=1"), connect("/?q=x"))
+def test_32_strict_int_always_fails(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(strict=True)]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(connect("/?q=5&r=11"), connect("/?q=2&r=3"), connect("/?q=5&r=5"))
+def test_32_constraints_of_marker_and_metadata(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, Field(gt=3), api.Query(lt=10), AfterValidator(lambda each: each + 100)],
+        r: int = api.Query(gt=10),
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+# 33: loc and the rest of an error
+
+
+@parity(
+    connect("/x?q=1&q=x&q=y&Big=z", ("x-h", "z"), ("cookie", "c=z")),
+    connect("/x", ("X-H", "")),
+    path="/{p}",
+)
+def test_33_loc(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        p: int,
+        q: Annotated[list[int], api.Query()],
+        big: Annotated[Literal["a"], api.Query(alias="Big")],
+        x_h: Annotated[int, api.Header()],
+        c: Annotated[int, api.Cookie(gt=3)],
+    ) -> None:
+        await api.end(websocket, p, q, big, x_h, c)
+
+    return endpoint
+
+
+@parity(connect("/?q=3&r=2"), connect("/?q=0"))
+def test_33_ctx_is_kept(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, q: Annotated[int, AfterValidator(even), api.Query(gt=1)], r: Literal[1]
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+# 34, 35: path aliases; deprecated options
+
+
+@parity(connect("/3"), connect("/x"), path="/{pp}")
+def test_34_path_alias(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None:
+        await api.end(websocket, p)
+
+    return endpoint
+
+
+@pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
+def test_35_path_has_no_default(names: dict[str, Any]) -> None:
+    with pytest.raises((AssertionError, TypeError, ValueError)):
+        names["Path"](default=1)
+
+
+@parity(connect("/?q=abc"), connect("/?q=b"))
+def test_35_pattern(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[str, api.Query(pattern="^a", title="Q")]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+# 36: one name, several declarations
+
+
+@parity(connect("/?q=1"), connect("/?q=x"), connect())
+def test_36_one_name_two_types(api: Api) -> Any:
+    async def dependency(q: str) -> None:
+        api.log("dependency", q)
+
+    async def other(q: Annotated[float, api.Query(gt=3)]) -> None:
+        api.log("other", q)
+
+    async def endpoint(
+        websocket: WebSocket,
+        q: int,
+        a: Annotated[None, api.Depends(dependency)],
+        b: Annotated[None, api.Depends(other)],
+    ) -> None:
+        await api.end(websocket, q, a, b)
+
+    return endpoint
+
+
+# 37 to 42: models
+
+
+class Filters(BaseModel):
+    limit: int = 10
+    tags: list[str] = []
+    name: str
+
+
+class Forbidding(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    limit: int = 10
+    x_token: str | None = None
+
+
+class Allowing(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    limit: int = 10
+
+
+MODEL_CONNECTIONS = [
+    connect("/?limit=3&name=a&tags=x&tags=y"),
+    connect("/?limit=3&limit=4&name=a&other=1&other=2"),
+    connect("/?limit=x"),
+    connect("/?q=1&name=b"),
+    connect(),
+]
+
+
+@parity(*MODEL_CONNECTIONS)
+def test_37_query_model(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, filters: Annotated[Filters, api.Query()]) -> None:
+        await api.end(websocket, filters)
+
+    return endpoint
+
+
+@parity(*MODEL_CONNECTIONS)
+def test_37_query_model_forbids(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, filters: Annotated[Forbidding, api.Query()], q: int | None = None) -> None:
+        await api.end(websocket, filters, q)
+
+    return endpoint
+
+
+@parity(*MODEL_CONNECTIONS)
+def test_37_query_model_allows(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, filters: Annotated[Allowing, api.Query()], q: int | None = None) -> None:
+        await api.end(websocket, filters, q)
+
+    return endpoint
+
+
+@parity(*MODEL_CONNECTIONS)
+def test_37_query_model_in_the_default_style(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, filters: Filters = api.Query()) -> None:
+        await api.end(websocket, filters)
+
+    return endpoint
+
+
+HEADER_CONNECTIONS = [
+    connect("/", ("x-token", "a"), ("limit", "3")),
+    connect("/", ("x_token", "a")),
+    connect("/", ("X-Token", "a"), ("x-token", "b"), ("host", "h")),
+    connect("/", ("other", "1"), ("other", "2"), ("name", "n"), ("tags", "a"), ("tags", "b")),
+    connect("/", ("limit", "x")),
+    connect(),
+]
+
+
+@parity(*HEADER_CONNECTIONS)
+def test_37_header_model_forbids(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, headers: Annotated[Forbidding, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+@parity(*HEADER_CONNECTIONS)
+def test_37_header_model_allows(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, headers: Annotated[Allowing, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+@parity(*HEADER_CONNECTIONS)
+def test_37_header_model_ignores(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, headers: Annotated[Filters, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+COOKIE_CONNECTIONS = [
+    connect("/", ("cookie", "limit=3; x_token=a")),
+    connect("/", ("cookie", "limit=3; limit=4; other=1; name=n")),
+    connect("/", ("cookie", "limit=x")),
+    connect("/", ("cookie", "x-token=x")),
+    connect(),
+]
+
+
+@parity(*COOKIE_CONNECTIONS)
+def test_37_cookie_model_forbids(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, cookies: Annotated[Forbidding, api.Cookie()]) -> None:
+        await api.end(websocket, cookies)
+
+    return endpoint
+
+
+@parity(*COOKIE_CONNECTIONS)
+def test_37_cookie_model_allows(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, cookies: Annotated[Allowing, api.Cookie()]) -> None:
+        await api.end(websocket, cookies)
+
+    return endpoint
+
+
+@parity(connect("/?limit=1&name=a&q=5"), connect("/?limit=x&q=y"), connect())
+def test_38_several_models_and_scalars(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[Filters, api.Query()],
+        b: Annotated[Forbidding, api.Query()],
+        c: Annotated[Allowing, api.Query()],
+        q: int,
+    ) -> None:
+        await api.end(websocket, a, b, c, q)
+
+    return endpoint
+
+
+@parity(connect("/?limit=1"), connect("/?name=a"), connect("/?other=1"), connect("/?limit=x"), connect())
+def test_39_optional_models(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[Filters | None, api.Query()] = None,
+        b: Annotated[Optional[Forbidding], api.Query()] = None,  # noqa: UP045 (the old spelling is the case)
+        c: Annotated[Allowing | None, api.Query()] = None,
+    ) -> None:
+        await api.end(websocket, a, b, c)
+
+    return endpoint
+
+
+@parity(connect("/?limit=1"), connect())
+def test_39_optional_model_without_default(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, a: Annotated[Forbidding | None, api.Query()]) -> None:
+        await api.end(websocket, a)
+
+    return endpoint
+
+
+@parity(connect("/", ("x-token", "1")), connect("/", ("x_token", "1")), connect("/", ("host", "1")), connect())
+def test_39_optional_header_model(api: Api) -> Any:
+    class Wanted(BaseModel):
+        x_token: int
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[Wanted | None, api.Header()] = None,
+        b: Annotated[Wanted | None, api.Cookie()] = None,
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    return endpoint
+
+
+@parity(connect(), connect("/?a=3"))
+def test_39_model_with_a_default(api: Api) -> Any:
+    class Small(BaseModel):
+        a: int = 1
+
+    async def endpoint(websocket: WebSocket, model: Annotated[Small, api.Query()] = Small(a=7)) -> None:
+        await api.end(websocket, model)
+
+    return endpoint
+
+
+class Pair(BaseModel):
+    low: int
+    high: int
+
+    @field_validator("low")
+    @classmethod
+    def _low(cls, value: int) -> int:
+        if value < 0:
+            raise ValueError("negative")
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Pair":
+        if self.low > self.high:
+            raise ValueError("low above high")
+        return self
+
+
+@parity(
+    connect("/?low=1&high=2"),
+    connect("/?low=3&high=2"),
+    connect("/?low=-1&high=2"),
+    connect("/?low=1&other=x"),
+    connect("/?low=x&high=y"),
+)
+def test_40_errors_of_a_model(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, pair: Annotated[Pair, api.Query()]) -> None:
+        await api.end(websocket, pair)
+
+    return endpoint
+
+
+class Headers(BaseModel):
+    x_token: int
+    x_list: list[int] = []
+    plain: str | None = None
+
+
+X_HEADERS = [
+    connect("/", ("x-token", "1"), ("x-list", "1"), ("x-list", "2")),
+    connect("/", ("x_token", "1"), ("x_list", "1")),
+    connect("/", ("x-token", "x"), ("x-list", "y")),
+    connect("/", ("X-Token", "1"), ("x_token", "2"), ("plain", "p")),
+    connect(),
+]
+
+
+@parity(*X_HEADERS)
+def test_41_header_model_converts_underscores(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, headers: Annotated[Headers, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+@parity(*X_HEADERS)
+def test_41_header_model_keeps_underscores(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, headers: Annotated[Headers, api.Header(convert_underscores=False)]
+    ) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+@parity(*X_HEADERS)
+def test_41_field_decides_on_its_underscores(api: Api) -> Any:
+    class Mixed(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        x_token: int = api.Header(convert_underscores=False)
+        x_list: list[int] = api.Header(default=[], convert_underscores=True)
+
+    async def endpoint(websocket: WebSocket, headers: Annotated[Mixed, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+@parity(*X_HEADERS)
+def test_41_unconverted_name_is_no_extra(api: Api) -> Any:
+    class Open(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        x_token: int | None = None
+
+    async def endpoint(websocket: WebSocket, headers: Annotated[Open, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
+class Aliased(BaseModel):
+    first: int = Field(alias="First")
+    second: int | None = Field(default=None, validation_alias=AliasChoices("s1", "s_2"))
+    third: int = Field(default=3, validation_alias=AliasPath("t", 0))
+
+
+class ByName(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    first_one: int = Field(alias="First")
+    second: int | None = Field(default=None, validation_alias=AliasChoices("s1", "s2"))
+
+
+class OnlyByName(BaseModel):
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=False)
+    first_one: int = Field(alias="First")
+
+
+class Both(BaseModel):
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, extra="forbid")
+    first_one: int = Field(alias="First")
+
+
+ALIASES = [
+    "First=1",
+    "first=1",
+    "first_one=1",
+    "first-one=1",
+    "First=1&first_one=2",
+    "First=x",
+    "first_one=x",
+]
+SECOND = [
+    "First=1&s1=2",
+    "First=1&s_2=2",
+    "First=1&s-2=2",
+    "First=1&second=2",
+    "First=1&s2=3&s1=x",
+    "First=1&t=9",
+]
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize("where", ["Query", "Header", "Cookie"])
+@pytest.mark.parametrize("model", [Aliased, ByName, OnlyByName, Both])
+def test_42_aliases_in_models(model: type[BaseModel], where: str, ours: str) -> None:
+    def declare(api: Api) -> Any:
+        async def endpoint(websocket: WebSocket, found: Annotated[model, getattr(api, where)()]) -> None:
+            await api.end(websocket, found)
+
+        return endpoint
+
+    theirs = Mounted(FASTAPI, declare, "/", starlette)
+    mine = Mounted(OURS[ours], declare, "/", starlette)
+    for query in [*ALIASES, *SECOND, ""]:
+        pairs = [pair.encode().split(b"=") for pair in query.split("&") if pair]
+        connection = {
+            "Query": Connection(query=query.encode()),
+            "Header": Connection(headers=tuple((name.lower(), value) for name, value in pairs)),
+            "Cookie": Connection(headers=((b"cookie", query.replace("&", "; ").encode()),)),
+        }[where]
+        expected = theirs.run(connection, "asyncio")
+        assert expected.events
+        assert mine.run(connection, "asyncio") == expected
+
+
+@parity(connect("/?tags=a&tags=b&n=1&n=2&t=1"), connect("/?tags=&n=x"), connect())
+def test_42_repeats_in_models(api: Api) -> Any:
+    class Repeating(BaseModel):
+        tags: set[str] = set()
+        n: int = 0
+        t: tuple[int, ...] | None = None
+
+    async def endpoint(websocket: WebSocket, model: Annotated[Repeating, api.Query()]) -> None:
+        await api.end(websocket, sorted(model.tags), model.n, model.t)
+
+    return endpoint
+
+
+@parity(connect("/?inner=1"), connect("/?a=1"), connect())
+def test_42_nested_models_cannot_be_filled(api: Api) -> Any:
+    class Inner(BaseModel):
+        a: int = 1
+
+    class Outer(BaseModel):
+        inner: Inner
+
+    async def endpoint(websocket: WebSocket, model: Annotated[Outer, api.Query()]) -> None:
+        await api.end(websocket, model)
+
+    return endpoint
+
+
+@parity(connect("/?data={%22a%22:3}&n=1"), connect("/?data=x"), connect())
+def test_42_json_in_models(api: Api) -> Any:
+    class Inner(BaseModel):
+        a: int
+
+    class Outer(BaseModel):
+        data: Json[Inner]
+        n: Json[int] = 0
+
+    async def endpoint(websocket: WebSocket, model: Annotated[Outer, api.Query()]) -> None:
+        await api.end(websocket, model)
+
+    return endpoint
+
+
+# Generated values
+
+QUERY_TEXT = st.text(st.sampled_from('abq=&+%;[]{}"12 .,-_\xe9\xff\n\x00/'), max_size=12)
+QUERIES = st.one_of(
+    QUERY_TEXT,
+    st.lists(
+        st.tuples(st.sampled_from(["i", "s", "l", "o", "I", "%69"]), QUERY_TEXT | st.integers().map(str)),
+        max_size=5,
+    ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)),
+)
+HEADER_BYTES = st.binary(max_size=12) | st.integers().map(lambda number: str(number).encode())
+HEADERS = st.lists(st.tuples(st.sampled_from([b"x-h", b"x_h", b"x-list", b"i"]), HEADER_BYTES), max_size=5)
+COOKIES = st.lists(
+    HEADER_BYTES
+    | st.lists(st.tuples(st.sampled_from([b"c", b"d", b"C", b" c", b'"c"']), HEADER_BYTES), max_size=3).map(
+        lambda pairs: b"; ".join(name + b"=" + value for name, value in pairs)
+    ),
+    max_size=2,
+).map(lambda values: [(b"cookie", value) for value in values])
+
+
+def everything(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        i: int = 0,
+        s: str = "",
+        o: float | None = None,
+        l: Annotated[list[int | str], api.Query(max_length=3)] = [],  # noqa: B006, E741 (names of a client)
+        x_h: Annotated[int | str | None, api.Header()] = None,
+        x_list: Annotated[list[bytes] | None, api.Header()] = None,
+        c: Annotated[str | None, api.Cookie()] = None,
+        d: Annotated[int, api.Cookie(gt=3)] = 4,
+    ) -> None:
+        await api.end(websocket, i, s, o, l, x_h, x_list, c, d)
+
+    return endpoint
+
+
+def models(api: Api) -> Any:
+    class Query(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        i: int = 0
+        l: list[str] = []  # noqa: E741 (a client's name)
+
+    class Header(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        x_h: str | None = None
+        x_list: list[str] = []
+
+    class Cookie(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        c: str | None = None
+        d: int = 0
+
+    async def endpoint(
+        websocket: WebSocket,
+        query: Annotated[Query, api.Query()],
+        header: Annotated[Header, api.Header()],
+        cookie: Annotated[Cookie | None, api.Cookie()] = None,
+    ) -> None:
+        await api.end(websocket, query, header, cookie)
+
+    return endpoint
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize("declare", [everything, models])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(QUERIES, HEADERS, COOKIES)
+def test_generated_input_is_read_as_by_fastapi(
+    declare: Callable[[Api], Any], ours: str, query: str, headers: list[Any], cookies: list[Any]
+) -> None:
+    connection = Connection(query=query.encode("latin-1"), headers=(*headers, *cookies))
+    expected = mounted_once("fastapi", declare).run(connection, "asyncio")
+    assert expected.events
+    assert mounted_once(ours, declare).run(connection, "asyncio") == expected
+
+
+_MOUNTED: dict[Any, Mounted] = {}
+
+
+def mounted_once(side: str, declare: Callable[[Api], Any]) -> Mounted:
+    if (side, declare) not in _MOUNTED:
+        names = FASTAPI if side == "fastapi" else OURS[side]
+        _MOUNTED[side, declare] = Mounted(names, declare, "/", starlette)
+    return _MOUNTED[side, declare]

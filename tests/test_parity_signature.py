@@ -1,0 +1,755 @@
+"""The route object, and what a signature says: as in FastAPI."""
+
+import dataclasses
+import functools
+import inspect
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union
+
+import fastapi
+import fastapi.routing
+import pytest
+import starlette.routing
+from oracle import (
+    FASTAPI,
+    FASTROUTE,
+    OURS,
+    Api,
+    Declared,
+    Mounted,
+    alone,
+    both_refuse,
+    connect,
+    mounted,
+    parity,
+)
+from oracle import (
+    starlette as in_starlette,
+)
+from pydantic import BaseModel, Field
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
+from typing_extensions import TypeAliasType
+
+import fastroute
+
+ROUTES = [fastapi.routing.APIWebSocketRoute, fastroute.APIWebSocketRoute]
+SIDES = pytest.mark.parametrize("route_class", ROUTES, ids=["fastapi", "fastroute"])
+
+
+async def nothing(websocket: WebSocket) -> None:
+    """An endpoint for what needs no connection."""
+
+
+# 1 to 5: the route object
+
+
+def test_01_constructor() -> None:
+    theirs, ours = (inspect.signature(each).parameters for each in ROUTES)
+    assert {name: (each.kind, each.default) for name, each in theirs.items()} == {
+        name: (ours[name].kind, ours[name].default) for name in theirs
+    }
+    assert list(theirs)[:2] == list(ours)[:2]
+
+
+@SIDES
+def test_01_it_is_a_starlette_route(route_class: Any) -> None:
+    assert issubclass(route_class, starlette.routing.WebSocketRoute)
+
+
+@SIDES
+def test_02_name(route_class: Any) -> None:
+    class Endpoint:
+        async def __call__(self, websocket: WebSocket) -> None: ...
+
+        async def method(self, websocket: WebSocket) -> None: ...
+
+    assert route_class("/", nothing).name == "nothing"
+    assert route_class("/", Endpoint()).name == "Endpoint"
+    assert route_class("/", Endpoint().method).name == "method"
+    assert route_class("/", functools.partial(nothing)).name == "partial"
+    assert route_class("/", nothing, name="mine").name == "mine"
+    assert route_class("/", nothing, name="").name == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/a/{b}", "/{a:int}/{b:path}", "/{c:float}-{d:uuid}"])
+def test_03_attributes(path: str) -> None:
+    async def endpoint(websocket: WebSocket) -> None: ...
+
+    theirs = fastapi.routing.APIWebSocketRoute(path, endpoint)
+    ours = fastroute.APIWebSocketRoute(path, endpoint)
+    for name in ("path", "endpoint", "name", "dependencies", "path_regex", "path_format"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert {key: type(each) for key, each in ours.param_convertors.items()} == {
+        key: type(each) for key, each in theirs.param_convertors.items()
+    }
+    assert ours.dependant.call is endpoint
+    assert callable(ours.app)
+
+
+@SIDES
+def test_03_dependencies_are_a_list_of_its_own(route_class: Any) -> None:
+    depends = (FASTAPI if route_class is ROUTES[0] else FASTROUTE)["Depends"]
+    given = (depends(lambda: None),)
+    route = route_class("/", nothing, dependencies=given)
+    assert route.dependencies == list(given)
+    assert isinstance(route.dependencies, list)
+
+
+@SIDES
+def test_03_equality(route_class: Any) -> None:
+    route = route_class("/a", nothing)
+    assert route == route_class("/a", nothing, name="other")
+    assert route == starlette.routing.WebSocketRoute("/a", nothing)
+    assert route != route_class("/b", nothing)
+    assert route != starlette.routing.Route("/a", nothing)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(route)
+
+
+@pytest.mark.parametrize("kind", ["websocket", "http", "lifespan"])
+@pytest.mark.parametrize("path_params", [None, {}, {"outer": 1, "a": "old"}])
+@pytest.mark.parametrize(
+    ("path", "root_path"),
+    [("/3/x", ""), ("/x/x", ""), ("/3", ""), ("/root/3/x", "/root"), ("/3/x", "/root"), ("/3/x\n", "")],
+)
+def test_04_matches(path: str, root_path: str, path_params: Any, kind: str) -> None:
+    answers = []
+    for route_class in ROUTES:
+        route = route_class("/{a:int}/{b}", nothing)
+        scope: dict[str, Any] = {"type": kind, "path": path, "root_path": root_path, "headers": []}
+        if path_params is not None:
+            scope["path_params"] = dict(path_params)
+        match, child = route.matches(scope)
+        if match is not starlette.routing.Match.NONE:
+            assert child.pop("route") is route
+        answers.append((match, child))
+        assert scope.get("path_params") == path_params
+    assert answers[0] == answers[1]
+
+
+@parity(connect("/3?q=1"), connect("/x"), connect("/3/4"), connect("/3?q=x"), path="/{p:int}", host=alone)
+def test_05_it_is_an_application_by_itself(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int) -> None:
+        await api.end(websocket, p, websocket.path_params, websocket.scope["path_params"])
+
+    return endpoint
+
+
+@pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
+def test_05_no_match_closes_with_1000(names: dict[str, Any]) -> None:
+    record = Mounted(names, lambda api: nothing, "/a", alone).run(connect("/b"), "asyncio")
+    assert record.messages == [{"type": "websocket.close", "code": ("int", "1000"), "reason": ""}]
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize(
+    ("convertor", "values"),
+    [
+        ("", ["3", "x", "a b", "\xe9", "%2F"]),
+        (":str", ["3", "x"]),
+        (":int", ["3", "-3", "x", "007"]),
+        (":float", ["3", "3.5", "x"]),
+        (":path", ["a", "a/b", ""]),
+        (":uuid", ["12345678-1234-5678-1234-567812345678", "x"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "annotation", [str, int, float, uuid.UUID, Any, Annotated[int, Field(gt=5)], bytes, Literal["x"]]
+)
+def test_06_convertors_feed_parameters(convertor: str, values: list[str], annotation: Any, ours: str) -> None:
+    def declare(api: Api) -> Any:
+        async def endpoint(websocket: WebSocket, p: annotation) -> None:
+            await api.end(websocket, p)
+
+        return endpoint
+
+    for value in values:
+        records = [
+            Mounted(names, declare, f"/{{p{convertor}}}", in_starlette).run(connect(f"/{value}"), "asyncio")
+            for names in (FASTAPI, OURS[ours])
+        ]
+        assert records[0].messages
+        assert records[0] == records[1]
+
+
+@parity(connect("/a/3/b"), connect("/a/-3/b"), connect("/a/3/b/c"), path="/{x}/{p:int}/{rest:path}")
+def test_06_several_path_parameters(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, rest: str, p: Annotated[int, api.Path(ge=0)], x: str) -> None:
+        await api.end(websocket, x, p, rest, websocket.path_params)
+
+    return endpoint
+
+
+# 7: endpoints
+
+
+@parity(connect("/?q=1"), connect("/?q=x"))
+def test_07_bound_method(api: Api) -> Any:
+    class Chat:
+        async def join(self, websocket: WebSocket, q: int) -> None:
+            await api.end(websocket, q)
+
+    return Chat().join
+
+
+@parity(connect("/?q=1"), connect("/?q=x"))
+def test_07_callable_instance(api: Api) -> Any:
+    class Chat:
+        async def __call__(self, websocket: WebSocket, q: int) -> None:
+            await api.end(websocket, q)
+
+    return Chat()
+
+
+@parity(connect("/?q=1"))
+def test_07_partial(api: Api) -> Any:
+    async def endpoint(label: str, websocket: WebSocket, q: int) -> None:
+        await api.end(websocket, label, q)
+
+    return functools.partial(endpoint, "label")
+
+
+@parity(connect("/?q=1"))
+def test_07_return_value_is_ignored(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket) -> str:
+        await api.end(websocket)
+        return "value"
+
+    return endpoint
+
+
+# 8: where an error says it came from
+
+
+@parity(connect("/mount/3?q=x"), connect("/root/mount/3?q=x", root_path="/root"), path="/{p}", host=mounted)
+def test_08_path_of_an_error_in_a_mount(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
+        await api.end(websocket, p, q)
+
+    return endpoint
+
+
+# 9, 10: dependencies of the route and of the application
+
+
+@parity(connect("/?q=1"), connect("/?q=x"), connect(), once=True)
+def test_09_dependencies_of_the_route_run_first(api: Api) -> Any:
+    async def first(q: int) -> str:
+        api.log("first", q)
+        return "first"
+
+    async def second(value: Annotated[str, api.Depends(first)]) -> None:
+        api.log("second", value)
+
+    async def own(q: int) -> None:
+        api.log("own", q)
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[None, api.Depends(own)],
+        b: Annotated[str, api.Depends(first)],
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    return Declared(endpoint, [api.Depends(second), api.Depends(first), api.Depends(second)])
+
+
+def in_fastapi(route: Any, handlers: Any) -> Any:
+    events = handlers.pop("events")
+
+    async def of_the_application() -> None:
+        events.append("dependency of the application")
+
+    application = fastapi.FastAPI(exception_handlers=handlers, dependencies=[fastapi.Depends(of_the_application)])
+    application.router.routes.append(route)
+    return application
+
+
+def in_a_fastapi_constructor(route: Any, handlers: Any) -> Any:
+    return fastapi.FastAPI(exception_handlers=handlers, routes=[route])
+
+
+def mounted_in_fastapi(route: Any, handlers: Any) -> Any:
+    application = fastapi.FastAPI(exception_handlers=handlers)
+    application.mount("/mount", in_starlette(route, handlers))
+    return application
+
+
+@parity(connect("/3?q=1"), connect("/3?q=x"), path="/{p}", host=in_fastapi)
+def test_10_appended_to_a_fastapi_application(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
+        route = websocket.scope["route"]
+        await api.end(websocket, p, q, websocket.path_params, route.path, websocket.scope["endpoint"].__name__)
+
+    return Declared(endpoint, handlers={"events": api.events})
+
+
+@parity(connect("/3?q=1"), connect("/3?q=x"), path="/{p}", host=in_a_fastapi_constructor)
+def test_10_given_to_a_fastapi_application(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
+        await api.end(websocket, p, q)
+
+    return endpoint
+
+
+@parity(connect("/mount/3?q=1"), connect("/mount/3?q=x"), path="/{p}", host=mounted_in_fastapi)
+def test_10_mounted_in_a_fastapi_application(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
+        await api.end(websocket, p, q)
+
+    return endpoint
+
+
+# 11, 12: annotations
+
+
+@parity(connect("/?q=1"), connect("/?q=x"), connect())
+def test_11_postponed_annotations(api: Api) -> Any:
+    return api.run(
+        """
+async def dependency(q: Annotated[int, Query()]) -> Missing:
+    return q + 1
+
+async def endpoint(websocket: WebSocket, q: int | None, v: Annotated[int, Depends(dependency)]) -> Missing:
+    await api.end(websocket, q, v)
+""",
+        Annotated=Annotated,
+    )["endpoint"]
+
+
+@parity(connect("/?q=1&r=2"), connect("/?q=x&r=x"), connect())
+def test_11_annotations_as_text(api: Api) -> Any:
+    return api.run(
+        """
+async def endpoint(websocket: "WebSocket", q: "int", r: "Annotated[int, Query(gt=1)]" = 3) -> "Missing":
+    await api.end(websocket, q, r)
+""",
+        Annotated=Annotated,
+    )["endpoint"]
+
+
+@parity(connect("/?q=1"), connect())
+def test_11_none_as_annotation(api: Api) -> Any:
+    return api.run("async def endpoint(websocket: WebSocket, q: None = None): await api.end(websocket, q)")["endpoint"]
+
+
+@parity(connect("/?a=1&b=2&c=3&d=x"), connect("/?a=x&b=x&c=x&d=1"), connect())
+def test_12_unions_old_and_new(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        a: int | None,
+        b: Union[int, None],  # noqa: UP007 (the old spelling is the case)
+        c: "int | str",
+        d: Annotated[int | float | None, api.Query()] = None,
+    ) -> None:
+        await api.end(websocket, a, b, c, d)
+
+    return endpoint
+
+
+@parity(connect("/?a=7&b=2&c=3"), connect("/?a=1&b=x&c=1"), connect())
+def test_12_type_aliases(api: Api) -> Any:
+    Big = TypeAliasType("Big", Annotated[int, Field(gt=5)])
+    Plain = TypeAliasType("Plain", int)
+    Alias = TypeAliasType("Alias", Plain)
+
+    async def endpoint(websocket: WebSocket, a: Big, b: Alias, c: Annotated[Plain, api.Query(gt=2)]) -> None:
+        await api.end(websocket, a, b, c)
+
+    return endpoint
+
+
+@parity(connect("/?q=7"), connect("/?q=x"))
+def test_12_type_alias_of_a_dependency(api: Api) -> Any:
+    async def dependency(q: int) -> int:
+        return q + 1
+
+    Dependency = TypeAliasType("Dependency", Annotated[int, api.Depends(dependency)])
+    Marked = TypeAliasType("Marked", Annotated[int, api.Query(alias="q")])
+
+    async def endpoint(websocket: WebSocket, value: Dependency, other: Marked) -> None:
+        await api.end(websocket, value, other)
+
+    return endpoint
+
+
+# 13 to 17: markers
+
+
+@parity(connect("/?q=7", ("q", "8")), connect("/?q=1", ("q", "1")))
+def test_13_the_last_marker_wins(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[Annotated[int, api.Query(), Field(gt=5)], "text", api.Header()],
+        r: Annotated[int, api.Header(alias="q"), api.Query(alias="q")],
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+@parity(connect("/?q=7"), connect())
+def test_13_the_last_marker_may_be_a_dependency(api: Api) -> Any:
+    async def dependency() -> str:
+        return "solved"
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[str, api.Query(alias="q"), api.Depends(dependency)],
+        b: Annotated[str, api.Depends(dependency), api.Query(alias="q")] = "default",
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    return endpoint
+
+
+@parity(connect("/?q=7"), connect("/?q=x"), connect())
+def test_14_default_beside_an_annotated_marker(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = 3) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@both_refuse()
+def test_14_default_inside_an_annotated_marker(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(default=3)]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_15_annotated_marker_and_default_marker(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = api.Query()) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_15_annotated_depends_and_default_depends(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, q: Annotated[int, api.Depends(nothing)] = api.Depends(nothing)
+    ) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_15_annotated_marker_and_default_depends(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = api.Depends(int)) -> None: ...
+
+    return endpoint
+
+
+@parity(connect("/?q=7"), connect("/?q=1"), connect())
+def test_16_default_style(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: int = api.Query(gt=5), r: int = api.Query(3, lt=5)) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
+@parity(connect("/?a=7&b=8"), connect("/?a=1&b=x"), connect())
+def test_17_an_annotated_marker_may_be_shared(api: Api) -> Any:
+    marker = api.Query(gt=5)
+
+    async def endpoint(websocket: WebSocket, a: Annotated[int, marker], b: Annotated[float, marker] = 9) -> None:
+        await api.end(websocket, a, b)
+
+    return endpoint
+
+
+# 18, 19: no marker
+
+
+@parity(connect("/3?q=a&r=b&s=1"), connect("/x"), path="/{p}")
+def test_18_no_marker(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int, q, r: Any = 5, s: int | str = "") -> None:  # type: ignore[no-untyped-def]  # the case
+        await api.end(websocket, p, q, r, s)
+
+    return endpoint
+
+
+@parity(connect("/3"), connect("/x"), path="/{p}")
+def test_18_default_of_a_path_parameter_is_ignored(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, p: int = 7) -> None:
+        await api.end(websocket, p)
+
+    return endpoint
+
+
+@parity(connect("/?q=7"), connect("/?q=1"), connect())
+def test_19_field_without_marker(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, Field(gt=3)],
+        r: Annotated[int, Field(default_factory=lambda: 42)],
+        s: Annotated[str, Field(max_length=2)] = "abc",
+    ) -> None:
+        await api.end(websocket, q, r, s)
+
+    return endpoint
+
+
+# 20: special types
+
+
+@parity()
+def test_20_special_types_by_any_name(api: Api) -> Any:
+    async def dependency(anything: HTTPConnection, scopes: api.SecurityScopes) -> Any:
+        api.log("dependency", anything, scopes)
+        return anything
+
+    async def endpoint(
+        ws: WebSocket,
+        connection: HTTPConnection,
+        scopes: api.SecurityScopes,
+        same: Any = api.Depends(dependency),
+    ) -> None:
+        await api.end(ws, connection, scopes, same is ws, connection is ws)
+
+    return endpoint
+
+
+@parity()
+def test_20_special_type_in_annotated(api: Api) -> Any:
+    async def endpoint(websocket: Annotated[WebSocket, "x"], c: Annotated[HTTPConnection, "y"]) -> None:
+        await api.end(websocket, c)
+
+    return endpoint
+
+
+@parity()
+def test_20_a_subclass_gets_the_plain_websocket(api: Api) -> Any:
+    class Mine(WebSocket):
+        pass
+
+    async def endpoint(websocket: Mine) -> None:
+        await api.end(websocket, type(websocket).__name__)
+
+    return endpoint
+
+
+@parity()
+def test_20_with_depends_a_special_type_is_plain(api: Api) -> Any:
+    async def dependency(connection: HTTPConnection) -> Any:
+        return connection.url.path
+
+    async def endpoint(websocket: WebSocket, c: Annotated[HTTPConnection, api.Depends(dependency)]) -> None:
+        await api.end(websocket, c)
+
+    return endpoint
+
+
+@both_refuse()
+def test_20_marker_on_a_special_type(api: Api) -> Any:
+    async def endpoint(websocket: Annotated[WebSocket, api.Query()]) -> None: ...
+
+    return endpoint
+
+
+@parity(connect("/?websocket=x"), connect())
+def test_20_an_unannotated_websocket_is_a_query_parameter(api: Api) -> Any:
+    async def endpoint(ws: WebSocket, websocket) -> None:  # type: ignore[no-untyped-def]  # the case
+        await api.end(ws, websocket)
+
+    return endpoint
+
+
+# 22, 23: callables
+
+
+@parity(connect("/?q=1"), connect("/?q=x"), connect())
+def test_22_wraps(api: Api) -> Any:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            api.log("wrapper", args, sorted(kwargs))
+            return await function(*args, **kwargs)
+
+        return wrapper
+
+    @logged
+    async def dependency(q: int) -> int:
+        return q + 1
+
+    @logged
+    async def endpoint(websocket: WebSocket, value: Annotated[int, api.Depends(dependency)]) -> None:
+        await api.end(websocket, value)
+
+    return endpoint
+
+
+@parity(connect("/?q=1"), connect("/?q=x"))
+def test_22_a_sync_wrapper_of_an_async_function_is_awaited(api: Api) -> Any:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            api.log("wrapper")
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    @logged
+    async def dependency(q: int) -> int:
+        return q + 1
+
+    @logged
+    async def endpoint(websocket: WebSocket, value: Annotated[int, api.Depends(dependency)]) -> None:
+        await api.end(websocket, value)
+
+    return endpoint
+
+
+@parity(connect("/?q=1"), connect("/?q=x"), connect())
+def test_22_all_kinds_of_callables(api: Api) -> Any:
+    class Instance:
+        def __call__(self, q: int) -> str:
+            return f"instance {q}"
+
+    class Asynchronous:
+        async def __call__(self, q: int) -> str:
+            return f"asynchronous instance {q}"
+
+        async def method(self, q: int) -> str:
+            return f"method {q}"
+
+        @classmethod
+        async def of_class(cls, q: int) -> str:
+            return f"{cls.__name__} {q}"
+
+        @staticmethod
+        def static(q: int) -> str:
+            return f"static {q}"
+
+    class Constructed:
+        def __init__(self, q: int) -> None:
+            self.q = q
+
+        def __repr__(self) -> str:
+            return f"Constructed({self.q})"
+
+    async def two(label: str, q: int) -> str:
+        return f"{label} {q}"
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[Any, api.Depends(Instance())],
+        b: Annotated[Any, api.Depends(Asynchronous())],
+        c: Annotated[Any, api.Depends(Asynchronous().method)],
+        d: Annotated[Any, api.Depends(Asynchronous.of_class)],
+        e: Annotated[Any, api.Depends(Asynchronous.static)],
+        f: Annotated[Any, api.Depends(Constructed)],
+        g: Annotated[Any, api.Depends(functools.partial(two, "partial"))],
+        h: Annotated[Any, api.Depends(lambda q: f"lambda {q}")],
+    ) -> None:
+        await api.end(websocket, a, b, c, d, e, f, g, h)
+
+    return endpoint
+
+
+@pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
+def test_23_what_is_no_dependency(names: dict[str, Any]) -> None:
+    api = Api(names)
+
+    async def text(websocket: WebSocket, q: Any = api.Depends("x")) -> None: ...
+
+    async def builtin(websocket: WebSocket, q: Any = api.Depends(dict)) -> None: ...
+
+    for endpoint in (text, builtin):
+        with pytest.raises((TypeError, ValueError)):
+            api.route(endpoint, "/")
+
+
+@parity(connect("/?a=1&b=2"), connect("/?a=x"), connect(), once=True)
+def test_23_models_and_dataclasses_as_dependencies(api: Api) -> Any:
+    class Model(BaseModel):
+        a: int
+        b: int = 5
+
+    @dataclasses.dataclass
+    class Data:
+        a: int
+        b: int = 6
+
+    async def endpoint(
+        websocket: WebSocket,
+        model: Annotated[Model, api.Depends()],
+        data: Annotated[Data, api.Depends()],
+        other: Model = api.Depends(),
+    ) -> None:
+        await api.end(websocket, model, dataclasses.astuple(data), other)
+
+    return endpoint
+
+
+# 24, 25: refused by both
+
+
+@both_refuse()
+def test_24_a_model_of_pydantic_1(api: Api) -> Any:
+    v1 = pytest.importorskip("pydantic.v1", reason="pydantic has no v1 on this Python")
+
+    class Old(v1.BaseModel):
+        a: int = 1
+
+    async def endpoint(websocket: WebSocket, q: Annotated[Old, api.Query()]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_24_an_unusable_type(api: Api) -> Any:
+    class Unusable:
+        pass
+
+    async def endpoint(websocket: WebSocket, q: Annotated[Unusable, api.Query()]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse(path="/{q}")
+def test_25_query_on_the_name_of_a_path_parameter(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse(path="/{q}")
+def test_25_list_as_path_parameter(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: list[int]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_25_dict_as_query(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[dict[str, int], api.Query()]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_25_dataclass_as_query(api: Api) -> Any:
+    @dataclasses.dataclass
+    class Data:
+        a: int
+
+    async def endpoint(websocket: WebSocket, q: Annotated[Data, api.Query()]) -> None: ...
+
+    return endpoint
+
+
+@both_refuse()
+def test_25_union_of_models_as_query(api: Api) -> Any:
+    class One(BaseModel):
+        a: int
+
+    class Two(BaseModel):
+        b: int
+
+    async def endpoint(websocket: WebSocket, q: Annotated[One | Two, api.Query()]) -> None: ...
+
+    return endpoint
