@@ -61,7 +61,6 @@ class APIWebSocketRoute(WebSocketRoute):
         self,
         path: str,
         endpoint: Callable[..., Any],
-        *,
         name: str | None = None,
         dependencies: Sequence[Any] | None = None,
         dependency_overrides_provider: Any | None = None,

@@ -47,10 +47,9 @@ async def nothing(websocket: WebSocket) -> None:
 
 def test_01_constructor() -> None:
     theirs, ours = (inspect.signature(each).parameters for each in ROUTES)
-    assert {name: (each.kind, each.default) for name, each in theirs.items()} == {
-        name: (ours[name].kind, ours[name].default) for name in theirs
-    }
-    assert list(theirs)[:2] == list(ours)[:2]
+    assert [(name, each.default) for name, each in theirs.items()] == [
+        (name, each.default) for name, each in ours.items()
+    ]
 
 
 @SIDES
