@@ -7,7 +7,8 @@ from ._template import compile_elements, match_regex, read_template
 
 cimport cython
 from cpython.dict cimport PyDict_SetItem
-from cpython.float cimport PyFloat_FromString
+from cpython.conversion cimport PyOS_string_to_double
+from cpython.float cimport PyFloat_FromDouble, PyFloat_FromString
 from cpython.long cimport PyLong_FromLongLong, PyLong_FromString
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
@@ -20,7 +21,10 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text)
     Py_UCS4 PyUnicode_READ(int kind, const void* data, Py_ssize_t index) nogil
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    int PyObject_GenericSetAttr(object owner, object name, object value) except -1
+    ctypedef struct PyTypeObject:
+        object (*tp_new)(object cls, object args, PyObject* kwargs)
+        int (*tp_descr_set)(object descriptor, object owner, object value) except -1
+    PyTypeObject* Py_TYPE(object value)
 
 ctypedef fused Character:
     uint8_t
@@ -65,16 +69,18 @@ cdef inline Py_ssize_t _digits(Character* text, Py_ssize_t start, Py_ssize_t siz
 
 
 cdef inline Py_ssize_t _uuid(Character* text, Py_ssize_t start, Py_ssize_t size) noexcept nogil:
-    cdef int digits = 0
-    while start < size:
-        if _is_hex(text[start]):
-            digits += 1
-            if digits == 32:
-                return start + 1
-        elif not (text[start] == c'-' and digits in (8, 12, 16, 20) and text[start - 1] != c'-'):
+    cdef int[5] groups = [8, 4, 4, 4, 12]
+    cdef int group
+    for group in groups:
+        if group != 8 and start < size and text[start] == c'-':
+            start += 1
+        if size - start < group:
             return -1
+        for start in range(start, start + group):
+            if not _is_hex(text[start]):
+                return -1
         start += 1
-    return -1
+    return start
 
 
 cdef inline Py_ssize_t _longest(
@@ -85,6 +91,11 @@ cdef inline Py_ssize_t _longest(
     if element.kind == LITERAL:
         if size - start < element.size:
             return -1
+        if element.width == sizeof(Character):
+            for end in range(element.size):
+                if (<Character*> element.data)[end] != text[start + end]:
+                    return -1
+            return start + element.size
         for end in range(element.size):
             if PyUnicode_READ(element.width, element.data, end) != text[start + end]:
                 return -1
@@ -109,32 +120,51 @@ cdef inline Py_ssize_t _longest(
     return end
 
 
-cdef void _starts(
+cdef inline bint _starts(
     const CElement* element, Character* text, Py_ssize_t size, const char* ends, char* starts
 ) noexcept nogil:
-    """The first pass: set `starts[p]` where `element` can begin at p so that it has an end in `ends`."""
+    """The first pass: set `starts[p]` where `element` can begin at p so that it has an end in `ends`.
+
+    Returns whether there is such a p.
+    """
     cdef Py_ssize_t position, end
-    cdef char fraction = False, next_fraction = False
-    starts[size] = element.kind == PATH and ends[size]
-    for position in range(size - 1, -1, -1):
-        if element.kind == STR:
-            starts[position] = text[position] != c'/' and (ends[position + 1] or starts[position + 1])
-        elif element.kind == PATH:
-            starts[position] = ends[position] or (text[position] != c'\n' and starts[position + 1])
-        elif element.kind == INT:
-            starts[position] = _is_digit(text[position]) and (ends[position + 1] or starts[position + 1])
-        elif element.kind == FLOAT:
-            # `fraction`: the digits after a dot can begin at position + 1; `next_fraction`: at position + 2.
-            starts[position] = _is_digit(text[position]) and (
-                ends[position + 1]
-                or starts[position + 1]
-                or (next_fraction and text[position + 1] == c'.')
-            )
-            next_fraction = fraction
-            fraction = _is_digit(text[position]) and (ends[position + 1] or fraction)
-        else:
+    cdef int begins = 0, found = 0, fraction = 0, after_dot = 0, digit
+    if element.kind == PATH:
+        begins = found = ends[size]
+    starts[size] = begins
+    if element.kind == STR:
+        for position in range(size - 1, -1, -1):
+            begins = (begins | ends[position + 1]) & <int> (text[position] != c'/')
+            starts[position] = begins
+            found |= begins
+    elif element.kind == PATH:
+        for position in range(size - 1, -1, -1):
+            begins = ends[position] | (begins & <int> (text[position] != c'\n'))
+            starts[position] = begins
+            found |= begins
+    elif element.kind == INT:
+        for position in range(size - 1, -1, -1):
+            begins = (begins | ends[position + 1]) & <int> _is_digit(text[position])
+            starts[position] = begins
+            found |= begins
+    elif element.kind == FLOAT:
+        # `fraction`: digits up to an end can begin at position + 1; `after_dot`: they can at position + 2.
+        for position in range(size - 1, -1, -1):
+            digit = _is_digit(text[position])
+            begins |= ends[position + 1]
+            if after_dot and text[position + 1] == c'.':
+                begins = 1
+            begins &= digit
+            starts[position] = begins
+            found |= begins
+            after_dot = fraction
+            fraction = (fraction | ends[position + 1]) & digit
+    else:
+        for position in range(size - 1, -1, -1):
             end = _longest(element, text, position, size)
             starts[position] = end >= 0 and ends[end]
+            found |= starts[position]
+    return found
 
 
 cdef bint _two_passes(
@@ -146,26 +176,31 @@ cdef bint _two_passes(
     char* table,
     Py_ssize_t* ends,
 ) noexcept nogil:
-    """Find the end of each of `elements`, the first beginning at `start`. `table`: (count + 1) * (size - start + 1)."""
+    """Find the end of each of `elements`, the first of which begins at `start` and has a choice of ends.
+
+    `table` has a row of `size - start + 1` for the ends of each element.
+    """
     cdef Py_ssize_t width = size - start + 1, k, end
-    cdef char* accepted = table + count * width
+    cdef Py_ssize_t least = elements[0].kind != PATH
+    cdef char* accepted = table + (count - 1) * width
     text += start
     size -= start
-    memset(accepted, False, width)
-    accepted[size] = True
+    memset(accepted, 0, width)
+    accepted[size] = 1
     if size and text[size - 1] == c'\n':
-        accepted[size - 1] = True
-    for k in range(count - 1, -1, -1):
-        _starts(&elements[k], text, size, table + (k + 1) * width, table + k * width)
-    if not table[0]:
-        return False
+        accepted[size - 1] = 1
+    for k in range(count - 1, 0, -1):
+        if not _starts(&elements[k], text, size, table + k * width, table + (k - 1) * width):
+            return False
     end = 0
     for k in range(count):
-        accepted = table + (k + 1) * width
+        accepted = table + k * width
         end = _longest(&elements[k], text, end, size)
         # A fraction is a dot with digits: its end is never right after the dot.
-        while not accepted[end] or (elements[k].kind == FLOAT and text[end - 1] == c'.'):
+        while end >= least and (not accepted[end] or (elements[k].kind == FLOAT and text[end - 1] == c'.')):
             end -= 1
+        if end < least:
+            return False
         ends[k] = start + end
     return True
 
@@ -190,7 +225,7 @@ cdef int _find(
         ends[k] = end
     if forced == count:
         return end == size or (end == size - 1 and text[end] == c'\n')
-    needed = (count - forced + 1) * (size - end + 1)
+    needed = (count - forced) * (size - end + 1)
     if needed > SMALL:
         table = <char*> PyMem_Malloc(needed)
         if table == NULL:
@@ -199,6 +234,12 @@ cdef int _find(
     if table != small:
         PyMem_Free(table)
     return found
+
+
+# The slots of a UUID, which its own __setattr__ refuses to set.
+cdef object INT_SLOT = UUID.__dict__["int"]
+cdef object SAFETY_SLOT = UUID.__dict__["is_safe"]
+cdef object UNKNOWN_SAFETY = SafeUUID.unknown
 
 
 cdef object _make_uuid(int kind, void* data, Py_ssize_t start):
@@ -213,13 +254,19 @@ cdef object _make_uuid(int kind, void* data, Py_ssize_t start):
             count += 1
         start += 1
     digits[32] = 0
-    value = UUID.__new__(UUID)
-    PyObject_GenericSetAttr(value, "int", PyLong_FromString(digits, NULL, 16))
-    PyObject_GenericSetAttr(value, "is_safe", UNKNOWN_SAFETY)
+    value = (<PyTypeObject*> UUID).tp_new(UUID, (), NULL)
+    Py_TYPE(INT_SLOT).tp_descr_set(INT_SLOT, value, PyLong_FromString(digits, NULL, 16))
+    Py_TYPE(SAFETY_SLOT).tp_descr_set(SAFETY_SLOT, value, UNKNOWN_SAFETY)
     return value
 
 
-cdef object UNKNOWN_SAFETY = SafeUUID.unknown
+cdef object _make_float(int kind, void* data, Py_ssize_t start, Py_ssize_t end):
+    cdef char digits[FEW]
+    cdef Py_ssize_t position
+    for position in range(start, end):
+        digits[position - start] = <char> PyUnicode_READ(kind, data, position)
+    digits[end - start] = 0
+    return PyFloat_FromDouble(PyOS_string_to_double(digits, NULL, NULL))
 
 
 cdef object _convert(Kind element_kind, str text, Py_ssize_t start, Py_ssize_t end):
@@ -229,10 +276,12 @@ cdef object _convert(Kind element_kind, str text, Py_ssize_t start, Py_ssize_t e
     cdef long long number = 0
     if element_kind == STR or element_kind == PATH:
         return PyUnicode_Substring(text, start, end)
-    if element_kind == FLOAT:
-        return PyFloat_FromString(PyUnicode_Substring(text, start, end))
     kind = PyUnicode_KIND(text)
     data = PyUnicode_DATA(text)
+    if element_kind == FLOAT:
+        if end - start >= FEW:
+            return PyFloat_FromString(PyUnicode_Substring(text, start, end))
+        return _make_float(kind, data, start, end)
     if element_kind == UUID_:
         return _make_uuid(kind, data, start)
     if end - start > 18:

@@ -11,16 +11,16 @@ passes find the same answer without trying combinations:
    p if the character there is of the class, and either it can end at p + 1 or it can begin there as well.
 2. From the first element to the last: the longest end from which the later ones match.
 
-In this twin `re` may still go back over a path so short that it cannot take more than `_STEPS` steps: there
+In this twin `re` may still go back over a rest so short that it cannot take more than `_STEPS` steps: there
 the two passes cost more than they save.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
+from uuid import UUID, SafeUUID
 
 from starlette.convertors import Convertor
 
@@ -42,13 +42,6 @@ _LONGEST = {
 }
 _LONGEST_AT = {kind: re.compile(regex).match for kind, regex in _LONGEST.items()}
 _ANY_END = {"str": "[^/]+", "path": ".*", "int": "[0-9]+", "float": r"[0-9]+(?:\.[0-9]+)?"}
-_CONVERT: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "path": str,
-    "int": int,
-    "float": float,
-    "uuid": UUID,
-}
 
 
 class PathMatcher:
@@ -129,111 +122,146 @@ def _literal_match(literal: str) -> Match:
     return match
 
 
+class _Part(NamedTuple):
+    """An element. A parameter with a choice of ends has `last`, the first character of the literal after it:
+    `re` finds the ends faster if it is in the same group.
+    """
+
+    kind: str
+    text: str
+    forced: bool
+    last: str
+
+
+def _parts(elements: tuple[Element, ...]) -> Iterator[_Part]:
+    last = ""
+    for (kind, text, forced), after in zip(elements, [*elements[1:], None], strict=True):
+        text = text[len(last) :] if kind == "literal" else text
+        last = after.text[0] if after and after.kind == "literal" and not forced else ""
+        yield _Part(kind, text, forced, last)
+
+
+def _pattern(parts: Iterable[_Part]) -> str:
+    return "".join(
+        re.escape(part.text)
+        if part.kind == "literal"
+        else f"({_LONGEST[part.kind] if part.forced else _ANY_END[part.kind]}{re.escape(part.last)})"
+        for part in parts
+    )
+
+
+def _value(name: str, part: _Part) -> str:
+    if part.last:
+        name += "[:-1]"
+    return name if part.kind in ("str", "path") else f"{part.kind}({name})"
+
+
 def _element_match(elements: tuple[Element, ...]) -> Match:
     """A function with the template's names and conversions written out: a loop costs more than the match."""
-    params = [element for element in elements if element.kind != "literal"]
-    values = [f"value{index}" for index in range(len(params))]
-    items = ", ".join(
-        f"{name!r}: {value}" if kind in ("str", "path") else f"{name!r}: {kind}({value})"
-        for (kind, name, _), value in zip(params, values, strict=True)
-    )
-    free = sum(not element.forced for element in elements)
+    parts = tuple(_parts(elements))
+    params = {f"value{i}": part for i, part in enumerate(part for part in parts if part.kind != "literal")}
+    head = tuple(takewhile(lambda part: part.forced, parts))
+    tail = parts[len(head) :]
     lines = [
         "def match(route_path, /):",
-        f"    if len(route_path) > {_short(free)}: return match_long(route_path)" if free else "",
         "    found = find(route_path)",
         "    if found is None: return None",
-        f"    {', '.join(values)} = found{'[1]' if len(values) == 1 else '.groups()'}",
-        f"    try: return {{{items}}}",
-        "    except ValueError: return None",
+        f"    {', '.join(params)} = found{'[1]' if len(params) == 1 else '.groups()'}",
     ]
-    namespace: dict[str, Any] = {**_CONVERT, "find": re.compile(_pattern(elements) + "$").match}
-    if free:
-        namespace["match_long"] = _long_match(elements)
+    pattern = _pattern(head)
+    if tail:
+        chosen = [name for name, part in params.items() if part in tail]
+        too_long = _short(sum(not part.forced for part in tail)) + 1
+        pattern += f"(?:(?=(?s:.){{{too_long}}})|{_pattern(tail)}$)"
+        lines += [
+            f"    if {chosen[0]} is None:",
+            "        ends = longest_ends(tail, route_path[found.end():])",
+            "        if ends is None: return None",
+            f"        {', '.join(chosen)}, = ends",
+        ]
+    else:
+        pattern += "$"
+    items = ", ".join(f"{part.text!r}: {_value(name, part)}" for name, part in params.items())
+    lines += [f"    try: return {{{items}}}", "    except ValueError: return None"]
+    namespace: dict[str, Any] = {
+        "find": re.compile(pattern).match,
+        "tail": tail,
+        "longest_ends": _longest_ends,
+        "int": int,
+        "float": float,
+        "uuid": _make_uuid,
+    }
     exec("\n".join(lines), namespace)
     match: Match = namespace["match"]
     return match
 
 
 def _short(free: int) -> int:
-    """The longest path over which `re` takes at most `_STEPS` steps with this many ends to choose."""
+    """The longest text over which `re` takes at most `_STEPS` steps with this many ends to choose."""
     return int((_STEPS * math.factorial(free + 1)) ** (1 / (free + 1)))
 
 
-def _pattern(elements: Iterable[Element]) -> str:
-    return "".join(
-        re.escape(text) if kind == "literal" else f"({_LONGEST[kind] if forced else _ANY_END[kind]})"
-        for kind, text, forced in elements
-    )
+# The slots of a UUID, which its own `__setattr__` refuses to set.
+_set_int = UUID.__dict__["int"].__set__
+_set_is_safe = UUID.__dict__["is_safe"].__set__
 
 
-def _long_match(elements: tuple[Element, ...]) -> Match:
-    """The walk over the forced elements, then the two passes over the rest."""
-    head = tuple(takewhile(lambda element: element.forced, elements))
-    tail = elements[len(head) :]
-    find_head = re.compile(_pattern(head)).match
-    names = [(name, _CONVERT[kind]) for kind, name, _ in elements if kind != "literal"]
-
-    def match(route_path: str, /) -> dict[str, Any] | None:
-        found = find_head(route_path)
-        if found is None:
-            return None
-        rest = _longest_ends(tail, route_path[found.end() :])
-        if rest is None:
-            return None
-        values = (*found.groups(), *rest)
-        try:
-            return {name: convert(value) for (name, convert), value in zip(names, values, strict=True)}
-        except ValueError:
-            return None
-
-    return match
+def _make_uuid(text: str) -> UUID:
+    """The same as `UUID(text)`, without its checks of a text that has been checked."""
+    value = UUID.__new__(UUID)
+    _set_int(value, int(text.replace("-", ""), 16))
+    _set_is_safe(value, SafeUUID.unknown)
+    return value
 
 
-def _longest_ends(elements: tuple[Element, ...], text: str) -> list[str] | None:
-    """The two passes. A set of positions is an int, position p being the bit `len(text) - p`."""
+def _longest_ends(parts: tuple[_Part, ...], text: str) -> list[str] | None:
+    """The two passes: the text of each parameter with its `last`, or None if the parts do not match.
+
+    A set of positions is an int; position p is the bit `len(text) - p`.
+    """
     masks = _Masks(text)
-    accepted = [0b11 if text.endswith("\n") else 0b1]
-    for element in reversed(elements):
-        accepted.append(_starts(element, accepted[-1], masks))
-    if not accepted.pop() >> len(text):
+    starts = 0b11 if text.endswith("\n") else 0b1
+    accepted = []
+    for part in reversed(parts):
+        ends = masks.before(part.last, starts)
+        accepted.append(ends)
+        starts = _starts(part, ends, masks)
+    if not starts >> len(text):
         return None
     values = []
     start = 0
-    for kind, literal, _ in elements:
+    for part in parts:
         ends = accepted.pop()
-        if kind == "literal":
-            start += len(literal)
+        if part.kind == "literal":
+            start += len(part.text)
             continue
-        found = _LONGEST_AT[kind](text, start)
+        found = _LONGEST_AT[part.kind](text, start)
         assert found is not None  # the first pass found an end
         longest = found.end()
         ends >>= len(text) - longest
-        if kind == "float" and "." in found[0]:
+        if part.kind == "float" and "." in found[0]:
             ends &= ~(1 << longest - text.index(".", start) - 1)  # no end right after the dot
-        end = longest + 1 - (ends & -ends).bit_length()
+        end = longest + 1 - (ends & -ends).bit_length() + len(part.last)
         values.append(text[start:end])
         start = end
     return values
 
 
-def _starts(element: Element, ends: int, masks: "_Masks") -> int:
-    """Where `element` can begin so that it has an end in `ends`."""
-    match element.kind:
+def _starts(part: _Part, ends: int, masks: "_Masks") -> int:
+    """Where `part` can begin so that it has an end in `ends`."""
+    match part.kind:
         case "str" | "int":
-            return _one_or_more(masks.of_class(element.kind), ends)
+            return _one_or_more(masks.of_class(part.kind), ends)
         case "path":
             return _any_number(masks.of_class("path"), ends)
         case "float":
             digits = masks.of_class("int")
-            fractions = (_one_or_more(digits, ends) & masks.of_character(".")) << 1
+            fractions = masks.before(".", _one_or_more(digits, ends))
             return _one_or_more(digits, ends | fractions)
         case "uuid":
             return _uuid_starts(masks, ends)
         case _:
-            for character in reversed(element.text):
-                ends = (ends & masks.of_character(character)) << 1
-            return ends
+            return masks.before(part.text, ends)
 
 
 def _any_number(mask: int, ends: int) -> int:
@@ -246,27 +274,28 @@ def _one_or_more(mask: int, ends: int) -> int:
 
 
 def _uuid_starts(masks: "_Masks", ends: int) -> int:
-    digit, dash = masks.of_class("uuid"), masks.of_character("-")
+    digit = masks.of_class("uuid")
     for size in (12, 4, 4, 4, 8):
         for _ in range(size):
             ends = (ends & digit) << 1
         if size != 8:
-            ends |= (ends & dash) << 1
+            ends |= masks.before("-", ends)
     return ends
 
 
-def _table(characters: str, member: bytes = b"1", other: bytes = b"0") -> bytes:
-    return bytes((member if chr(byte) in characters else other)[0] for byte in range(256))
+def _digits(characters: bytes) -> bytes:
+    """From bytes to the digits of a mask: 1 for `characters` and 0 for all others."""
+    return bytes(49 if byte in characters else 48 for byte in range(256))
 
 
-# From bytes to the digits of a mask. All but Latin-1 comes in as a question mark: it is of the same classes.
+# All but Latin-1 comes in as a question mark, which is of the same classes.
+_ALL = bytes(range(256))
 _CLASSES = {
-    "str": _table("/", b"0", b"1"),
-    "path": _table("\n", b"0", b"1"),
-    "int": _table("0123456789"),
-    "uuid": _table("0123456789abcdefABCDEF"),
+    "str": _digits(_ALL.replace(b"/", b"")),
+    "path": _digits(_ALL.replace(b"\n", b"")),
+    "int": _digits(b"0123456789"),
+    "uuid": _digits(b"0123456789abcdefABCDEF"),
 }
-_NUL = _table("\0")
 
 
 class _Masks:
@@ -279,20 +308,21 @@ class _Masks:
 
     def of_class(self, name: str) -> int:
         if name not in self._masks:
-            self._masks[name] = self._mask(self._bytes, _CLASSES[name])
+            self._masks[name] = int(b"0" + self._bytes.translate(_CLASSES[name]), 2)
         return self._masks[name]
 
-    def of_character(self, character: str) -> int:
+    def before(self, literal: str, ends: int) -> int:
+        """Where `literal` begins that ends in `ends`."""
+        for character in reversed(literal):
+            ends = (ends & self._of_character(character)) << 1
+        return ends
+
+    def _of_character(self, character: str) -> int:
         if character not in self._masks:
-            self._masks[character] = self._character(character)
+            code, data = ord(character), self._bytes
+            if character == "?" or code > 255:
+                code, text = 0, self._text.replace("\0", " ").replace(character, "\0")
+                data = text.encode("latin-1", "replace")
+            table = b"0" * code + b"1" + b"0" * (255 - code)
+            self._masks[character] = int(b"0" + data.translate(table), 2)
         return self._masks[character]
-
-    def _character(self, character: str) -> int:
-        if character < "\x80" and character != "?":
-            return self._mask(self._bytes, _table(character))
-        text = self._text.replace("\0", "\1").replace(character, "\0")
-        return self._mask(text.encode("latin-1", "replace"), _NUL)
-
-    @staticmethod
-    def _mask(text: bytes, digits: bytes) -> int:
-        return int(b"0" + text.translate(digits), 2)

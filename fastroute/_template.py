@@ -131,9 +131,7 @@ def _is_forced(kind: Kind, after: tuple[Kind, str] | None) -> bool:
 def compile_elements(elements: tuple[Element, ...]) -> re.Pattern[str]:
     """The regex that `starlette.routing.compile_path` builds."""
     regexes = {kind: regex for kind, regex, _ in _OWN.values()}
-    parts = (
-        re.escape(text) if kind == "literal" else f"(?P<{text}>{regexes[kind]})" for kind, text, _ in elements
-    )
+    parts = (re.escape(text) if kind == "literal" else f"(?P<{text}>{regexes[kind]})" for kind, text, _ in elements)
     return re.compile(f"^{''.join(parts)}$")
 
 
