@@ -104,6 +104,7 @@ def get_dependant(
         depends = _fastapi.adopt(marker)
         if not isinstance(depends, Dependency) or depends.dependency is None:
             raise DeclarationError(call, None, f"dependencies=[...] takes Depends(function), not {marker!r}")
+        _refuse_depends(call, None, depends)
         leading.append(tree.node(depends, None, ()))
     return replace(dependant, dependencies=[*leading, *dependant.dependencies])
 
@@ -166,12 +167,7 @@ class _Tree:
             depends = declared.marker
             if depends.dependency is None:
                 depends = replace(depends, dependency=_dependency_of_annotation(call, name, declared.type))
-            if depends.scope is not None and depends.scope not in get_args(DependencyScope):
-                raise DeclarationError(
-                    call, name, f"Depends(scope={depends.scope!r}): a scope is 'handshake', 'function' or 'request'"
-                )
-            if not callable(depends.dependency):
-                raise DeclarationError(call, name, f"Depends({depends.dependency!r}): not a callable")
+            _refuse_depends(call, name, depends)
             node.dependencies.append(self.node(depends, name, node.security_scopes))
         elif (special := _special_type(declared.type)) is not None:
             self._add_special(node, name, declared, special)
@@ -207,6 +203,15 @@ class _Tree:
         if other is not None:
             raise DeclarationError(node.call, name, f"is the same as parameter {other!r}; remove one of them")
         setattr(node, attribute, name)
+
+
+def _refuse_depends(call: Callable[..., Any], name: str | None, depends: Dependency) -> None:
+    if depends.scope is not None and depends.scope not in get_args(DependencyScope):
+        raise DeclarationError(
+            call, name, f"Depends(scope={depends.scope!r}): a scope is 'handshake', 'function' or 'request'"
+        )
+    if not callable(depends.dependency):
+        raise DeclarationError(call, name, f"Depends({depends.dependency!r}): not a callable")
 
 
 def _dependency_of_annotation(call: Callable[..., Any], name: str, annotation: Any) -> Callable[..., Any]:

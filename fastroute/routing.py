@@ -21,7 +21,7 @@ from ._implementation import PathMatcher, child_scope, route_path
 from .dependant import Dependant, get_dependant
 from .exceptions import DeclarationError, WebSocketRequestValidationError, describe
 from .plan import Plan, build_plan
-from .signature import CallKind
+from .signature import CallKind, call_kind
 from .solver import solve_dependencies
 
 __all__ = ["APIWebSocketRoute"]
@@ -73,10 +73,10 @@ class APIWebSocketRoute(WebSocketRoute):
         self.dependencies = list(dependencies or [])
         self.dependency_overrides_provider = dependency_overrides_provider
         self._matcher = PathMatcher(path)
+        _refuse_endpoint(endpoint)
         self.dependant: Dependant = get_dependant(
             path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
         )
-        _refuse_endpoint(self.dependant)
         self._plan = build_plan(self.dependant, self.param_convertors)
         self._overridden: tuple[Any, Plan] | None = None
         self.app = self._answer
@@ -155,13 +155,13 @@ class APIWebSocketRoute(WebSocketRoute):
         return context
 
 
-def _refuse_endpoint(dependant: Dependant) -> None:
-    endpoint = dependant.call
+def _refuse_endpoint(endpoint: Callable[..., Any]) -> None:
     if inspect.isclass(endpoint):
         raise DeclarationError(endpoint, None, "is a class; an endpoint is an async function (or use WebSocketRoute)")
-    if dependant.kind.yields:
+    kind = call_kind(endpoint)
+    if kind.yields:
         raise DeclarationError(endpoint, None, "an endpoint cannot yield; move the clean-up into a dependency")
-    if dependant.kind is not CallKind.COROUTINE:
+    if kind is not CallKind.COROUTINE:
         raise DeclarationError(endpoint, None, "a WebSocket endpoint has to be async; write `async def`")
 
 

@@ -197,6 +197,16 @@ def test_67_websocket_exception(api: Api) -> Any:
     return endpoint
 
 
+@parity()
+def test_67_websocket_exception_after_the_own_close(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close(3000, "mine")
+        raise WebSocketException(4000, "late")
+
+    return endpoint
+
+
 @parity(connect("/?place=dependency"), connect("/?place=endpoint"), connect("/?place=exit"))
 def test_68_http_exception_before_accept(api: Api) -> Any:
     def fail(place: str, here: str) -> None:

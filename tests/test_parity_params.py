@@ -344,6 +344,14 @@ def test_30_default_is_validated_only_if_asked(api: Api) -> Any:
     return endpoint
 
 
+@parity(connect(), connect("/?a=1"))
+def test_30_a_default_that_is_validated(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, a: int = api.Query(default="12", validate_default=True)) -> None:
+        await api.end(websocket, a)
+
+    return endpoint
+
+
 @parity(connect(), connect("/?q=x"), connect("/?q=5&r=1"))
 def test_30_default_factory(api: Api) -> Any:
     def factory() -> int:
@@ -516,6 +524,7 @@ def test_32_constraints_of_marker_and_metadata(api: Api) -> Any:
 
 
 @parity(
+    connect("/1?q=1&q=2&Big=a", ("x-h", "3"), ("cookie", "c=4")),
     connect("/x?q=1&q=x&q=y&Big=z", ("x-h", "z"), ("cookie", "c=z")),
     connect("/x", ("X-H", "")),
     path="/{p}",
@@ -572,7 +581,7 @@ def test_35_pattern(api: Api) -> Any:
 # 36: one name, several declarations
 
 
-@parity(connect("/?q=1"), connect("/?q=x"), connect())
+@parity(connect("/?q=5"), connect("/?q=1"), connect("/?q=x"), connect())
 def test_36_one_name_two_types(api: Api) -> Any:
     async def dependency(q: str) -> None:
         api.log("dependency", q)
@@ -707,6 +716,16 @@ def test_37_cookie_model_forbids(api: Api) -> Any:
 def test_37_cookie_model_allows(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, cookies: Annotated[Allowing, api.Cookie()]) -> None:
         await api.end(websocket, cookies)
+
+    return endpoint
+
+
+@parity(connect("/?limit=1&name=a&q=5"), connect("/?limit=x&q=y"), connect())
+def test_38_models_see_all_keys(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[Filters, api.Query()], b: Annotated[Allowing, api.Query()], q: int
+    ) -> None:
+        await api.end(websocket, a, b, q)
 
     return endpoint
 

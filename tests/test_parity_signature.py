@@ -334,7 +334,7 @@ def test_11_none_as_annotation(api: Api) -> Any:
     return api.run("async def endpoint(websocket: WebSocket, q: None = None): await api.end(websocket, q)")["endpoint"]
 
 
-@parity(connect("/?a=1&b=2&c=3&d=x"), connect("/?a=x&b=x&c=x&d=1"), connect())
+@parity(connect("/?a=1&b=2&c=3&d=1.5"), connect("/?a=1&b=2&c=3&d=x"), connect("/?a=x&b=x&c=x&d=1"), connect())
 def test_12_unions_old_and_new(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,

@@ -1,0 +1,1035 @@
+"""Where fastroute differs from FastAPI on purpose: one test at least for each row of the README's table."""
+
+import contextlib
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any
+
+import anyio
+import fastapi
+import fastapi.exception_handlers
+import fastapi.exceptions
+import pytest
+from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, connect, starlette
+from pydantic import AfterValidator, BaseModel, Field, Json
+from starlette.applications import Starlette
+from starlette.background import BackgroundTasks
+from starlette.datastructures import State
+from starlette.endpoints import WebSocketEndpoint
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+import fastroute
+from fastroute import APIWebSocketRoute, DeclarationError, DependencyScopeError
+
+SIDES = pytest.mark.parametrize("names", OURS.values(), ids=OURS)
+EACH_BACKEND = pytest.mark.parametrize("backend", BACKENDS)
+
+
+@pytest.fixture(params=OURS)
+def api(request: pytest.FixtureRequest) -> Api:
+    """Our route, with our markers and with FastAPI's."""
+    return Api(OURS[request.param])
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def refused(endpoint: Any, parameter: str | None, *words: str, path: str = "/", **options: Any) -> DeclarationError:
+    """The error of a route that cannot be made: it names the place, the parameter and what to write instead."""
+    with pytest.raises(DeclarationError) as caught:
+        APIWebSocketRoute(path, endpoint, **options)
+    error = caught.value
+    message = str(error)
+    assert error.parameter == parameter
+    assert parameter is None or repr(parameter) in message
+    for word in words:
+        assert word in message, message
+    function = inspect.unwrap(error.call)
+    if inspect.isfunction(function):
+        assert f"{function.__module__}.{function.__qualname__}" in message
+        assert f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}" in message
+    return error
+
+
+def shown(declared: Any, api: Api, target: Any = "/", backend: str = "asyncio", path: str = "/") -> Record:
+    """What one connection to our route shows."""
+    connection = connect(target) if isinstance(target, str) else target
+    mounted = Mounted(api.names, lambda fresh: declared, path, starlette)
+    mounted.api.events = api.events
+    return mounted.run(connection, backend)
+
+
+def closed(code: int, reason: str = "") -> dict[str, Any]:
+    return {"type": "websocket.close", "code": ("int", str(code)), "reason": reason}
+
+
+def in_plain_starlette(endpoint: Any, connection: Any, backend: str, **options: Any) -> Record:
+    """No handler for validation errors, as in an application that knows nothing of them."""
+    handlers = options.pop("handlers", {})
+
+    def host(route: Any, _: Any) -> Any:
+        return Starlette(routes=[route], exception_handlers=handlers)
+
+    return Mounted(OURS["fastroute"], lambda api: Declared(endpoint, **options), "/", host).run(connection, backend)
+
+
+async def nothing(websocket: WebSocket) -> None:
+    """An endpoint for what needs no connection."""
+
+
+# D01, D15: Depends() forgotten or half written
+
+
+def authenticate() -> str:
+    raise AssertionError("not called")
+
+
+def test_d01_depends_not_called(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, user: Annotated[str, api.Depends]) -> None: ...
+
+    refused(endpoint, "user", "Depends(")
+
+
+def test_d01_a_function_in_annotated() -> None:
+    async def endpoint(websocket: WebSocket, user: Annotated[str, authenticate]) -> None: ...
+
+    refused(endpoint, "user", "Depends(authenticate)")
+
+
+@pytest.mark.parametrize("call", [authenticate, lambda: "user", functools.partial(authenticate), BaseModel])
+def test_d01_a_function_as_default(call: Any) -> None:
+    async def endpoint(websocket: WebSocket, user: str = call) -> None: ...
+
+    refused(endpoint, "user", "Depends(")
+
+
+def test_d01_in_a_dependency(api: Api) -> None:
+    async def dependency(user: str = authenticate) -> None: ...  # type: ignore[assignment]  # the mistake
+
+    async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(dependency)]) -> None: ...
+
+    assert refused(endpoint, "user", "Depends(authenticate)").call is dependency
+
+
+def test_d15_depends_without_annotation(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, user=api.Depends()) -> None: ...  # type: ignore[no-untyped-def]
+
+    refused(endpoint, "user", "annotation")
+
+
+@pytest.mark.parametrize("word", ["args", "kwargs"])
+def test_d15_variable_parameters(word: str) -> None:
+    async def args(websocket: WebSocket, *args: Any) -> None: ...
+
+    async def kwargs(websocket: WebSocket, **kwargs: Any) -> None: ...
+
+    refused({"args": args, "kwargs": kwargs}[word], word, "functools.wraps")
+
+
+def test_d15_positional_only() -> None:
+    async def endpoint(websocket: WebSocket, q: int, /) -> None: ...
+
+    refused(endpoint, "websocket", "positional-only")
+
+
+# D02: what a partial has bound
+
+
+@pytest.mark.parametrize("target", ["/", "/?role=guest&level=1"])
+def test_d02_keywords_of_a_partial_are_fixed(api: Api, target: str) -> None:
+    async def need(role: str, level: int = 3, q: int = 0) -> str:
+        return f"{role} {level} {q}"
+
+    bound = functools.partial(functools.partial(need, role="admin"), level=9)
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(bound)]) -> None:
+        await api.end(websocket, a)
+
+    assert shown(endpoint, api, target).events == [("endpoint", "admin 9 0")]
+
+
+def test_d02_a_marker_bound_by_a_partial_is_read(api: Api) -> None:
+    async def user() -> str:
+        return "user"
+
+    async def need(role: str, who: str) -> str:
+        return f"{role} {who}"
+
+    bound = functools.partial(need, who=api.Depends(user))
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(bound)]) -> None:
+        await api.end(websocket, a)
+
+    assert shown(endpoint, api, "/?role=x").events == [("endpoint", "x user")]
+
+
+# D03: metadata of Annotated behind a default
+
+
+def test_d03_constraints_hold_in_the_default_style(api: Api) -> None:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, Field(gt=5), AfterValidator(lambda value: value * 2)] = api.Query(),
+        r: Annotated[int, Field(lt=3)] = api.Query(default=1, gt=0),
+        s: Json[list[int]] = api.Query(default=None),
+    ) -> None:
+        await api.end(websocket, q, r, s)
+
+    assert shown(endpoint, api, "/?q=6&r=2&s=[1,2]").events == [
+        ("endpoint", ("int", "12"), ("int", "2"), ("list", [("int", "1"), ("int", "2")]))
+    ]
+    invalid = shown(endpoint, api, "/?q=1&r=0").events[0]
+    assert [dict(error[1])["type"] for error in invalid[2:]] == ["greater_than", "greater_than"]
+    invalid = shown(endpoint, api, "/?q=6&r=3&s=x").events[0]
+    assert [dict(error[1])["type"] for error in invalid[2:]] == ["less_than", "json_invalid"]
+
+
+# D04, D05: include_router
+
+
+def test_d04_include_router_never_leaves_out_dependencies(api: Api, backend: str) -> None:
+    """FastAPI rebuilds the routes of an included router from their endpoints, without their dependencies."""
+    called: list[str] = []
+
+    async def refuse() -> None:
+        called.append("auth")
+        raise HTTPException(403)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        called.append("endpoint")
+
+    router = fastapi.APIRouter()
+    router.routes.append(api.route(Declared(endpoint, [api.Depends(refuse)]), "/a"))
+    application = fastapi.FastAPI()
+    messages: list[Any] = []
+
+    async def main() -> None:
+        scope = connect("/in/a").scope()
+
+        async def receive() -> Any:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            messages.append(message)
+
+        await application(scope, receive, send)
+
+    application.include_router(router, prefix="/in", dependencies=[fastapi.Depends(refuse)])
+    with pytest.raises(RuntimeError, match=r"include_router(.|\n)*routes\.append"):
+        anyio.run(main, backend=backend)
+    assert "endpoint" not in called
+    assert not any(message["type"] == "websocket.accept" for message in messages)
+
+
+@pytest.mark.parametrize("way", ["routes=", "append", "mount"])
+def test_d05_the_class_of_a_route_is_kept(way: str) -> None:
+    class Mine(APIWebSocketRoute):
+        async def __call__(self, *asgi: Any) -> None:
+            raise AssertionError("not called: matched routes are handled")
+
+        async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+            scope["mine"] = True
+            await super().handle(scope, receive, send)
+
+    async def endpoint(websocket: WebSocket, q: int) -> None:
+        assert websocket.scope["mine"]
+        assert isinstance(websocket.scope["route"], Mine)
+
+    route = Mine("/a", endpoint)
+
+    def host(_: Any, handlers: Any) -> Any:
+        if way == "routes=":
+            return fastapi.FastAPI(routes=[route])
+        application = fastapi.FastAPI()
+        if way == "append":
+            application.router.routes.append(route)
+        else:
+            application.mount("/", Starlette(routes=[route]))
+        return application
+
+    record = Mounted(OURS["fastroute"], lambda api: nothing, "/", host).run(connect("/a?q=1"), "asyncio")
+    assert record.messages == [closed(1000)]
+    assert record.error is None
+
+
+# D06, 65, 66: validation errors
+
+
+@pytest.mark.parametrize("accept", [True, False])
+@pytest.mark.parametrize("application", [Starlette, fastapi.FastAPI])
+def test_d06_a_validation_error_closes_with_1008_and_a_text(application: Any, accept: bool, backend: str) -> None:
+    async def accepts(websocket: WebSocket) -> None:
+        if accept:
+            await websocket.accept()
+
+    async def endpoint(
+        websocket: WebSocket, q: int, long_name: Annotated[int, fastroute.Query(alias="\xe9" * 99)]
+    ) -> None:
+        raise AssertionError("not called")
+
+    def host(route: Any, _: Any) -> Any:
+        return application(routes=[route])
+
+    declared = Declared(endpoint, [fastroute.Depends(accepts)])
+    record = Mounted(OURS["fastroute"], lambda api: declared, "/", host).run(connect("/?q=x"), backend)
+    close = record.messages[-1]
+    assert (close["type"], close["code"], record.error) == ("websocket.close", ("int", "1008"), None)
+    assert close["reason"].startswith("query.q: Input should be a valid integer")
+    assert "\xe9\xe9" in close["reason"]
+    assert 120 <= len(close["reason"].encode()) <= 123
+
+
+def test_d06_a_handler_for_the_exception_of_fastapi_runs(backend: str) -> None:
+    found: list[Any] = []
+
+    async def endpoint(websocket: WebSocket, q: int) -> None: ...
+
+    async def handler(websocket: WebSocket, error: Any) -> None:
+        found.append(error)
+        await websocket.close(4000, "mine")
+
+    theirs = fastapi.exceptions.WebSocketRequestValidationError
+    record = in_plain_starlette(endpoint, connect(), backend, handlers={theirs: handler})
+    assert record.messages == [closed(4000, "mine")]
+    assert isinstance(found[0], theirs)
+    assert isinstance(found[0], fastroute.WebSocketRequestValidationError)
+    assert [error["loc"] for error in found[0].errors()] == [("query", "q")]
+
+
+def test_d06_the_default_handler_of_fastapi_counts_as_none() -> None:
+    """Its reason is a list, and no server can send that."""
+
+    async def endpoint(websocket: WebSocket, q: int) -> None: ...
+
+    handlers = {
+        fastapi.exceptions.WebSocketRequestValidationError: (
+            fastapi.exception_handlers.websocket_request_validation_exception_handler
+        )
+    }
+    record = in_plain_starlette(endpoint, connect(), "asyncio", handlers=handlers)
+    assert record.messages == [closed(1008, "query.q: Field required")]
+
+
+# D07, D08, 67: exceptions
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 1008), (404, 1008), (500, 1011), (503, 1011)])
+@pytest.mark.parametrize("place", ["dependency", "endpoint", "clean-up"])
+def test_d07_http_exception_after_accept_closes(api: Api, backend: str, place: str, status: int, code: int) -> None:
+    async def dependency(websocket: WebSocket) -> AsyncIterator[None]:
+        await websocket.accept()
+        if place == "dependency":
+            raise HTTPException(status, "no")
+        yield
+        if place == "clean-up":
+            raise HTTPException(status, "no")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(dependency)]) -> None:
+        if place == "endpoint":
+            raise HTTPException(status, "no")
+
+    record = shown(endpoint, api, "/", backend)
+    assert (record.messages[1:], record.error) == ([closed(code, "no")], None)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 1008), (503, 1011)])
+def test_d08_without_denial_responses_http_exception_closes(api: Api, backend: str, status: int, code: int) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise HTTPException(status, "no", headers={"X": "y"})
+
+    record = shown(endpoint, api, connect(denial=False), backend)
+    assert (record.messages, record.error) == ([closed(code, "no")], None)
+
+
+def test_d08_a_response_of_a_handler_becomes_a_close(api: Api, backend: str) -> None:
+    async def handler(websocket: WebSocket, error: HTTPException) -> Response:
+        api.log("handler", error)
+        return JSONResponse({}, error.status_code)
+
+    async def endpoint(websocket: WebSocket, accept: bool = False) -> None:
+        if accept:
+            await websocket.accept()
+        raise HTTPException(403, "no")
+
+    declared = Declared(endpoint, handlers={HTTPException: handler})
+    assert shown(declared, api, connect(denial=False), backend).messages == [closed(1008, "no")]
+    assert shown(declared, api, connect("/?accept=1"), backend).messages[1:] == [closed(1008, "no")]
+    assert shown(declared, api, connect(), backend).messages[0]["type"] == "websocket.http.response.start"
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_67_a_long_reason_is_cut_at_a_character(api: Api, backend: str, accept: bool) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        if accept:
+            await websocket.accept()
+        raise WebSocketException(4000, "x" + "\u20ac" * 99)
+
+    record = shown(endpoint, api, "/", backend)
+    assert record.messages[-1] == closed(4000, "x" + "\u20ac" * 40)
+    assert record.error is None
+
+
+def test_d07_http_exception_after_the_own_close_changes_nothing(api: Api, backend: str) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close(3000, "mine")
+        raise HTTPException(403, "late")
+
+    record = shown(endpoint, api, "/", backend)
+    assert (record.messages[1:], record.error) == ([closed(3000, "mine")], None)
+
+
+# D09 to D12: what a WebSocket has not
+
+
+class Model(BaseModel):
+    a: int
+
+
+NOT_HERE: dict[str, tuple[Any, str]] = {
+    "request": (Request, "HTTPConnection"),
+    "response": (Response, "websocket.accept(headers=...)"),
+    "background": (BackgroundTasks, "task group"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_HERE)
+def test_d09_d11_parameters_of_http(api: Api, kind: str) -> None:
+    annotation, fix = NOT_HERE[kind]
+
+    async def endpoint(websocket: WebSocket, value: annotation) -> None: ...
+
+    async def dependency(value: annotation) -> None: ...
+
+    async def with_dependency(websocket: WebSocket, a: Annotated[None, api.Depends(dependency)]) -> None: ...
+
+    refused(endpoint, "value", fix)
+    assert refused(with_dependency, "value", fix).call is dependency
+
+
+@pytest.mark.parametrize("kind", NOT_HERE)
+def test_71_with_a_default_they_are_left_out(api: Api, kind: str) -> None:
+    annotation, _ = NOT_HERE[kind]
+
+    async def endpoint(websocket: WebSocket, value: annotation = None) -> None:
+        await api.end(websocket, value)
+
+    assert shown(endpoint, api).events == [("endpoint", ("NoneType", "None"))]
+
+
+@pytest.mark.parametrize("annotation", [list[int], Model, Model | None, dict[str, int], set[str], list[int] | None])
+@pytest.mark.parametrize("default", [True, False])
+def test_d10_an_unmarked_model_or_list(annotation: Any, default: bool) -> None:
+    async def required(websocket: WebSocket, value: annotation) -> None: ...
+
+    async def optional(websocket: WebSocket, value: annotation = None) -> None: ...
+
+    refused(optional if default else required, "value", "Query()", "receive_json")
+
+
+@pytest.mark.parametrize("marker", [fastapi.Body, fastapi.Form, fastapi.File])
+@pytest.mark.parametrize("default_style", [True, False])
+def test_d10_body_form_and_file(marker: Any, default_style: bool) -> None:
+    async def default(websocket: WebSocket, value: str = marker()) -> None: ...
+
+    async def annotated(websocket: WebSocket, value: Annotated[str, marker()]) -> None: ...
+
+    refused(default if default_style else annotated, "value", "body", "receive_json")
+
+
+def test_d10_an_upload() -> None:
+    async def endpoint(websocket: WebSocket, value: fastapi.UploadFile) -> None: ...
+
+    refused(endpoint, "value", "body")
+
+
+def test_d12_endpoints_that_cannot_be_awaited() -> None:
+    def sync(websocket: WebSocket) -> None: ...
+
+    def generator(websocket: WebSocket) -> Iterator[None]:
+        yield
+
+    async def asynchronous(websocket: WebSocket) -> AsyncIterator[None]:
+        yield
+
+    class Endpoint(WebSocketEndpoint):
+        pass
+
+    class Instance:
+        def __call__(self, websocket: WebSocket) -> None: ...
+
+    refused(sync, None, "async def")
+    refused(Instance(), None, "async def")
+    refused(generator, None, "yield", "dependency")
+    refused(asynchronous, None, "yield", "dependency")
+    refused(Endpoint, None, "class", "WebSocketRoute")
+
+
+# D13, D14: special types
+
+
+def test_d13_two_websockets(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, other: WebSocket) -> None: ...
+
+    async def connections(websocket: WebSocket, one: HTTPConnection, two: HTTPConnection) -> None: ...
+
+    async def scopes(websocket: WebSocket, a: api.SecurityScopes, b: api.SecurityScopes) -> None: ...
+
+    refused(endpoint, "other", "websocket", "remove")
+    refused(connections, "two", "one", "remove")
+    refused(scopes, "b", "'a'", "remove")
+
+
+def test_d14_optional_and_generic_websockets(api: Api, backend: str) -> None:
+    async def optional(connection: HTTPConnection | None, websocket: WebSocket | None = None) -> Any:
+        return [connection, websocket]
+
+    async def endpoint(websocket: WebSocket[State], found: Annotated[Any, api.Depends(optional)]) -> None:
+        await api.end(websocket, found)
+
+    record = shown(endpoint, api, "/", backend)
+    assert record.events == [("endpoint", ("list", ["the WebSocket", "the WebSocket"]))]
+
+
+# D16: context managers as dependencies
+
+
+def test_d16_context_managers_are_yield_dependencies(api: Api, backend: str) -> None:
+    @contextlib.asynccontextmanager
+    async def asynchronous(q: int) -> AsyncIterator[int]:
+        api.log("asynchronous", q)
+        try:
+            yield q
+        finally:
+            api.log("asynchronous exit")
+
+    @contextlib.contextmanager
+    def synchronous(q: int) -> Iterator[int]:
+        api.log("synchronous", q)
+        yield q + 1
+        api.log("synchronous exit")
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[int, api.Depends(asynchronous)],
+        b: Annotated[int, api.Depends(synchronous)],
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    assert shown(endpoint, api, "/?q=1", backend).events == [
+        ("asynchronous", ("int", "1")),
+        ("synchronous", ("int", "1")),
+        ("endpoint", ("int", "1"), ("int", "2")),
+        ("synchronous exit",),
+        ("asynchronous exit",),
+    ]
+
+
+# D17 to D20: calls and errors, no more than needed
+
+
+def test_d17_use_cache_of_route_dependencies(api: Api, backend: str) -> None:
+    async def counted() -> None:
+        api.log("counted")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(counted)]) -> None: ...
+
+    again = api.Depends(counted, use_cache=False)
+    assert shown(Declared(endpoint, [again, again]), api, "/", backend).events == [("counted",)] * 2
+    assert shown(Declared(endpoint, [api.Depends(counted), again]), api, "/", backend).events == [("counted",)] * 2
+    assert shown(Declared(endpoint, [api.Depends(counted)] * 2), api, "/", backend).events == [("counted",)]
+
+
+def test_d18_an_error_is_told_once(api: Api, backend: str) -> None:
+    async def leaf(q: int) -> int:
+        return q
+
+    async def middle(value: Annotated[int, api.Depends(leaf)], r: int) -> int:
+        return value
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[int, api.Depends(middle)],
+        b: Annotated[int, api.Depends(leaf)],
+        c: Annotated[int, api.Depends(middle)],
+        q: float,
+    ) -> None: ...
+
+    invalid = shown(endpoint, api, "/", backend).events[0]
+    assert [dict(error[1])["loc"][1][1] for error in invalid[2:]] == ["q", "r", "q"]
+
+
+def test_d19_a_cached_call_does_not_call_what_is_below_it_again(api: Api, backend: str) -> None:
+    async def leaf() -> None:
+        api.log("leaf")
+
+    async def middle(a: Annotated[None, api.Depends(leaf, use_cache=False)]) -> None:
+        api.log("middle")
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[None, api.Depends(middle)],
+        b: Annotated[None, api.Depends(middle)],
+        c: Annotated[None, api.Depends(middle, use_cache=False)],
+    ) -> None: ...
+
+    assert shown(endpoint, api, "/", backend).events == [("leaf",), ("middle",)] * 2
+
+
+def test_d20_diamonds_cost_linear_time(api: Api, backend: str) -> None:
+    """Doubling per level would take longer than the universe has."""
+    calls: list[int] = []
+
+    async def bottom(q: Annotated[int, AfterValidator(lambda value: calls.append(value) or value)]) -> int:
+        return q
+
+    call: Callable[..., Any] = bottom
+    for _ in range(100):
+
+        async def level(
+            a: Annotated[int, api.Depends(call)],
+            b: Annotated[int, api.Depends(call)],
+            c: Annotated[int, api.Security(call, scopes=["unused"])],
+        ) -> int:
+            return a
+
+        call = level
+
+    async def endpoint(websocket: WebSocket, a: Annotated[int, api.Depends(call)]) -> None:
+        await api.end(websocket, a)
+
+    assert shown(endpoint, api, "/?q=7", backend).events == [("endpoint", ("int", "7"))]
+    assert set(calls) == {7}
+
+
+def test_d20_a_diamond_is_called_once_per_level(api: Api, backend: str) -> None:
+    async def bottom(q: int) -> int:
+        api.log("bottom")
+        return q
+
+    call: Callable[..., Any] = bottom
+    for _ in range(60):
+
+        async def level(a: Annotated[int, api.Depends(call)], b: Annotated[int, api.Depends(call)]) -> int:
+            api.log("level")
+            return a + b
+
+        call = level
+
+    async def endpoint(websocket: WebSocket, a: Annotated[int, api.Depends(call)]) -> None:
+        await api.end(websocket, a)
+
+    record = shown(endpoint, api, "/?q=1", backend)
+    assert record.events == [("bottom",), *[("level",)] * 60, ("endpoint", ("int", str(2**60)))]
+
+
+# D21, D22, D23: overrides, lifetimes, scopes
+
+
+def test_d21_an_override_may_use_the_original(api: Api, backend: str) -> None:
+    async def original(q: int) -> int:
+        api.log("original")
+        return q
+
+    async def replacement(value: Annotated[int, api.Depends(original)]) -> int:
+        return value + 1
+
+    async def other(value: Annotated[int, api.Depends(original)]) -> int:
+        return value
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[int, api.Depends(original)], b: Annotated[int, api.Depends(other)]
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    record = shown(Declared(endpoint, overrides={original: replacement}), api, "/?q=1", backend)
+    assert record.events == [("original",), ("endpoint", ("int", "2"), ("int", "2"))]
+
+
+@pytest.mark.parametrize("through", [0, 1, 3])
+def test_d22_scopes_are_checked_through_plain_dependencies(api: Api, through: int) -> None:
+    async def session() -> AsyncIterator[str]:
+        yield "session"
+
+    marker = api.Depends(session, scope="function")
+    for _ in range(through):
+
+        async def plain(value: Annotated[str, marker]) -> str:
+            return value
+
+        marker = api.Depends(plain)
+
+    async def user(value: Annotated[str, marker]) -> AsyncIterator[str]:
+        yield value
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(user)]) -> None: ...
+
+    with pytest.raises(DependencyScopeError) as caught:
+        APIWebSocketRoute("/", endpoint)
+    for words in ("user", "session", "'function'", "'request'", "same scope"):
+        assert words in str(caught.value)
+
+
+def test_d23_an_unknown_scope(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(authenticate, scope="bogus")]) -> None: ...
+
+    refused(endpoint, "a", "bogus", "'handshake'", "'function'", "'request'")
+    with pytest.raises(DeclarationError, match="bogus"):
+        APIWebSocketRoute("/", nothing, dependencies=[api.Depends(authenticate, scope="bogus")])
+
+
+@pytest.mark.parametrize("given", [authenticate, "text", None, 3])
+def test_d23_route_dependencies_are_depends(given: Any) -> None:
+    refused(nothing, None, "dependencies=[...]", "Depends(function)", dependencies=[given])
+
+
+# D24, D25: parameters that can never be filled
+
+
+def test_d24_path_that_the_template_has_not(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, item: Annotated[int, api.Path()]) -> None: ...
+
+    refused(endpoint, "item", "'item'", "other", "websocket.path_params", path="/{other}")
+
+
+def test_d24_path_alias_that_the_template_has_not(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None: ...
+
+    refused(endpoint, "p", "'pp'", path="/{p}")
+
+
+@pytest.mark.parametrize("annotation", [list[int], set[str], tuple[int, ...], list[str] | None])
+def test_d25_sequences_of_cookies(api: Api, annotation: Any) -> None:
+    async def endpoint(websocket: WebSocket, c: Annotated[annotation, api.Cookie()]) -> None: ...
+
+    refused(endpoint, "c", "cookie", "split")
+
+
+# D26: handshake
+
+
+def test_d26_handshake_ends_before_the_endpoint(backend: str) -> None:
+    api = Api(OURS["fastroute"])
+    session = api.resource("session")
+
+    async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
+        api.log("user", value)
+        return "user"
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[str, api.Depends(user)], b: Annotated[str, api.Depends(api.resource("b"))]
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    assert shown(endpoint, api, "/", backend).events == [
+        ("session", "enter"),
+        ("user", "session"),
+        ("b", "enter"),
+        ("session", "exit"),
+        ("endpoint", "user", "b"),
+        ("b", "exit"),
+    ]
+
+
+def test_d26_an_error_reaches_the_handshake_dependency(backend: str) -> None:
+    api = Api(OURS["fastroute"])
+    session = api.resource("session")
+
+    async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
+        raise HTTPException(403, "no")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(user)]) -> None:
+        raise AssertionError("not called")
+
+    record = shown(endpoint, api, "/", backend)
+    assert [event[:2] for event in record.events] == [("session", "enter"), ("session", "sees"), ("session", "exit")]
+    assert record.events[1][2][0] == "HTTPException"
+    assert record.messages[0]["status"] == ("int", "403")
+
+
+def test_d26_the_endpoint_cannot_take_a_handshake_value() -> None:
+    async def session() -> AsyncIterator[str]:
+        yield "session"
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[str, fastroute.Depends(session, scope="handshake")]
+    ) -> None: ...
+
+    with pytest.raises(DependencyScopeError) as caught:
+        APIWebSocketRoute("/", endpoint)
+    for words in ("endpoint", "'a'", "session", "'handshake'", "dependency without yield"):
+        assert words in str(caught.value)
+
+
+# D27, 17: defaults and markers stay what they are
+
+
+def test_d27_only_mutable_defaults_are_copied(api: Api, backend: str) -> None:
+    class Uncopyable:
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise TypeError("not to be copied")
+
+    class Frozen:
+        copies = 0
+
+        def __deepcopy__(self, memo: Any) -> Any:
+            type(self).copies += 1
+            return self
+
+    uncopyable, frozen, mutable = Uncopyable(), Frozen(), ["a"]
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[Any, api.Query()] = uncopyable,
+        b: Annotated[Any, api.Query()] = frozen,
+        c: Annotated[list[str], api.Query()] = mutable,
+    ) -> None:
+        await api.end(websocket, a is uncopyable, b is frozen, c == mutable, c is mutable)
+
+    mounted = Mounted(api.names, lambda fresh: endpoint, "/", starlette)
+    Frozen.copies = 0
+    for _ in range(3):
+        mounted.run(connect(), backend)
+    truth = [("bool", str(each)) for each in (True, True, True, False)]
+    assert api.events == [("endpoint", *truth)] * 3
+    assert Frozen.copies == 0
+
+
+def test_17_markers_are_not_changed(api: Api, backend: str) -> None:
+    """One marker may be the default of several parameters; in FastAPI the second takes the name of the first."""
+    marker = api.Query()
+
+    async def endpoint(websocket: WebSocket, a: int = marker, b: str = marker) -> None:
+        await api.end(websocket, a, b)
+
+    for _ in range(2):
+        record = shown(endpoint, api, "/?a=1&b=x", backend)
+        assert record.events == [("endpoint", ("int", "1"), "x")]
+        api.events.clear()
+
+
+# D29 to D31: every connection ends with a close frame
+
+
+@pytest.mark.parametrize("receive", ["receive_text", "receive_bytes", "receive_json"])
+def test_d29_a_client_that_leaves_is_a_normal_end(api: Api, backend: str, receive: str) -> None:
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
+        await websocket.accept()
+        await getattr(websocket, receive)()
+
+    record = shown(endpoint, api, "/", backend)
+    assert record.error is None
+    assert [message["type"] for message in record.messages] == ["websocket.accept"]
+    assert record.events[1][:2] == ("a", "sees")
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_d30_what_the_endpoint_leaves_open_is_closed(api: Api, backend: str, accept: bool) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        if accept:
+            await websocket.accept()
+
+    record = shown(endpoint, api, "/", backend)
+    assert (record.messages[-1], record.error) == (closed(1000), None)
+
+
+@pytest.mark.parametrize("accept", [True, False])
+@pytest.mark.parametrize("place", ["dependency", "endpoint", "validation"])
+@pytest.mark.parametrize("scope", ["handshake", "function", "request"])
+def test_d31_a_swallowed_error_is_closed(backend: str, place: str, accept: bool, scope: str) -> None:
+    api = Api(OURS["fastroute"])
+
+    async def swallows(websocket: WebSocket) -> AsyncIterator[None]:
+        if accept:
+            await websocket.accept()
+        with contextlib.suppress(Exception):
+            yield
+
+    async def fails() -> None:
+        if place == "dependency":
+            raise ValueError("swallowed")
+
+    async def endpoint(
+        websocket: WebSocket,
+        b: Annotated[None, api.Depends(fails)],
+        q: int = 0,
+    ) -> None:
+        raise ValueError("in the endpoint")
+
+    declared = Declared(endpoint, [api.Depends(swallows, scope=scope)])
+    record = shown(declared, api, "/?q=x" if place == "validation" else "/", backend)
+    if place == "endpoint" and scope == "handshake":
+        assert record.error == ("ValueError", "in the endpoint", None)
+        return
+    assert record.error is None
+    assert record.messages[-1]["type"] == "websocket.close"
+
+
+# D32: underscores of one field
+
+
+def test_d32_a_field_of_a_header_model_keeps_its_underscores(api: Api, backend: str) -> None:
+    class Headers(BaseModel):
+        x_raw: Annotated[str, api.Header(convert_underscores=False)]
+        x_usual: str
+
+    async def endpoint(websocket: WebSocket, headers: Annotated[Headers, api.Header()]) -> None:
+        await api.end(websocket, headers)
+
+    record = shown(endpoint, api, connect("/", ("x_raw", "a"), ("x-usual", "b")), backend)
+    assert record.events == [("endpoint", ("Headers", "Headers(x_raw='a', x_usual='b')"))]
+    invalid = shown(endpoint, api, connect("/", ("x-raw", "a"), ("x_usual", "b")), backend).events[-1]
+    assert [dict(error[1])["loc"][1][1] for error in invalid[2:]] == ["x_raw", "x-usual"]
+
+
+# D33, 11: names that cannot be resolved
+
+
+@pytest.mark.parametrize("default", ["", " = 3"])
+def test_d33_a_name_that_cannot_be_resolved(api: Api, default: str) -> None:
+    source = f"async def endpoint(websocket: WebSocket, q: Local{default}) -> None: ..."
+    error = refused(api.run(source)["endpoint"], "q", "Local", "top of its module")
+    assert error.__cause__ is None
+
+
+def test_d33_a_local_name_in_a_dependency(api: Api) -> None:
+    namespace = api.run("async def dependency(q: list[Local]) -> None: ...")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(namespace["dependency"])]) -> None: ...
+
+    assert refused(endpoint, "q", "Local").call is namespace["dependency"]
+
+
+# D34: one function on two paths
+
+
+def test_d34_an_error_names_the_path_of_its_own_route(api: Api, backend: str) -> None:
+    found: list[Any] = []
+
+    async def endpoint(websocket: WebSocket, q: int) -> None: ...
+
+    async def handler(websocket: WebSocket, error: Any) -> None:
+        found.append(error)
+        await websocket.close()
+
+    application = Starlette(
+        routes=[api.route(endpoint, "/one"), api.route(endpoint, "/two")],
+        exception_handlers={api.ValidationError: handler},
+    )
+    for target in ("/one", "/two", "/one"):
+        Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(connect(target), backend)
+    assert [error.endpoint_path for error in found] == ["WS /one", "WS /two", "WS /one"]
+    assert [error.endpoint_ctx["path"] for error in found] == ["WS /one", "WS /two", "WS /one"]
+
+
+# D36, 69: errors that nobody expected
+
+
+@pytest.mark.parametrize("key", [Exception, 500])
+@pytest.mark.parametrize("accept", [True, False])
+def test_d36_the_handler_for_exception_is_called(api: Api, backend: str, key: Any, accept: bool) -> None:
+    async def handler(websocket: WebSocket, error: Exception) -> None:
+        api.log("handler", websocket, error)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        if accept:
+            await websocket.accept()
+        raise ValueError("unexpected")
+
+    record = shown(Declared(endpoint, handlers={key: handler}), api, "/", backend)
+    assert record.events == [("handler", "the WebSocket", ("ValueError", ("tuple", ["unexpected"])))]
+    assert record.error == ("ValueError", "unexpected", None)
+    if accept:
+        assert record.messages[1:] == [closed(1011, "Internal Server Error")]
+
+
+def test_d36_a_failing_handler_still_closes(api: Api, backend: str) -> None:
+    async def handler(websocket: WebSocket, error: Exception) -> None:
+        raise KeyError("in the handler") from error
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise ValueError("first")
+
+    for key in (ValueError, Exception):
+        record = shown(Declared(endpoint, handlers={key: handler}), api, "/", backend)
+        assert record.messages[1:] == [closed(1011, "Internal Server Error")]
+        assert record.error[0] == "KeyError"
+
+
+# 1, 46, 49, 62, 74: smaller ones
+
+
+@pytest.mark.parametrize("path", ["", "a", "{p}"])
+def test_01_a_path_begins_with_a_slash(path: str) -> None:
+    with pytest.raises(ValueError, match="start with"):
+        APIWebSocketRoute(path, nothing)
+
+
+def test_46_unhashable_dependencies_work(api: Api, backend: str) -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]  # the case
+
+        def __call__(self, q: int) -> int:
+            api.log("called")
+            return q
+
+    one = Unhashable()
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[int, api.Depends(one)], b: Annotated[int, api.Depends(one)]
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    assert shown(endpoint, api, "/?q=1", backend).events == [("called",), ("endpoint", ("int", "1"), ("int", "1"))]
+
+
+def test_49_no_scope_is_repeated(api: Api, backend: str) -> None:
+    async def leaf(scopes: api.SecurityScopes) -> str:
+        return scopes.scope_str
+
+    async def middle(value: Annotated[str, api.Security(leaf, scopes=["a", "b"])]) -> str:
+        return value
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Security(middle, scopes=["a", "a"])]) -> None:
+        await api.end(websocket, a)
+
+    assert shown(endpoint, api, "/", backend).events == [("endpoint", "a b")]
+
+
+def test_62_the_scope_keeps_clean(api: Api, backend: str) -> None:
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
+        api.log(sorted(key for key in websocket.scope if key.startswith(("fastapi", "fastroute"))))
+
+    assert ("list", []) in [event[0] for event in shown(endpoint, api, "/", backend).events]
+
+
+def test_74_schemes_written_for_http_work(backend: str) -> None:
+    """Third-party schemes often ask for a `Request`; what they read of it, a WebSocket has as well."""
+    api = Api(OURS["moved"])
+
+    class Scheme(fastapi.security.base.SecurityBase):
+        async def __call__(self, request: Request) -> str | None:
+            return request.headers.get("x-user")
+
+    async def endpoint(websocket: WebSocket, user: Annotated[str | None, api.Depends(Scheme())]) -> None:
+        await api.end(websocket, user)
+
+    assert shown(endpoint, api, connect("/", ("x-user", "a")), backend).events == [("endpoint", "a")]
+
+
+def test_cycles_are_refused(api: Api) -> None:
+    async def first(value: Any = None) -> None: ...
+
+    async def second(value: Annotated[None, api.Depends(first)]) -> None: ...
+
+    async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(second)]) -> None: ...
+
+    first.__defaults__ = (api.Depends(second),)
+    assert refused(endpoint, None, "depends on itself").call is second
