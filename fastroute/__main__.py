@@ -19,6 +19,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "check": Command("find routes that nothing can reach, and WebSockets that nobody guards"),
     "demo": Command("serve a small chat on a real server and call it, well and badly", extra="demo"),
     "info": Command("say which version and implementation runs here, and why"),
 }

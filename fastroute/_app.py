@@ -1,6 +1,7 @@
 """The `module:app` of the command line: imports it, and says what its routes are."""
 
 import argparse
+import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
-__all__ = ["Entry", "Kind", "add_application", "application", "entries", "routes_of", "walk"]
+__all__ = ["Entry", "Kind", "add_application", "application", "entries", "redirects", "routes_of", "walk"]
 
 Kind = Literal["http", "websocket", "mount", "host", "included", "frontend", "other"]
 
@@ -27,12 +28,17 @@ class Entry:
         route: what answers `matches(scope)`: the route, or what FastAPI puts in its place in an included router.
         path: its template; for a host the pattern of the host, for an included router its prefix.
         children: in the order in which they are tried.
+        redirects: whether the router of the children sends a path that misses to the one with or without a slash
+            at its end.
+        wrapped: whether middleware of its own stands before it, or before what is mounted.
     """
 
     kind: Kind
     route: Any
     path: str
     children: list["Entry"] = field(default_factory=list)
+    redirects: bool = False
+    wrapped: bool = False
 
     @property
     def name(self) -> str | None:
@@ -128,12 +134,23 @@ def _applications_in(module: ModuleType) -> str:
 
 def routes_of(app: Any) -> Sequence[Any] | None:
     """The routes of an application, also below the middleware that it is wrapped in; None where it has none."""
+    routes: Sequence[Any] | None = getattr(_unwrapped(app), "routes", None)
+    return routes
+
+
+def redirects(app: Any) -> bool:
+    """Whether a path that misses is sent to the one with or without a slash at its end (Starlette's option)."""
+    inner = _unwrapped(app)
+    return bool(getattr(getattr(inner, "router", inner), "redirect_slashes", False))
+
+
+def _unwrapped(app: Any) -> Any:
+    """What has the routes, in whatever middleware it is wrapped."""
     seen: set[int] = set()
     while app is not None and id(app) not in seen:
         seen.add(id(app))
-        routes = getattr(app, "routes", None)
-        if isinstance(routes, Sequence):
-            return routes
+        if isinstance(getattr(app, "routes", None), Sequence):
+            return app
         app = getattr(app, "app", None)
     return None
 
@@ -155,8 +172,9 @@ def _entries(app: Any, outer: tuple[Any, ...]) -> list[Entry]:
     if any(app is other for other in outer):
         return []
     found = [_entry(route, (*outer, app)) for route in routes_of(app) or ()]
-    last = getattr(getattr(app, "router", app), "_low_priority_routes", ())
-    return found + [Entry("frontend", route, _path(route)) for route in last]
+    inner = _unwrapped(app)
+    iterate_last = getattr(getattr(inner, "router", inner), "_iter_low_priority_routes", tuple)
+    return found + [Entry("frontend", route, _path(route)) for route in iterate_last()]
 
 
 def _entry(route: Any, outer: tuple[Any, ...]) -> Entry:
@@ -167,15 +185,31 @@ def _entry(route: Any, outer: tuple[Any, ...]) -> Entry:
     # FastAPI's stand-in for a route of an included router: either a new route, or itself with a path and methods.
     original = getattr(route, "original_route", route)
     answers = getattr(route, "starlette_route", None) or route
-    if isinstance(answers, Mount):
-        return Entry("mount", answers, answers.path, _entries(getattr(answers, "_base_app", answers.app), outer))
-    if isinstance(answers, Host):
-        return Entry("host", answers, answers.host, _entries(answers.app, outer))
+    if isinstance(answers, (Mount, Host)):
+        below = getattr(answers, "_base_app", answers.app)
+        kind: Kind = "mount" if isinstance(answers, Mount) else "host"
+        wrapped = answers.app is not below or _has_middleware(below)
+        path = answers.path if isinstance(answers, Mount) else answers.host
+        return Entry(kind, answers, path, _entries(below, outer), redirects(below), wrapped)
+    wrapped = not _is_bare(getattr(answers, "app", None), getattr(answers, "endpoint", None))
     if isinstance(original, WebSocketRoute):
-        return Entry("websocket", answers, _path(answers))
+        return Entry("websocket", answers, _path(answers), wrapped=wrapped)
     if isinstance(original, Route):
-        return Entry("http", answers, _path(answers))
+        return Entry("http", answers, _path(answers), wrapped=wrapped)
     return Entry("other", answers, _path(answers))
+
+
+def _has_middleware(app: Any) -> bool:
+    inner = _unwrapped(app)
+    router = getattr(inner, "router", inner)
+    stack = getattr(router, "middleware_stack", None)
+    return app is not inner or bool(getattr(inner, "user_middleware", ())) or stack != getattr(router, "app", None)
+
+
+def _is_bare(app: Any, endpoint: Any) -> bool:
+    """Whether nothing stands between a route and its endpoint but what the frameworks themselves put there."""
+    framework = str(getattr(app, "__module__", "")).partition(".")[0] in ("starlette", "fastapi", "fastroute")
+    return app is endpoint or (inspect.isroutine(app) and framework)
 
 
 def _path(route: Any) -> str:

@@ -15,7 +15,7 @@ from starlette.convertors import (
 )
 from starlette.routing import PARAM_REGEX, compile_path
 
-__all__ = ["Element", "Template", "compile_elements", "match_regex", "read_template"]
+__all__ = ["Element", "Template", "compile_elements", "kind_of", "match_regex", "read_template"]
 
 Kind = Literal["literal", "str", "path", "int", "float", "uuid"]
 
@@ -82,7 +82,7 @@ def read_template(path: str) -> Template:
             )
         literal = path[end : found.start()]
         convertors[name] = CONVERTOR_TYPES[convertor_name]
-        parts += [("literal", literal), (_kind(convertors[name]), name)]
+        parts += [("literal", literal), (kind_of(convertors[name]), name)]
         path_format += f"{literal}{{{name}}}"
         end = found.end()
     parts.append(("literal", path[end:]))
@@ -98,7 +98,7 @@ def read_template(path: str) -> Template:
     return Template(path_format, convertors, integers, _elements(known), None)
 
 
-def _kind(convertor: Convertor[Any]) -> Kind | None:
+def kind_of(convertor: Convertor[Any]) -> Kind | None:
     """The kind of one of Starlette's own convertors, untouched; None for every other."""
     kind, regex, convert = _OWN.get(type(convertor), (None, None, None))
     untouched = convertor.regex == regex and getattr(convertor.convert, "__func__", None) is convert
