@@ -7,6 +7,7 @@ be decided (custom convertors, route classes with a `matches` of their own) is p
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class _Claim:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
+        self.regex: re.Pattern[str] | None = getattr(entry.route, "path_regex", None)
 
     @cached_property
     def demands(self) -> list[Demand]:
@@ -98,7 +100,7 @@ class _Claim:
         if self.entry.kind == "host":
             return ANY
         route = self.entry.route
-        return language(self.template, route.param_convertors, route.path_regex)
+        return None if self.regex is None else language(self.template, route.param_convertors, self.regex)
 
     @cached_property
     def hosts(self) -> Language | None:
@@ -226,9 +228,9 @@ def _covers(claim: _Claim, earlier: Sequence[_Claim]) -> tuple[list[tuple[Demand
 
 
 def _may_take(other: _Claim, claim: _Claim, path: str) -> bool:
-    if not any(other.answers(demand) for demand in claim.demands):
+    if other.regex is not None and other.regex.match(path) is None:
         return False
-    return other.entry.kind == "host" or other.entry.route.path_regex.match(path) is not None
+    return any(other.answers(demand) for demand in claim.demands)
 
 
 def _confirmed(

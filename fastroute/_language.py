@@ -204,7 +204,7 @@ class Undecided(Exception):
     """It would take too long."""
 
 
-_LONGEST_SEARCH = 20_000
+_MOST_STATES = 2_000
 
 
 def escapee(inner: Language, outer: Language, *, ordinary: bool = False) -> str | None:
@@ -226,7 +226,7 @@ def escapee(inner: Language, outer: Language, *, ordinary: bool = False) -> str 
         path = path_to[here]
         if in_inner & inner.accepting and not in_outer & outer.accepting and not (ordinary and not path):
             return path
-        if len(path_to) > _LONGEST_SEARCH:
+        if len(path_to) > _MOST_STATES:
             raise Undecided
         for character in "/" if ordinary and not path else alphabet:
             after = (inner.after(in_inner, character), outer.after(in_outer, character))

@@ -35,10 +35,13 @@ ALLOWED = {
     "strategies": {"router", "routing", "exceptions", "_implementation"},
     "__init__": {"router", "routing", "security", "params", "exceptions", "_implementation"},
     "_app": {"router", "routing"},
+    # What the commands know about an application: shared by them, and used by nothing else.
+    "_language": {"_template"},
+    "_trace": {"_app"},
     "__main__": {"__init__", "router", "routing", "exceptions", "_implementation"},
 }
 # A module that is one command of `__main__` is imported by nothing, and may import anything public.
-COMMAND = {"__init__", "_app", "strategies", "security", *ALLOWED["__main__"]}
+COMMAND = {"__init__", "_app", "_language", "_trace", "strategies", "security", *ALLOWED["__main__"]}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}

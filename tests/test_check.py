@@ -1,0 +1,286 @@
+"""`check`: what it calls unreachable is, and it is silent about everything else."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.convertors import CONVERTOR_TYPES, Convertor
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.types import Scope
+from starlette.websockets import WebSocket
+
+from fastroute import APIWebSocketRoute, Depends
+from fastroute._check import shadowed, unguarded
+from fastroute._trace import connection, trace
+
+TABLES = Path(__file__).parent.parent / "bench" / "tables"
+
+
+def anybody() -> None: ...
+
+
+async def page(request: Any) -> Any: ...
+
+
+async def socket(websocket: WebSocket) -> None: ...
+
+
+def socket_route(path: str) -> APIWebSocketRoute:
+    return APIWebSocketRoute(path, socket, dependencies=[Depends(anybody)])
+
+
+def hidden(routes: Sequence[BaseRoute]) -> list[tuple[str, list[str], str]]:
+    return [
+        (finding.entry.path, [by.path for by in finding.by], finding.path)
+        for finding in shadowed(Starlette(routes=routes))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ([Route("/{a}", page), Route("/me", page)], [("/me", ["/{a}"], "/me")]),
+        ([Route("/me", page), Route("/{a}", page)], []),
+        ([Route("/{a}", page), Route("/{a}", page)], [("/{a}", ["/{a}"], "/x")]),
+        ([Route("/{a}", page), WebSocketRoute("/me", socket)], []),
+        ([WebSocketRoute("/{a}", socket), socket_route("/{b:int}")], [("/{b:int}", ["/{a}"], "/1")]),
+        ([socket_route("/{b:int}"), WebSocketRoute("/{a}", socket)], []),
+        ([Mount("/a", Router()), Route("/a/b", page)], [("/a/b", ["/a"], "/a/b")]),
+        ([Mount("/a", Router()), Route("/a", page)], []),
+        ([Mount("/a", Router()), Mount("/a/b", Router())], [("/a/b", ["/a"], "/a/b/x/y")]),
+        ([Route("/{p:path}", page, methods=None), Mount("/a", Router())], []),
+        (
+            [Route("/{p:path}", Router()), WebSocketRoute("/{p:path}", socket), Mount("/a", Router())],
+            [("/a", ["/{p:path}", "/{p:path}"], "/a/x/y")],
+        ),
+        ([Host("a.org", Router()), Route("/x", page)], []),
+        ([Host("{a}.org", Router()), Host("www.org", Router())], [("www.org", ["{a}.org"], "/")]),
+        ([Host("www.org", Router()), Host("{a}.org", Router())], []),
+        ([Host("WWW.org", Router()), Host("WWW.org", Router())], [("WWW.org", ["WWW.org"], "/")]),
+        ([Host("{a}.org", Router()), Host("WWW.org", Router())], []),
+        (
+            [Mount("/m", routes=[Route("/{a}", page), Route("/b", page)])],
+            [("/b", ["/{a}"], "/m/b")],
+        ),
+        (
+            [Host("{a}.org", Router([Route("/{a}", page), Route("/b", page)]))],
+            [("/b", ["/{a}"], "/b")],
+        ),
+    ],
+)
+def test_one_table(routes: list[BaseRoute], expected: list[tuple[str, list[str], str]]) -> None:
+    assert hidden(routes) == expected
+
+
+def test_methods() -> None:
+    get, post = Route("/{a}", page), Route("/{b}", page, methods=["POST"])
+    assert hidden([get, Route("/x", page, methods=["POST"])]) == []
+    assert hidden([get, Route("/x", page, methods=["GET", "POST"])]) == []
+    assert hidden([get, post, Route("/x", page, methods=["GET", "POST"])]) == [("/x", ["/{a}", "/{b}"], "/x")]
+    assert hidden([get, post, Route("/x", Router())]) == []
+    assert hidden([Route("/{a}", Router()), post]) == [("/{b}", ["/{a}"], "/x")]
+
+
+def test_only_odd_paths_are_left() -> None:
+    """`{p:path}` stops at a newline and `{a}` does not, so a mount at the root does not take quite everything."""
+    (finding,) = shadowed(Starlette(routes=[Mount("/", Router()), Route("/{a}", page)]))
+    assert finding.odd_paths
+    assert not shadowed(Starlette(routes=[Mount("/", Router()), Route("/a", page)]))[0].odd_paths
+
+
+def test_an_example_that_something_else_takes_is_not_given() -> None:
+    first = Route("/m/x", page)
+    mount = Mount("/m", routes=[Route("/{a}", page), Route("/{b}", page)])
+    assert hidden([first, mount]) == [("/{b}", ["/{a}"], "/m/1")]
+
+
+def test_custom_convertors_and_classes_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Even(Convertor[int]):
+        regex = "[02468]"
+
+    class Picky(Route):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            return Match.NONE, {}
+
+    monkeypatch.setitem(CONVERTOR_TYPES, "even", Even())
+    even = Route("/{a:even}", page)
+    picky = Picky("/{a}", page)
+    assert hidden([Route("/{a}", page), even]) == []
+    assert hidden([even, Route("/2", page)]) == []
+    assert hidden([picky, Route("/x", page)]) == []
+    assert hidden([Route("/{a}", page), Picky("/x", page)]) == []
+    changed = Route("/{a}", page)
+    changed.path_regex = re.compile("^/y$")
+    assert hidden([changed, Route("/x", page)]) == []
+    patched = Route("/{a}", page)
+    patched.matches = picky.matches  # type: ignore[method-assign]
+    assert hidden([patched, Route("/x", page)]) == []
+
+
+def test_digits_that_python_does_not_convert() -> None:
+    """Our own route does not match them, so that a later one may."""
+    assert hidden([socket_route("/{a:int}"), WebSocketRoute("/{b:int}{c:int}", socket)]) == []
+    assert hidden([WebSocketRoute("/{a:int}", socket), WebSocketRoute("/{b:int}{c:int}", socket)]) != []
+    assert hidden([socket_route("/{a:int}"), WebSocketRoute("/" + "1" * 5000, socket)]) == []
+    assert hidden([socket_route("/x/{a:int}"), WebSocketRoute("/x/{b:int}", socket)]) != []
+    assert hidden([socket_route("/x/{a:int}"), WebSocketRoute("/x/12", socket)]) != []
+
+
+def test_included_routers_of_fastapi() -> None:
+    app, router = FastAPI(), APIRouter()
+    router.add_api_route("/{name}", page)
+    router.add_api_route("/me", page)
+    app.include_router(router, prefix="/users")
+    app.add_api_route("/users/you", page)
+    app.add_api_route("/users/you", page, methods=["DELETE"])
+    assert [(finding.entry.path, finding.by[0].path) for finding in shadowed(app)] == [
+        ("/users/me", "/users/{name}"),
+        ("/users/you", "/users/{name}"),
+    ]
+
+
+LITERALS = st.sampled_from(["/", "/a", "/b", "/a/", "-", "1", "/1"])
+KINDS = st.sampled_from(["", ":int", ":float", ":path"])
+
+
+@st.composite
+def templates(draw: st.DrawFn) -> str:
+    pieces = [f"{draw(LITERALS)}{{p{index}{draw(KINDS)}}}" for index in range(draw(st.integers(0, 2)))]
+    end = draw(LITERALS) if not pieces or draw(st.booleans()) else ""
+    return ("" if pieces and pieces[0].startswith("/") else "/") + "".join(pieces) + end
+
+
+METHODS = st.lists(st.sampled_from(["GET", "POST"]), min_size=1, max_size=2, unique=True)
+
+
+def routers(routes: st.SearchStrategy[list[BaseRoute]]) -> st.SearchStrategy[BaseRoute]:
+    return st.one_of(
+        st.builds(lambda path, routes: Mount(path, routes=routes), st.sampled_from(["", "/a", "/{m}"]), routes),
+        st.builds(
+            lambda host, routes: Host(host, Router(routes)), st.sampled_from(["{h}.org", "a.org", "{h}", "b"]), routes
+        ),
+    )
+
+
+LEAVES: st.SearchStrategy[BaseRoute] = st.one_of(
+    st.builds(lambda path, methods: Route(path, page, methods=methods), templates(), METHODS),
+    st.builds(lambda path: Route(path, Router()), templates()),
+    st.builds(lambda path: WebSocketRoute(path, socket), templates()),
+    st.builds(socket_route, templates()),
+)
+TABLES_OF_ROUTES = st.recursive(
+    st.lists(LEAVES, min_size=2, max_size=6),
+    lambda routes: st.lists(st.one_of(LEAVES, routers(routes)), min_size=2, max_size=6),
+    max_leaves=4,
+)
+
+
+@given(TABLES_OF_ROUTES, st.data())
+def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObject) -> None:
+    app = Starlette(routes=routes)
+    findings = shadowed(app)
+    event(f"{len(findings)} findings")
+    assume(findings)
+    finding = data.draw(st.sampled_from(findings))
+    route = finding.entry.route
+
+    example = connection(finding.demand.type, finding.demand.method or "GET", finding.path, _host(finding))
+    steps = trace(app, example).steps
+    assert any(step.entry.route is finding.by[0].route and step.match is Match.FULL for step in steps)
+    assert not any(step.entry.route is route for step in steps)
+
+    outside = "".join(data.draw(_paths(mount.route, below="")) for mount in finding.inside if mount.kind == "mount")
+    path = outside + data.draw(_paths(route, below="/b"))
+    assume(not finding.odd_paths or ("\n" not in path and path.startswith("/")))
+    for demand in [("http", "GET"), ("http", "POST"), ("http", "PUT"), ("websocket", "")]:
+        for host in ("a.org", "b", "x.y", _host(finding)):
+            steps = trace(app, connection(*demand, path, host)).steps
+            assert not any(step.entry.route is route and step.match is Match.FULL for step in steps)
+
+
+def _host(finding: Any) -> str:
+    hosts = [entry.path for entry in (*finding.inside, finding.entry) if entry.kind == "host"]
+    return hosts[-1].replace("{h}", "x") if hosts else "example.org"
+
+
+def _paths(route: Any, below: str) -> st.SearchStrategy[str]:
+    if isinstance(route, Host):
+        return st.sampled_from(["/", "/a", "/b/1", ""])
+    pattern = route.path_regex.pattern.replace("^", r"\A", 1)
+    if isinstance(route, Mount):
+        pattern = pattern.replace("/(?P<path>.*)$", below)
+    return st.from_regex(re.compile(pattern))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("table", ["github", "kubernetes"])
+def test_silent_on_real_tables(table: str) -> None:
+    paths = [line for line in (TABLES / f"{table}.txt").read_text().splitlines() if line.startswith("/")]
+    assert len(paths) > 100
+    routes = [Route(path, page) for path in paths] + [socket_route(path) for path in paths]
+    app = Starlette(routes=routes)
+    assert shadowed(app) == []
+    assert unguarded(app) == []
+
+
+@pytest.mark.once
+def test_found_in_a_real_table() -> None:
+    paths = [line for line in (TABLES / "github.txt").read_text().splitlines() if line.startswith("/")]
+    routes = [Route(path, page) for path in paths]
+    routes.insert(0, Route("/repos/{a}/{b}/{c:path}", page))
+    found = {finding.entry.path for finding in shadowed(Starlette(routes=routes))}
+    # From the second parameter on, `{c:path}` stops at a newline and `{x}` does not: these are left to odd paths.
+    assert found == {path for path in paths if re.match("/repos/[^/]+/[^/]+/", path)}
+
+
+# --- WebSockets without dependencies -----------------------------------------------------------------------------
+
+
+def names(app: Any) -> list[str]:
+    return [entry.path for entry in unguarded(app)]
+
+
+def test_a_socket_without_dependencies_among_others() -> None:
+    guarded, open_, plain = socket_route("/a"), APIWebSocketRoute("/b", socket), WebSocketRoute("/c", socket)
+    assert names(Starlette(routes=[guarded, open_, plain])) == ["/b", "/c"]
+    assert names(Starlette(routes=[open_, plain])) == []
+    assert names(Starlette(routes=[guarded])) == []
+    assert names(Starlette(routes=[guarded, Mount("/m", routes=[open_])])) == ["/b"]
+
+
+def test_a_dependency_of_the_endpoint_counts() -> None:
+    async def endpoint(websocket: WebSocket, user: Annotated[None, Depends(anybody)]) -> None: ...
+
+    assert names(Starlette(routes=[socket_route("/a"), APIWebSocketRoute("/b", endpoint)])) == []
+
+
+def test_what_may_be_guarded_by_middleware_is_left_out() -> None:
+    guarded, gzip = socket_route("/a"), [Middleware(GZipMiddleware)]
+    plain = WebSocketRoute("/b", socket)
+    for guard in (
+        WebSocketRoute("/b", socket, middleware=gzip),
+        Mount("/m", routes=[plain], middleware=gzip),
+        Mount("/m", Starlette(routes=[plain], middleware=gzip)),
+        Mount("/m", Router([plain], middleware=gzip)),
+        Mount("/m", GZipMiddleware(Starlette(routes=[plain]))),
+        Host("b.org", GZipMiddleware(Router([plain]))),
+    ):
+        assert names(Starlette(routes=[guarded, guard])) == []
+
+
+def test_dependencies_of_fastapi_routers_count() -> None:
+    import fastapi
+
+    app, router = FastAPI(), APIRouter(dependencies=[fastapi.Depends(anybody)])
+    router.add_api_websocket_route("/a", socket)
+    app.include_router(router)
+    app.add_api_websocket_route("/b", socket)
+    assert names(app) == ["/b"]
