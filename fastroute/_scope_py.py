@@ -22,9 +22,7 @@ def route_path(scope: Mapping[str, Any], /) -> str:
     return path
 
 
-def child_scope(
-    scope: Mapping[str, Any], params: Mapping[str, Any], endpoint: Any, route: Any, /
-) -> dict[str, Any]:
+def child_scope(scope: Mapping[str, Any], params: Mapping[str, Any], endpoint: Any, route: Any, /) -> dict[str, Any]:
     """What a match adds to `scope`, which is left as it is: `endpoint`, `path_params` and `route`.
 
     The new `path_params` are those already in the scope (a mount's, or none) with `params` merged over them.

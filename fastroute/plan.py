@@ -41,14 +41,19 @@ class Plan:
 
     Attributes:
         steps: the dependencies, and at the end the endpoint.
-        yields: there is something to clean up.
     """
 
     steps: list[Step] = field(default_factory=list)
 
     @property
     def yields(self) -> bool:
+        """Whether there is something to clean up."""
         return any(step.dependant.kind.yields for step in self.steps)
+
+    @property
+    def endpoint(self) -> Callable[..., Any]:
+        """What is called in the end; read anew each time, so that a tool may wrap `route.dependant.call`."""
+        return self.steps[-1].dependant.call
 
 
 def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Overrides | None = None) -> Plan:

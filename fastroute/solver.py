@@ -1,30 +1,39 @@
-"""Follows a plan for one connection: nothing here inspects a signature."""
+"""The interpreter of plans: what a connection does, step by step, with every error collected.
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+It is the reference for the coroutine that `codegen` makes of the same plan, and goes on where that finds a parameter
+that is missing or wrong. Nothing here inspects a signature.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import anyio
-import anyio.to_thread
-from anyio.lowlevel import RunVar, checkpoint_if_cancelled
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, ImmutableMultiDict
 from starlette.websockets import WebSocket
 
+from .cleanups import Cleanups, semaphore_of
 from .dependant import Dependant
 from .fields import ParamField
-from .params import Concurrency
 from .plan import Plan, Step
 from .signature import CallKind
 
-__all__ = ["solve_dependencies"]
+__all__ = ["InvalidError", "Refuse", "located", "missing", "read_field", "solve_dependencies", "solve_from"]
 
 _ABSENT: Any = object()
 
+#: Makes the exception to raise from the validation errors of a connection.
+Refuse = Callable[[WebSocket, list[Any]], Exception]
 
-async def solve_dependencies(plan: Plan, websocket: WebSocket, refuse: Callable[[list[Any]], Exception]) -> None:
+
+class InvalidError(Exception):
+    """One parameter is missing or wrong."""
+
+    def __init__(self, errors: list[Any]) -> None:
+        self.errors = errors
+
+
+async def solve_dependencies(plan: Plan, websocket: WebSocket, refuse: Refuse) -> None:
     """Solve a plan for one connection and call the endpoint (`fastapi.dependencies.utils.solve_dependencies`).
 
     Args:
@@ -35,51 +44,56 @@ async def solve_dependencies(plan: Plan, websocket: WebSocket, refuse: Callable[
     Raises:
         Exception: what `refuse` makes, and whatever a dependency or the endpoint raises.
     """
-    endpoint = plan.steps[-1].dependant
-    if not plan.yields:
-        await endpoint.call(**await _solve(plan, websocket, refuse, {}))
-        return
-    async with AsyncExitStack() as request, AsyncExitStack() as function:
-        arguments = None
-        async with AsyncExitStack() as handshake:
-            stacks = {"request": request, "function": function, "handshake": handshake}
-            arguments = await _solve(plan, websocket, refuse, stacks)
-        # None where a handshake-scoped dependency swallowed an error.
-        if arguments is not None:
-            await endpoint.call(**arguments)
+    cleanups = Cleanups()
+    try:
+        arguments = await solve_from(plan, websocket, refuse, cleanups, [], {}, [])
+        await cleanups.finish_handshake()
+        await plan.endpoint(**arguments)
+    except BaseException as error:
+        if not await cleanups.throw(error):
+            raise
+    else:
+        await cleanups.finish()
 
 
-async def _solve(
+async def solve_from(
     plan: Plan,
     websocket: WebSocket,
-    refuse: Callable[[list[Any]], Exception],
-    stacks: dict[str, AsyncExitStack],
+    refuse: Refuse,
+    cleanups: Cleanups,
+    results: list[Any],
+    arguments: dict[str, Any],
+    errors: list[Any],
 ) -> dict[str, Any]:
-    """The endpoint's arguments. All errors are collected: what does not depend on a failed step still runs."""
-    results: list[Any] = []
-    failed: list[bool] = []
-    errors: list[Any] = []
-    cleanup: anyio.CancelScope | None = None
-    for step in plan.steps:
-        arguments, wrong = _read(step.fields, websocket)
-        errors += wrong
-        fails = bool(wrong) or any(failed[need] for need in step.needs)
-        failed.append(fails)
-        results.append(None)
-        if fails:
-            continue
-        for name, need in step.arguments:
-            arguments[name] = results[need]
-        _add_given(arguments, step.dependant, websocket)
-        if len(results) == len(plan.steps):
+    """The endpoint's arguments. All errors are collected: what does not depend on a failed step still runs.
+
+    Args:
+        results: those of the steps that are done.
+        arguments: the values of the fields of the next step that are read.
+        errors: those of the field behind these; empty where nothing has gone wrong yet.
+    """
+    failed = [False] * len(results)
+    wrong = bool(errors)
+    begun = len(arguments) + wrong
+    for step in plan.steps[len(results) :]:
+        for read in step.fields[begun:]:
+            try:
+                arguments[read.name] = read_field(read, websocket)
+            except InvalidError as invalid:
+                errors += invalid.errors
+                wrong = True
+        wrong = wrong or any(failed[need] for need in step.needs)
+        if not wrong:
+            for name, need in step.arguments:
+                arguments[name] = results[need]
+            _add_given(arguments, step.dependant, websocket)
+        if step is plan.steps[-1]:
             break
-        kind = step.dependant.kind
-        if kind is CallKind.ASYNC_GENERATOR and cleanup is None:
-            # Entered before the first generator, so that it encloses the cancel scopes which a generator opens.
-            cleanup = stacks["request"].enter_context(anyio.CancelScope())
-        results[-1] = await _call(step, arguments, stacks, cleanup)
+        results.append(None if wrong else await _call(step, arguments, cleanups))
+        failed.append(wrong)
+        arguments, wrong, begun = {}, False, 0
     if errors:
-        raise refuse(errors)
+        raise refuse(websocket, errors)
     return arguments
 
 
@@ -93,26 +107,18 @@ def _add_given(arguments: dict[str, Any], dependant: Dependant, websocket: WebSo
         arguments[dependant.security_scopes_param_name] = scopes
 
 
-async def _call(
-    step: Step,
-    arguments: dict[str, Any],
-    stacks: dict[str, AsyncExitStack],
-    cleanup: anyio.CancelScope | None,
-) -> Any:
-    kind, limit = step.dependant.kind, step.dependant.concurrency
+async def _call(step: Step, arguments: dict[str, Any], cleanups: Cleanups) -> Any:
+    kind, limit, lifetime = step.dependant.kind, step.dependant.concurrency, step.dependant.lifetime
     if kind.yields:
-        lifetime = step.dependant.lifetime
         assert lifetime is not None
-        stack = stacks[lifetime]
         if limit is not None:
-            await stack.enter_async_context(_semaphore(limit))
+            await cleanups.enter_limit(lifetime, limit)
         if kind is CallKind.GENERATOR:
-            return await stack.enter_async_context(_in_threads(step.call, arguments))
-        assert cleanup is not None
-        return await stack.enter_async_context(_shielded_exit(step.call, arguments, cleanup))
+            return await cleanups.enter_in_threads(lifetime, step.call, arguments)
+        return await cleanups.enter_async(lifetime, step.call(**arguments))
     if limit is None:
         return await _run(step, arguments)
-    semaphore = _semaphore(limit)
+    semaphore = semaphore_of(limit)
     await semaphore.acquire()
     try:
         return await _run(step, arguments)
@@ -127,82 +133,16 @@ def _run(step: Step, arguments: dict[str, Any]) -> Awaitable[Any]:
     return run_in_threadpool(step.call, **arguments)
 
 
-# --- clean-up ---
-
-
-@asynccontextmanager
-async def _shielded_exit(
-    call: Callable[..., AsyncIterator[Any]], arguments: dict[str, Any], cleanup: anyio.CancelScope
-) -> AsyncIterator[Any]:
-    """An async generator whose clean-up runs to its end also when the connection is cancelled."""
-    shielded = cleanup.shield
-    try:
-        async with asynccontextmanager(call)(**arguments) as value:
-            try:
-                yield value
-            finally:
-                cleanup.shield = True
-    finally:
-        cleanup.shield = shielded
-    # A task group inside may have swallowed the cancellation while its parent was shielded.
-    await checkpoint_if_cancelled()
-
-
-@asynccontextmanager
-async def _in_threads(call: Callable[..., Iterator[Any]], arguments: dict[str, Any]) -> AsyncIterator[Any]:
-    """A sync generator, entered and left in worker threads."""
-    generator: AbstractContextManager[Any] = contextmanager(call)(**arguments)
-    value = await run_in_threadpool(generator.__enter__)
-    try:
-        yield value
-    except BaseException as error:
-        if not await _leave_in_thread(generator, type(error), error, error.__traceback__):
-            raise
-    else:
-        await _leave_in_thread(generator, None, None, None)
-
-
-async def _leave_in_thread(generator: AbstractContextManager[Any], *error: Any) -> bool:
-    # A limiter of its own: the pool's threads may all be waiting for what this clean-up gives back.
-    limiter = anyio.CapacityLimiter(1)
-    with anyio.CancelScope(shield=True):
-        swallowed = await anyio.to_thread.run_sync(generator.__exit__, *error, limiter=limiter)
-    return bool(swallowed)
-
-
-_semaphores: RunVar[WeakKeyDictionary[Concurrency, anyio.Semaphore]] = RunVar("fastroute_semaphores")
-
-
-def _semaphore(limit: Concurrency) -> anyio.Semaphore:
-    """The semaphore of one `Depends(max_concurrency=...)` in the running event loop."""
-    semaphores = _semaphores.get(None)
-    if semaphores is None:
-        semaphores = WeakKeyDictionary()
-        _semaphores.set(semaphores)
-    semaphore = semaphores.get(limit)
-    if semaphore is None:
-        semaphore = semaphores[limit] = anyio.Semaphore(limit.max_concurrency)
-    return semaphore
-
-
 # --- values ---
 
 
-def _read(fields: tuple[ParamField, ...], websocket: WebSocket) -> tuple[dict[str, Any], list[Any]]:
-    """The values of fields, and the errors of those that have none."""
-    values: dict[str, Any] = {}
-    errors: list[Any] = []
-    for read in fields:
-        received = _received(read, websocket)
-        if read.model is not None:
-            value, wrong = _read_model(read, received)
-        else:
-            value, wrong = _read_field(read, received)
-        if wrong:
-            errors += wrong
-        else:
-            values[read.name] = value
-    return values, errors
+def read_field(read: ParamField, websocket: WebSocket) -> Any:
+    """The value of a field; raises `InvalidError` where there is none."""
+    received = _received(read, websocket)
+    if read.model is not None:
+        return _read_model(read, received)
+    key = next((key for key in read.keys if key in received), read.keys[0])
+    return _validate(read, _value(received, key, read.sequence), (read.place, key))
 
 
 def _received(read: ParamField, websocket: WebSocket) -> Mapping[str, Any]:
@@ -215,11 +155,6 @@ def _received(read: ParamField, websocket: WebSocket) -> Mapping[str, Any]:
     return websocket.cookies
 
 
-def _read_field(read: ParamField, received: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-    key = next((key for key in read.keys if key in received), read.keys[0])
-    return _validate(read, _value(received, key, read.sequence), (read.place, key))
-
-
 def _value(received: Mapping[str, Any], key: str, sequence: bool) -> Any:
     if sequence and isinstance(received, (ImmutableMultiDict, Headers)):
         return received.getlist(key) or _ABSENT
@@ -229,20 +164,30 @@ def _value(received: Mapping[str, Any], key: str, sequence: bool) -> Any:
     return value
 
 
-def _validate(read: ParamField, value: Any, loc: tuple[Any, ...]) -> tuple[Any, list[Any]]:
+def _validate(read: ParamField, value: Any, loc: tuple[Any, ...]) -> Any:
     if value is _ABSENT:
         if read.required:
-            return None, [{"type": "missing", "loc": loc, "msg": "Field required", "input": None}]
+            raise InvalidError([missing(loc)])
         value = read.default if read.default_factory is None else read.default_factory()
         if not read.validate_default:
-            return value, []
+            return value
     try:
-        return read.adapter.validate_python(value, from_attributes=True), []
+        return read.adapter.validate_python(value, from_attributes=True)
     except ValidationError as error:
-        return None, [{**found, "loc": loc + found["loc"]} for found in error.errors(include_url=False)]
+        raise InvalidError(located(error, loc)) from None
 
 
-def _read_model(read: ParamField, received: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+def missing(loc: tuple[Any, ...]) -> dict[str, Any]:
+    """The error of a required parameter that was not sent."""
+    return {"type": "missing", "loc": loc, "msg": "Field required", "input": None}
+
+
+def located(error: ValidationError, loc: tuple[Any, ...]) -> list[Any]:
+    """pydantic's errors, with the place they come from."""
+    return [{**found, "loc": loc + found["loc"]} for found in error.errors(include_url=False)]
+
+
+def _read_model(read: ParamField, received: Mapping[str, Any]) -> Any:
     """Fill a pydantic model: its own fields by their keys, then every other key that was sent."""
     model = read.model
     assert model is not None
@@ -267,13 +212,20 @@ def _read_model(read: ParamField, received: Mapping[str, Any]) -> tuple[Any, lis
             renamed[key.name] = request_key
     content.update(_others(received, read_keys))
     absent = model.optional and not sent and not (model.extras and content)
-    value, errors = _validate(read, _ABSENT if absent else content, (read.place,))
-    if renamed and model.loc_by_alias:
-        for error in errors:
-            where, *rest = error["loc"]
-            if rest and rest[0] in renamed:
-                error["loc"] = (where, renamed[rest[0]], *rest[1:])
-    return value, errors
+    try:
+        return _validate(read, _ABSENT if absent else content, (read.place,))
+    except InvalidError as invalid:
+        if model.loc_by_alias:
+            _name_headers(invalid.errors, renamed)
+        raise
+
+
+def _name_headers(errors: list[Any], renamed: dict[str, str]) -> None:
+    """Let errors name the header that was sent and not the field it fills."""
+    for error in errors:
+        where, *rest = error["loc"]
+        if rest and rest[0] in renamed:
+            error["loc"] = (where, renamed[rest[0]], *rest[1:])
 
 
 def _others(received: Mapping[str, Any], read_keys: set[str]) -> dict[str, Any]:

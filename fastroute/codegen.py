@@ -1,0 +1,247 @@
+"""A plan -> the straight-line coroutine that follows it as long as nothing is wrong.
+
+It does what the interpreter does, in the same order, without its loops and dictionaries. At the first parameter that
+is missing or wrong it hands over to the interpreter, which goes on from there.
+"""
+
+import itertools
+import linecache
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocket
+
+from . import received
+from .cleanups import Cleanups, semaphore_of
+from .fields import ParamField
+from .plan import Plan, Step
+from .signature import CallKind
+from .solver import InvalidError, Refuse, located, missing, read_field, solve_from
+
+__all__ = ["compile_plan", "generate"]
+
+#: Core schemas that never look at the attributes of a value.
+_PLAIN = {"int", "float", "str", "bool", "uuid", "decimal", "date", "datetime", "time", "enum", "literal"}
+
+_numbers = itertools.count(1)
+
+
+def compile_plan(plan: Plan, refuse: Refuse, title: str) -> Callable[[WebSocket], Awaitable[None]]:
+    """The coroutine function that solves a plan for a connection and calls the endpoint.
+
+    Args:
+        plan: what to do.
+        refuse: makes the exception to raise from the validation errors.
+        title: names the plan in tracebacks.
+    """
+    source, namespace = generate(plan)
+    namespace["resume"] = _resume(plan, refuse)
+    filename = f"<fastroute plan {next(_numbers)} of {title}>"
+    exec(compile(source, filename, "exec"), namespace)
+    # A module-less entry without a time stamp stays; so tracebacks show the generated lines.
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    solve: Callable[[WebSocket], Awaitable[None]] = namespace["solve"]
+    return solve
+
+
+def generate(plan: Plan) -> tuple[str, dict[str, Any]]:
+    """The source of a plan's coroutine and the names it uses, all but `resume`."""
+    generator = _Generator(plan)
+    return "\n".join(generator.lines()) + "\n", generator.namespace
+
+
+def _resume(plan: Plan, refuse: Refuse) -> Callable[..., Awaitable[None]]:
+    results_of, values_of = _variables(plan)
+
+    async def resume(index: int, variables: dict[str, Any], error: Exception) -> None:
+        fields = plan.steps[index].fields
+        names = [name for name in values_of[index] if name in variables]
+        arguments = {read.name: variables[name] for read, name in zip(fields, names, strict=False)}
+        wrong = fields[len(names)]
+        if isinstance(error, ValidationError):
+            errors = located(error, (wrong.place, wrong.alias))
+        else:
+            assert isinstance(error, InvalidError)
+            errors = error.errors
+        results = [variables[name] for name in results_of[:index]]
+        cleanups = variables.get("cleanups") or Cleanups()
+        await solve_from(plan, variables["websocket"], refuse, cleanups, results, arguments, errors)
+
+    return resume
+
+
+def _variables(plan: Plan) -> tuple[list[str], list[list[str]]]:
+    """The local variables for the result of each step, and for the values of its fields."""
+    results = [f"{_identifier(step.dependant.call)}_{index}" for index, step in enumerate(plan.steps)]
+    values = [[f"{read.name}_{index}_" for read in step.fields] for index, step in enumerate(plan.steps)]
+    return results, values
+
+
+def _identifier(call: Any) -> str:
+    name = getattr(call, "__name__", None) or type(call).__name__
+    return re.sub(r"\W", "_", name)
+
+
+class _Generator:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.results, self.values = _variables(plan)
+        self.namespace: dict[str, Any] = {
+            "Cleanups": Cleanups,
+            "InvalidError": InvalidError,
+            "ValidationError": ValidationError,
+            "missing": missing,
+            "read_field": read_field,
+            "run_in_threadpool": run_in_threadpool,
+            "semaphore_of": semaphore_of,
+            **{name: getattr(received, name) for name in received.__all__},
+        }
+
+    def constant(self, name: str, value: Any) -> str:
+        self.namespace[name] = value
+        return name
+
+    def lines(self) -> Iterator[str]:
+        yield "async def solve(websocket):"
+        yield from _indented(self._received())
+        if not self.plan.yields:
+            yield from _indented(self._steps())
+            return
+        yield "    cleanups = Cleanups()"
+        yield "    try:"
+        yield from _indented(self._steps(), 2)
+        yield "    except BaseException as error:"
+        yield "        if not await cleanups.throw(error):"
+        yield "            raise"
+        yield "    else:"
+        yield "        await cleanups.finish()"
+
+    def _received(self) -> Iterator[str]:
+        direct = [read for step in self.plan.steps for read in step.fields if _is_direct(read)]
+        places = {(read.place, read.sequence) for read in direct}
+        if places:
+            yield "scope = websocket.scope"
+        if ("path", False) in places:
+            yield "path = websocket.path_params"
+        if ("query", False) in places:
+            yield "query = query_values(scope['query_string'])"
+        if ("query", True) in places:
+            yield "queries = query_lists(scope['query_string'])"
+        if ("header", False) in places:
+            yield "headers = headers_by_name(scope['headers'])"
+        if ("cookie", False) in places:
+            yield "cookies = websocket.cookies"
+
+    def _steps(self) -> Iterator[str]:
+        for index, step in enumerate(self.plan.steps):
+            yield from self._step(index, step)
+
+    def _step(self, index: int, step: Step) -> Iterator[str]:
+        if step.fields:
+            yield "try:"
+            for read, name in zip(step.fields, self.values[index], strict=True):
+                yield from _indented(self._field(read, name))
+            yield "except (ValidationError, InvalidError) as error:"
+            yield f"    return await resume({index}, locals(), error)"
+        if index == len(self.plan.steps) - 1:
+            if self.plan.yields:
+                yield "await cleanups.finish_handshake()"
+            endpoint = self.constant("endpoint", step.dependant)
+            yield f"await {endpoint}.call({', '.join(self._arguments(index, step))})"
+            return
+        yield from self._call(index, step)
+
+    def _field(self, read: ParamField, name: str) -> Iterator[str]:
+        if not _is_direct(read):
+            yield f"{name} = read_field({self.constant(f'field_{name}', read)}, websocket)"
+            return
+        yield f"raw = {_raw(read)}"
+        yield "if raw is None:"
+        if read.required:
+            yield f"    raise InvalidError([missing({(read.place, read.alias)!r})])"
+        elif read.default_factory is not None:
+            yield f"    {name} = {self.constant(f'default_{name}', read.default_factory)}()"
+        else:
+            yield f"    {name} = {self.constant(f'default_{name}', read.default)}"
+        yield "else:"
+        value = "raw.decode('latin-1')" if read.place == "header" and not read.sequence else "raw"
+        schema = _schema_type(read)
+        if schema is not None:
+            validator = self.constant(f"validate_{name}", read.adapter.validator.validate_python)
+            attributes = "" if schema in _PLAIN else ", from_attributes=True"
+            value = f"{validator}({value}{attributes})"
+        yield f"    {name} = {value}"
+
+    def _arguments(self, index: int, step: Step) -> Iterator[str]:
+        dependant = step.dependant
+        for read, name in zip(step.fields, self.values[index], strict=True):
+            yield f"{read.name}={name}"
+        for name, need in step.arguments:
+            yield f"{name}={self.results[need]}"
+        for given in (dependant.websocket_param_name, dependant.http_connection_param_name):
+            if given is not None:
+                yield f"{given}=websocket"
+        if dependant.security_scopes_param_name is not None:
+            kind = self.constant(f"scopes_type_{index}", dependant.security_scopes_type)
+            yield f"{dependant.security_scopes_param_name}={kind}(scopes={list(dependant.security_scopes)!r})"
+
+    def _call(self, index: int, step: Step) -> Iterator[str]:
+        dependant, result = step.dependant, self.results[index]
+        call = self.constant(f"call_{result}", step.call)
+        arguments = ", ".join(self._arguments(index, step))
+        limit = dependant.concurrency
+        if limit is not None:
+            self.constant(f"limit_{index}", limit)
+        if dependant.kind.yields:
+            if limit is not None:
+                yield f"await cleanups.enter_limit({dependant.lifetime!r}, limit_{index})"
+            if dependant.kind is CallKind.ASYNC_GENERATOR:
+                entered = f"enter_async({dependant.lifetime!r}, {call}({arguments}))"
+            else:
+                entered = f"enter_in_threads({dependant.lifetime!r}, {call}, dict({arguments}))"
+            yield f"{result} = await cleanups.{entered}"
+            return
+        if dependant.kind is CallKind.COROUTINE:
+            line = f"{result} = await {call}({arguments})"
+        else:
+            line = f"{result} = await run_in_threadpool({', '.join(filter(None, (call, arguments)))})"
+        if limit is not None:
+            yield f"async with semaphore_of(limit_{index}):"
+            line = f"    {line}"
+        yield line
+
+
+def _indented(lines: Iterator[str], depth: int = 1) -> Iterator[str]:
+    return ("    " * depth + line for line in lines)
+
+
+def _is_direct(read: ParamField) -> bool:
+    """Whether the generated code reads it itself; what is rarer is left to the interpreter."""
+    if read.model is not None or len(read.keys) > 1 or read.validate_default:
+        return False
+    if read.place == "header":
+        return read.alias.isascii()
+    return not read.sequence or read.place == "query"
+
+
+def _raw(read: ParamField) -> str:
+    key = read.alias
+    if read.place == "header":
+        name = key.lower().encode()
+        return f"header_values(scope['headers'], {name!r})" if read.sequence else f"headers.get({name!r})"
+    if read.place == "query":
+        return f"queries.get({key!r})" if read.sequence else f"query.get({key!r})"
+    return f"{'path' if read.place == 'path' else 'cookies'}.get({key!r})"
+
+
+def _schema_type(read: ParamField) -> str | None:
+    """The type of a field's core schema; None where it takes every str as it is and only str can come."""
+    schema: Any = read.adapter.core_schema
+    while schema["type"] == "nullable":
+        schema = schema["schema"]
+    if read.place != "path" and not read.sequence and schema in ({"type": "str"}, {"type": "any"}):
+        return None
+    return str(schema["type"])

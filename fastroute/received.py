@@ -1,0 +1,37 @@
+"""What a connection sent, read out of its scope in one pass each: the same values as Starlette's own properties."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl
+
+__all__ = ["header_values", "headers_by_name", "query_lists", "query_values"]
+
+
+def query_values(query_string: bytes) -> dict[str, str]:
+    """The query's parameters, of repeated ones the last (`starlette.datastructures.QueryParams`)."""
+    return dict(_pairs(query_string))
+
+
+def query_lists(query_string: bytes) -> dict[str, list[str]]:
+    """All values of the query's parameters (`QueryParams.getlist`)."""
+    lists: dict[str, list[str]] = {}
+    for key, value in _pairs(query_string):
+        lists.setdefault(key, []).append(value)
+    return lists
+
+
+def _pairs(query_string: bytes) -> list[Any]:
+    text = query_string.decode("latin-1")
+    if "%" in text or "+" in text:
+        return parse_qsl(text, keep_blank_values=True)
+    return [pair.partition("=")[::2] for pair in text.split("&") if pair]
+
+
+def headers_by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers, of repeated ones the first (`starlette.datastructures.Headers.get`)."""
+    return dict(reversed(list(headers)))
+
+
+def header_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str] | None:
+    """All values of a header (`Headers.getlist`), or None where there is none."""
+    return [value.decode("latin-1") for key, value in headers if key == name] or None
