@@ -158,8 +158,14 @@ class _ThreadGenerator:
     async def leave(self, *error: Any) -> bool | None:
         # A limiter of its own: the pool's threads may all be waiting for what this clean-up gives back.
         limiter = anyio.CapacityLimiter(1)
-        with anyio.CancelScope(shield=True):
-            swallowed = await anyio.to_thread.run_sync(self._manager.__exit__, *error, limiter=limiter)
+        try:
+            with anyio.CancelScope(shield=True):
+                swallowed = await anyio.to_thread.run_sync(self._manager.__exit__, *error, limiter=limiter)
+        except BaseException as raised:
+            # trio hands over what a thread raised without the exception it was raised for.
+            if raised.__context__ is None and raised is not error[1]:
+                raised.__context__ = error[1]
+            raise
         return bool(swallowed)
 
 

@@ -144,8 +144,13 @@ class _Generator:
             yield "try:"
             for read, name in zip(step.fields, self.values[index], strict=True):
                 yield from _indented(self._field(read, name))
+            # Handed over outside the handler: what is raised later on has nothing to do with it.
             yield "except (ValidationError, InvalidError) as error:"
-            yield f"    return await resume({index}, locals(), error)"
+            yield "    wrong = error.with_traceback(None)"
+            yield "else:"
+            yield "    wrong = None"
+            yield "if wrong is not None:"
+            yield f"    return await resume({index}, locals(), wrong)"
         if index == len(self.plan.steps) - 1:
             if self.plan.yields:
                 yield "await cleanups.finish_handshake()"
