@@ -1,8 +1,11 @@
 """FastAPI's WebSocket routes on plain Starlette, with compiled matching and an indexed router."""
 
 from ._implementation import IMPLEMENTATION, PathMatcher
+from .acceleration import accelerate
 from .exceptions import DeclarationError, DependencyScopeError, WebSocketRequestValidationError
+from .index import RouteIndex
 from .params import Cookie, Depends, Header, Path, Query, Security, SecurityScopes
+from .router import Router
 from .routing import APIWebSocketRoute
 
 __all__ = [
@@ -16,10 +19,13 @@ __all__ = [
     "Path",
     "PathMatcher",
     "Query",
+    "RouteIndex",
+    "Router",
     "Security",
     "SecurityScopes",
     "WebSocketRequestValidationError",
     "__version__",
+    "accelerate",
 ]
 
 __version__ = "0.1.0"

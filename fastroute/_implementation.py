@@ -6,12 +6,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-__all__ = ["IMPLEMENTATION", "KERNELS", "REASON", "PathMatcher", "child_scope", "route_path"]
+__all__ = ["IMPLEMENTATION", "KERNELS", "REASON", "PathMatcher", "RouteTable", "child_scope", "route_path"]
 
 #: The kernels and the names each of its twins exports.
 KERNELS = {
     "matcher": ("PathMatcher",),
     "scope": ("route_path", "child_scope"),
+    "index": ("RouteTable",),
 }
 
 
@@ -51,8 +52,10 @@ def _choose() -> tuple[Literal["cython", "python"], str]:
 IMPLEMENTATION, REASON = _choose()
 
 if TYPE_CHECKING or IMPLEMENTATION == "python":
+    from ._index_py import RouteTable
     from ._matcher_py import PathMatcher
     from ._scope_py import child_scope, route_path
 else:
+    from ._index_c import RouteTable
     from ._matcher_c import PathMatcher
     from ._scope_c import child_scope, route_path

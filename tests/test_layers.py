@@ -45,14 +45,17 @@ ALLOWED = {
         "_fastapi",
         "_implementation",
     },
-    "router": {"routing", "params", "exceptions", "_implementation"},
+    "index": {"routing", "_implementation"},
+    "route_list": set(),
+    "router": {"index", "route_list", "routing", "params", "exceptions", "_implementation"},
+    "acceleration": {"index", "route_list", "router"},
     "strategies": {"router", "routing", "exceptions", "_implementation"},
-    "__init__": {"router", "routing", "security", "params", "exceptions", "_implementation"},
+    "__init__": {"acceleration", "index", "router", "routing", "security", "params", "exceptions", "_implementation"},
     "_app": {"router", "routing"},
     # What the commands know about an application: shared by them, and used by nothing else.
     "_language": {"_template"},
     "_trace": {"_app"},
-    "__main__": {"__init__", "router", "routing", "exceptions", "_implementation"},
+    "__main__": {"__init__", "acceleration", "index", "router", "routing", "exceptions", "_implementation"},
 }
 # A module that is one command of `__main__` is imported by nothing, and may import anything public.
 COMMAND = {"__init__", "_app", "_language", "_trace", "strategies", "security", *ALLOWED["__main__"]}

@@ -1,0 +1,167 @@
+"""accelerate(): puts an index into the routers of an existing Starlette application."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette import routing
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Host, Mount
+
+from .index import is_indexed
+from .route_list import RouteList
+from .router import Router
+
+__all__ = ["Acceleration", "IndexedRouter", "LeftRouter", "accelerate"]
+
+
+@dataclass(frozen=True)
+class IndexedRouter:
+    """A router that looks its routes up in an index.
+
+    Attributes:
+        where: the way to it through the mounts of the application.
+        router: the router itself.
+        routes: how many routes it has now.
+        asked: those of them that cannot be indexed, and are asked for every path.
+    """
+
+    where: str
+    router: routing.Router
+    routes: int
+    asked: tuple[BaseRoute, ...]
+
+    def __str__(self) -> str:
+        asked = f", {len(self.asked)} of them asked for every path: {list(self.asked)}" if self.asked else ""
+        return f"indexed  {self.where}: {self.routes} routes{asked}"
+
+
+@dataclass(frozen=True)
+class LeftRouter:
+    """A router that stays as it was.
+
+    Attributes:
+        where: the way to it through the mounts of the application.
+        router: the router itself.
+        reason: why it cannot be indexed.
+    """
+
+    where: str
+    router: routing.Router
+    reason: str
+
+    def __str__(self) -> str:
+        return f"left     {self.where}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """What `accelerate` did; as text, one line for each router."""
+
+    indexed: tuple[IndexedRouter, ...]
+    left: tuple[LeftRouter, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, (*self.indexed, *self.left)))
+
+
+def accelerate(app: Any) -> Acceleration:
+    """Let the routers of an application look routes up in an index, in place; nothing it answers changes.
+
+    The router of the application and those inside of its `Mount`s and `Host`s become `fastroute.Router`s; they, their
+    routes, the middleware around them and the application stay the same objects. It may be done before or after the
+    first request; doing it again changes nothing. A router whose class overrides `app` is left as it is: so FastAPI's
+    own are, but not a Starlette application that is mounted in one.
+
+    Args:
+        app: a `Starlette` application, a router, or middleware around one of them.
+
+    Returns:
+        What was indexed, and what was left and why.
+
+    Raises:
+        TypeError: there is no router in `app`.
+    """
+    found = list(_routers(app))
+    if not found:
+        raise TypeError(f"{app!r} is not a Starlette application, nor a router, nor middleware around one")
+    indexed: list[IndexedRouter] = []
+    left: list[LeftRouter] = []
+    for where, router in found:
+        reason = None if isinstance(router, Router) else _convert(router)
+        if reason is None:
+            asked = tuple(route for route in router.routes if not is_indexed(route))
+            indexed.append(IndexedRouter(where, router, len(router.routes), asked))
+        else:
+            left.append(LeftRouter(where, router, reason))
+    return Acceleration(tuple(indexed), tuple(left))
+
+
+def _routers(app: Any) -> Iterator[tuple[str, routing.Router]]:
+    """Every router of an application, once, with the way to it."""
+    seen: set[int] = set()
+    waiting = [(type(app).__name__, [app])]
+    while waiting:
+        where, apps = waiting.pop(0)
+        router = next(filter(None, map(_router_of, apps)), None)
+        if router is None or id(router) in seen:
+            continue
+        seen.add(id(router))
+        yield where, router
+        for route in router.routes:
+            if isinstance(route, Mount):
+                # Middleware may hide what it is around; the mount knows it.
+                waiting.append((f"{where} > Mount {route.path!r}", [route.app, getattr(route, "_base_app", None)]))
+            elif isinstance(route, Host):
+                waiting.append((f"{where} > Host {route.host!r}", [route.app]))
+
+
+def _router_of(app: Any) -> routing.Router | None:
+    for layer in _layers(app):
+        if isinstance(layer, Starlette):
+            return layer.router
+        if isinstance(layer, routing.Router):
+            return layer
+    return None
+
+
+def _layers(app: Any) -> Iterator[Any]:
+    """An application and what it is around, from the outside in, as far as middleware shows it as `app`."""
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen:
+        seen.add(id(app))
+        yield app
+        app = None if isinstance(app, routing.Router) else getattr(app, "app", None)
+
+
+def _convert(router: routing.Router) -> str | None:
+    """Make a `Router` of a router; why not, where that is not possible."""
+    kind = type(router)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    for attribute in ("app", "routes"):
+        if getattr(kind, attribute, None) is not getattr(routing.Router, attribute, None):
+            return f"{name} has `{attribute}` of its own"
+    if "app" in vars(router):
+        return "its `app` was replaced"
+    scan = router.app
+    innermost = router if router.middleware_stack == scan else None
+    for layer in _layers(router.middleware_stack):
+        if getattr(layer, "app", None) == scan:
+            innermost = layer
+    if innermost is None:
+        return f"its middleware {router.middleware_stack!r} does not show the application it is around"
+    # In this order, so that a request in another thread finds a whole router in between.
+    vars(router)["_routes"] = RouteList(router.routes)
+    try:
+        router.__class__ = Router if kind is routing.Router else _indexed(kind)
+    except TypeError as error:
+        del vars(router)["_routes"]
+        return f"{name} cannot become a subclass of fastroute.Router: {error}"
+    del vars(router)["routes"]
+    setattr(innermost, "middleware_stack" if innermost is router else "app", router.app)
+    return None
+
+
+def _indexed(kind: type[routing.Router]) -> type[Router]:
+    """A class of the same name that has this class's methods before those of `Router`."""
+    return type(kind.__name__, (kind, Router), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})

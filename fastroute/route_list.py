@@ -1,0 +1,77 @@
+"""RouteList: the routes of a router, which notes that it was changed."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, SupportsIndex
+
+from starlette.routing import BaseRoute
+
+__all__ = ["RouteList"]
+
+
+def _changes(method: Callable[..., Any]) -> Any:
+    @wraps(method)
+    def changed(self: "RouteList", *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            # Afterwards, and also after an error: part of the change may have been made.
+            self.edition = object()
+
+    return changed
+
+
+class RouteList(list[BaseRoute]):
+    """A list of routes that gets another `edition` with every change.
+
+    Args:
+        routes: what is in it at first.
+        refuse: raises for routes that must not get in; whatever would put them in leaves the list as it was.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[BaseRoute] = (),
+        refuse: Callable[[Iterable[BaseRoute]], None] | None = None,
+    ) -> None:
+        self.edition = object()
+        self.refuse = refuse
+        super().__init__(self._checked(routes))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RouteList, (list(self), self.refuse)
+
+    def _checked(self, routes: Iterable[BaseRoute]) -> list[BaseRoute]:
+        checked = list(routes)
+        if self.refuse is not None:
+            self.refuse(checked)
+        return checked
+
+    @_changes
+    def append(self, route: BaseRoute) -> None:
+        super().extend(self._checked([route]))
+
+    @_changes
+    def extend(self, routes: Iterable[BaseRoute]) -> None:
+        super().extend(self._checked(routes))
+
+    @_changes
+    def insert(self, place: SupportsIndex, route: BaseRoute) -> None:
+        super().insert(place, self._checked([route])[0])
+
+    @_changes
+    def __setitem__(self, place: Any, value: Any) -> None:
+        super().__setitem__(place, self._checked(value) if isinstance(place, slice) else self._checked([value])[0])
+
+    @_changes
+    def __iadd__(self, routes: Iterable[BaseRoute]) -> Any:
+        super().extend(self._checked(routes))
+        return self
+
+    __delitem__ = _changes(list.__delitem__)
+    __imul__ = _changes(list.__imul__)
+    clear = _changes(list.clear)
+    pop = _changes(list.pop)
+    remove = _changes(list.remove)
+    reverse = _changes(list.reverse)
+    sort = _changes(list.sort)

@@ -1,0 +1,361 @@
+"""Router: Starlette's router with an index over its routes, and dependencies for its WebSocket routes."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from copy import copy
+from inspect import Parameter
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+from starlette import routing
+from starlette.datastructures import URL
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute, compile_path
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+
+from ._implementation import RouteTable, route_path
+from .index import build_table, serves
+from .route_list import RouteList
+from .routing import APIWebSocketRoute
+
+__all__ = ["Router"]
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class _Index(NamedTuple):
+    """The tables of a list of routes in one of its editions; never changed, only replaced as a whole."""
+
+    edition: object
+    size: int
+    http: RouteTable
+    websocket: RouteTable
+
+
+class Router(routing.Router):
+    """`starlette.routing.Router`, with the same answers: they are looked up in an index instead of scanned for.
+
+    Prefix and dependencies hold for every route: the methods that register one see to it, and what is put into
+    `routes` without them is refused.
+
+    Args:
+        *args: what `starlette.routing.Router` takes: `routes`, `redirect_slashes`, `default`, `lifespan`.
+        dependencies: `Depends()` for all WebSocket routes; they run before those of the route, in this order.
+        dependency_overrides_provider: has a mapping `dependency_overrides`; for the routes registered here, and for
+            those of included routers.
+        prefix: what the paths of all routes begin with: `/api`.
+        **kwargs: what `starlette.routing.Router` takes.
+
+    Attributes:
+        routes: a list, which may be changed in any way at any time. Assigning another list copies it.
+        prefix, dependencies, dependency_overrides_provider: as given; `dependencies` is a tuple.
+
+    Raises:
+        ValueError: a prefix without a leading slash or with a trailing one, or a route that lacks the prefix or the
+            dependencies.
+    """
+
+    prefix: str = ""
+    dependencies: tuple[Any, ...] = ()
+    dependency_overrides_provider: Any | None = None
+    _index: _Index | None = None
+
+    def __init__(
+        self,
+        *args: Any,
+        dependencies: Sequence[Any] | None = None,
+        dependency_overrides_provider: Any | None = None,
+        prefix: str = "",
+        **kwargs: Any,
+    ) -> None:
+        _check_prefix(prefix)
+        self.prefix = prefix
+        self.dependencies = tuple(dependencies or ())
+        self.dependency_overrides_provider = dependency_overrides_provider
+        super().__init__(*args, **kwargs)
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        return self._routes
+
+    @routes.setter
+    def routes(self, routes: Iterable[BaseRoute]) -> None:
+        # `routes += ...` assigns the list to itself, and routers may share one as they may in Starlette; but not one
+        # that does not refuse what this router refuses.
+        if isinstance(routes, RouteList) and (not self._demanding or routes.refuse == self._refuse_unfit):
+            self._routes = routes
+        else:
+            self._routes = RouteList(routes, self._refuse_unfit)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the route that Starlette's `Router.app` would choose, and in the same way."""
+        assert scope["type"] in ("http", "websocket", "lifespan")
+
+        if "router" not in scope:
+            scope["router"] = self
+
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+            return
+
+        index = self._current_index()
+        table = index.http if scope["type"] == "http" else index.websocket
+        found = table.find(scope, route_path(scope))
+        if found is not None:
+            route, child_scope = found
+            if _SETS_ROUTE:
+                scope["route"] = route
+            scope.update(child_scope)
+            await route.handle(scope, receive, send)
+            return
+
+        if scope["type"] == "http" and self.redirect_slashes:
+            redirect_scope = _with_other_slash(scope)
+            if redirect_scope and table.find(redirect_scope, route_path(redirect_scope), any_match=True):
+                response = RedirectResponse(url=str(URL(scope=redirect_scope)))
+                await response(scope, receive, send)
+                return
+
+        await self.default(scope, receive, send)
+
+    def _current_index(self) -> _Index:
+        index, routes = self._index, self._routes
+        # The size also tells of a change that went around the methods of the list.
+        if index is None or index.edition is not routes.edition or index.size != len(routes):
+            index = self._index = self._build_index(routes)
+        return index
+
+    def _build_index(self, routes: RouteList) -> _Index:
+        # The edition is read first: a change while this runs leaves an index of the older edition, so that the next
+        # request builds another one.
+        edition = routes.edition
+        now = list(routes)
+        self._refuse_unfit(now)
+        return _Index(
+            edition,
+            len(now),
+            build_table(route for route in now if serves(route, "http")),
+            build_table(route for route in now if serves(route, "websocket")),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_index"}
+
+    def websocket(
+        self, path: str, name: str | None = None, *, dependencies: Sequence[Any] | None = None
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Register the decorated function as by `add_api_websocket_route`; it is returned as it was."""
+
+        def register(endpoint: Endpoint) -> Endpoint:
+            self.add_api_websocket_route(path, endpoint, name, dependencies=dependencies)
+            return endpoint
+
+        return register
+
+    def add_api_websocket_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        name: str | None = None,
+        dependencies: Sequence[Any] | None = None,
+    ) -> None:
+        """Register a WebSocket endpoint with typed parameters and dependencies.
+
+        Args:
+            path: the template; it comes after the prefix of the router.
+            endpoint: see `APIWebSocketRoute`, which also says what is raised.
+            name: for `url_path_for`; the endpoint's name unless it is given.
+            dependencies: `Depends()` that run after those of the router and before those of the endpoint.
+        """
+        route = APIWebSocketRoute(
+            self.prefix + path,
+            endpoint,
+            name,
+            [*self.dependencies, *(dependencies or ())],
+            self.dependency_overrides_provider,
+        )
+        self.routes.append(route)
+
+    def include_router(
+        self, router: routing.Router, prefix: str = "", dependencies: Sequence[Any] | None = None
+    ) -> None:
+        """Register all routes of another router, as it is now; what it registers later is not seen here.
+
+        Args:
+            router: its routes have its own prefix and dependencies already. Its lifespan runs inside of this router's.
+            prefix: comes between this router's and theirs.
+            dependencies: `Depends()` that run after this router's and before theirs.
+
+        Raises:
+            ValueError: a route cannot take the prefix or the dependencies, or the router has middleware, which would
+                be left out; nothing is registered then.
+        """
+        _check_prefix(prefix)
+        if router is self:
+            raise ValueError("a router cannot be included in itself")
+        if router.middleware_stack != router.app:
+            raise ValueError(f"{router!r} has middleware, which its routes would lose; mount() it instead")
+        outer = _Outer(
+            self.prefix + prefix, [*self.dependencies, *(dependencies or ())], self.dependency_overrides_provider
+        )
+        self.routes.extend([outer.include(route) for route in router.routes])
+        self.lifespan_context = _merge(self.lifespan_context, router.lifespan_context)
+
+    def mount(self, path: str, app: ASGIApp, name: str | None = None) -> None:
+        """Starlette's `mount`, behind the prefix."""
+        super().mount(self.prefix + path, app, name)
+
+    def host(self, host: str, app: ASGIApp, name: str | None = None) -> None:
+        """Starlette's `host`, behind the prefix."""
+        super().host(host, _mounted(self.prefix, app), name)
+
+    def add_route(self, path: str, *args: Any, **kwargs: Any) -> None:
+        """Starlette's `add_route`, behind the prefix."""
+        super().add_route(self.prefix + path, *args, **kwargs)
+
+    def add_websocket_route(self, path: str, *args: Any, **kwargs: Any) -> None:
+        """Starlette's `add_websocket_route`, behind the prefix; see `add_api_websocket_route` for dependencies."""
+        super().add_websocket_route(self.prefix + path, *args, **kwargs)
+
+    @property
+    def _demanding(self) -> bool:
+        return bool(self.prefix or self.dependencies)
+
+    def _refuse_unfit(self, routes: Iterable[BaseRoute]) -> None:
+        if not self._demanding:
+            return
+        for route in routes:
+            if not self._has_dependencies(route):
+                raise ValueError(
+                    f"{route!r} would be open: it does not have the dependencies of this router. Register it with "
+                    "websocket(), add_api_websocket_route() or include_router(), or put it into a router without "
+                    "dependencies"
+                )
+            if not self._has_prefix(route):
+                raise ValueError(
+                    f"{route!r} is not below the prefix {self.prefix!r} of this router. Register it with a method of "
+                    "the router, which puts the prefix before its path, or put it into a router without prefix"
+                )
+
+    def _has_dependencies(self, route: BaseRoute) -> bool:
+        if not self.dependencies:
+            return True
+        own = {id(dependency) for dependency in route.dependencies} if isinstance(route, APIWebSocketRoute) else set()
+        return own.issuperset(map(id, self.dependencies))
+
+    def _has_prefix(self, route: BaseRoute) -> bool:
+        if isinstance(route, Host):
+            return bool(route.routes) and all(map(self._has_prefix, route.routes))
+        return str(getattr(route, "path", "")).startswith(self.prefix)
+
+
+def _sets_route() -> bool:
+    """Whether the installed Starlette's router puts the route into the scope."""
+
+    class Everything(BaseRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            return Match.FULL, {}
+
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    scope: dict[str, Any] = {"type": "http", "path": "/"}
+    answer: Any = routing.Router(routes=[Everything()]).app(scope, _no_channel, _no_channel)
+    with suppress(StopIteration):
+        answer.send(None)
+    return "route" in scope
+
+
+async def _no_channel(*message: Any) -> NoReturn:
+    raise RuntimeError("nothing is received or sent here")
+
+
+_SETS_ROUTE = _sets_route()
+
+_COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+def _with_other_slash(scope: Scope) -> Scope | None:
+    """The scope for the path with a slash at its end, or without any, where it is the other way around."""
+    path = route_path(scope)
+    if path == "/":
+        return None
+    if path.endswith("/"):
+        return {**scope, "path": scope["path"].rstrip("/")}
+    return {**scope, "path": scope["path"] + "/"}
+
+
+def _check_prefix(prefix: str) -> None:
+    if prefix and not prefix.startswith("/"):
+        raise ValueError(f"the prefix {prefix!r} has to start with '/'")
+    if prefix.endswith("/"):
+        raise ValueError(f"the prefix {prefix!r} must not end with '/', the paths of the routes start with it")
+
+
+def _mounted(prefix: str, app: ASGIApp) -> ASGIApp:
+    return Router([Mount(prefix, app)]) if prefix else app
+
+
+def _merge(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
+    @asynccontextmanager
+    async def merged(app: Any) -> AsyncIterator[Any]:
+        async with outer(app) as outer_state, inner(app) as inner_state:
+            if outer_state is None and inner_state is None:
+                yield None
+            else:
+                yield {**(inner_state or {}), **(outer_state or {})}
+
+    return merged
+
+
+class _Outer(NamedTuple):
+    """What included routes get."""
+
+    prefix: str
+    dependencies: list[Any]
+    dependency_overrides_provider: Any | None
+
+    def include(self, route: BaseRoute) -> BaseRoute:
+        """The route with what it gets; a new one if that is anything."""
+        if isinstance(route, APIWebSocketRoute):
+            return self._include_api_websocket_route(route)
+        if self.dependencies:
+            raise ValueError(
+                f"{route!r} would be open: only an APIWebSocketRoute can have the dependencies of the including "
+                "router; include it without dependencies"
+            )
+        if not self.prefix:
+            return route
+        included = copy(route)
+        if isinstance(included, Host):
+            included.app = _mounted(self.prefix, included.app)
+            return included
+        if not isinstance(included, Route | WebSocketRoute | Mount):
+            raise ValueError(f"{route!r} cannot have the prefix {self.prefix!r}; append it to `routes` as it is")
+        included.path = self.prefix + included.path
+        template = f"{included.path}/{{path:path}}" if isinstance(included, Mount) else included.path
+        included.path_regex, included.path_format, included.param_convertors = compile_path(template)
+        return included
+
+    def _include_api_websocket_route(self, route: APIWebSocketRoute) -> APIWebSocketRoute:
+        if not any(self):
+            return route
+        kind = type(route)
+        arguments: dict[str, Any] = {
+            "path": self.prefix + route.path,
+            "endpoint": route.endpoint,
+            "name": route.name,
+            "dependencies": [*self.dependencies, *route.dependencies],
+            "dependency_overrides_provider": self.dependency_overrides_provider or route.dependency_overrides_provider,
+        }
+        own = [
+            parameter.name
+            for parameter in inspect.signature(kind).parameters.values()
+            if parameter.name not in arguments and parameter.kind not in _COLLECTING
+        ]
+        if own:
+            raise ValueError(
+                f"{route!r} cannot be made again for the including router: what its class was given for "
+                f"{', '.join(own)} is not known; make it with its whole path and all dependencies instead, and append "
+                "it to `routes`"
+            )
+        return kind(**arguments)
