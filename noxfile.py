@@ -1,0 +1,69 @@
+"""The whole matrix, from the installed wheel of the sdist: `nox`. A Python that is not here is skipped with a message."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests"]
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.14t", "pypy3.11"]
+COMPILED = {"FASTROUTE_REQUIRE_EXTENSIONS": "1"}
+PURE = {"FASTROUTE_NO_EXTENSIONS": "1"}
+
+if shutil.which("pyenv"):
+    # Its shims run only the versions that are switched on: switch on all of them.
+    versions = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=True).stdout
+    os.environ["PYENV_VERSION"] = ":".join(reversed(versions.split()))
+
+
+def oldest() -> list[str]:
+    """The floors of the run-time dependencies, pinned."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    return [requirement.replace(">=", "==") for requirement in project["dependencies"]]
+
+
+def unpacked_sdist(session: nox.Session) -> Path:
+    """The sources as somebody has them who has no checkout."""
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
+    session.install("build")
+    session.run("python", "-m", "build", "--sdist", "--outdir", str(folder), silent=True)
+    [archive] = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as sdist:
+        sdist.extractall(folder, filter="data")
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("mode", ["compiled", "pure", "oldest"])
+def tests(session: nox.Session, mode: str) -> None:
+    """The suite, on the wheel that is built from the sdist; `oldest` has the floors of the dependencies."""
+    compiled = mode != "pure" and not str(session.python).startswith("pypy")
+    session.env.update(COMPILED if compiled else PURE)
+    tree = unpacked_sdist(session)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(tree.parent), str(tree), silent=True)
+    [wheel] = tree.parent.glob("*.whl")
+    session.install(f"{wheel}[test]", *(oldest() if mode == "oldest" else []))
+    session.chdir(tree)
+    session.run("fastroute", "info")
+    session.run("pytest", *session.posargs)
+
+
+# Cython cannot be traced on Python 3.13 and newer.
+@nox.session(python="3.12")
+def coverage(session: nox.Session) -> None:
+    """Every line of the .py and the .pyx, in one run of a traced build in place."""
+    session.env.update({"FASTROUTE_TRACE_EXTENSIONS": "1"})
+    tree = unpacked_sdist(session)
+    session.chdir(tree)
+    session.install("--editable", ".[test]", "coverage>=7.10")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
