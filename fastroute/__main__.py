@@ -21,6 +21,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "check": Command("find routes that nothing can reach, and WebSockets that nobody guards"),
     "demo": Command("serve a small chat on a real server and call it, well and badly", extra="demo"),
+    "fuzz": Command("compare the compiled matcher with the pure one and with Starlette", extra="fuzz"),
     "info": Command("say which version and implementation runs here, and why"),
 }
 

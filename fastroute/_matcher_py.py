@@ -26,7 +26,7 @@ from starlette.convertors import Convertor
 
 from ._template import Element, Template, compile_elements, match_regex, read_template
 
-__all__ = ["PathMatcher"]
+__all__ = ["PathMatcher", "element_match"]
 
 Match = Callable[[str], dict[str, Any] | None]
 
@@ -85,7 +85,7 @@ class PathMatcher:
         if template.path_regex is not None:
             self.match = _regex_match(template)
         elif template.param_convertors:
-            self.match = _element_match(template.elements)
+            self.match = element_match(template.elements)
         else:
             self.match = _literal_match(path)
 
@@ -156,8 +156,11 @@ def _value(name: str, part: _Part) -> str:
     return name if part.kind in ("str", "path") else f"{part.kind}({name})"
 
 
-def _element_match(elements: tuple[Element, ...]) -> Match:
-    """A function with the template's names and conversions written out: a loop costs more than the match."""
+def element_match(elements: tuple[Element, ...], steps: int = _STEPS) -> Match:
+    """A function with the template's names and conversions written out: a loop costs more than the match.
+
+    `steps` is the most that `re` may take going back; with 0 the two passes do all that is not forced.
+    """
     parts = tuple(_parts(elements))
     params = {f"value{i}": part for i, part in enumerate(part for part in parts if part.kind != "literal")}
     head = tuple(takewhile(lambda part: part.forced, parts))
@@ -171,7 +174,7 @@ def _element_match(elements: tuple[Element, ...]) -> Match:
     pattern = _pattern(head)
     if tail:
         chosen = [name for name, part in params.items() if part in tail]
-        too_long = _short(sum(not part.forced for part in tail)) + 1
+        too_long = _short(sum(not part.forced for part in tail), steps) + 1
         pattern += f"(?:(?=(?s:.){{{too_long}}})|{_pattern(tail)}$)"
         lines += [
             f"    if {chosen[0]} is None:",
@@ -196,9 +199,9 @@ def _element_match(elements: tuple[Element, ...]) -> Match:
     return match
 
 
-def _short(free: int) -> int:
-    """The longest text over which `re` takes at most `_STEPS` steps with this many ends to choose."""
-    return int((_STEPS * math.factorial(free + 1)) ** (1 / (free + 1)))
+def _short(free: int, steps: int) -> int:
+    """The longest text over which `re` takes at most this many steps with this many ends to choose."""
+    return int((steps * math.factorial(free + 1)) ** (1 / (free + 1)))
 
 
 # The slots of a UUID, which its own `__setattr__` refuses to set.

@@ -56,6 +56,8 @@ ALLOWED = {
     "_language": {"_template"},
     "_trace": {"_app"},
     "__main__": {"__init__", "acceleration", "index", "router", "routing", "exceptions", "_implementation"},
+    # The one command that compares the kernels themselves.
+    "_fuzz": {"_app", "_template", "strategies", "the kernels"},
 }
 # A module that is one command of `__main__` is imported by nothing, and may import anything public.
 COMMAND = {"__init__", "_app", "_language", "_trace", "strategies", "security", *ALLOWED["__main__"]}

@@ -1,0 +1,249 @@
+"""`python -m fastroute fuzz`: the compiled matcher against the pure one against Starlette, on generated input."""
+
+import argparse
+import itertools
+import math
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import strategies as st
+from starlette.convertors import IntegerConvertor
+from starlette.routing import compile_path
+
+from ._app import application, entries, walk
+from ._matcher_py import PathMatcher, element_match
+from ._template import read_template
+from .strategies import path_templates, paths
+
+__all__ = ["Difference", "add_arguments", "compare", "run", "starlette_match"]
+
+_EXAMPLES = 200  # templates of a round, which one seed repeats
+_PATHS = 20  # the most paths for a template at once
+_STARLETTE_STEPS = 1_000_000  # how often its regex may go back over one path
+
+Match = Callable[[str], dict[str, Any] | None]
+
+
+class Difference(AssertionError):
+    """The matchers disagree about a path. `answers` has what each of them returned or raised, by its name."""
+
+    def __init__(self, template: str, path: str, answers: dict[str, Any]) -> None:
+        super().__init__(f"{template!r} against {path!r}: {answers}")
+        self.template = template
+        self.path = path
+        self.answers = answers
+
+
+def starlette_match(template: str) -> Match:
+    """What Starlette's routes do between the path and the converted parameters.
+
+    The one deliberate difference is made here: an int of more digits than Python converts is no match.
+    """
+    path_regex, _, convertors = compile_path(template)
+
+    def match(path: str) -> dict[str, Any] | None:
+        found = path_regex.match(path)
+        if found is None:
+            return None
+        params = found.groupdict()
+        for name, value in params.items():
+            try:
+                params[name] = convertors[name].convert(value)
+            except ValueError:
+                if type(convertors[name]) is IntegerConvertor:
+                    return None
+                raise
+        return params
+
+    return match
+
+
+def compare(template: str, paths: Sequence[str]) -> None:
+    """Match each path against `template` by all matchers that are installed; raises Difference.
+
+    Paths over which Starlette's regex could take minutes are left out. The pure twin takes part twice: once as
+    it is, and once with the two passes, which it otherwise keeps for long paths.
+    """
+    elements = read_template(template).elements
+    free = sum(not element.forced for element in elements)
+    matchers = {"Starlette": starlette_match(template)}
+    matchers |= {name: twin(template).match for name, twin in _twins().items()}
+    if free:
+        matchers["passes"] = element_match(elements, steps=0)
+    for path in paths:
+        if math.comb(len(path) + free, free) > _STARLETTE_STEPS:
+            continue
+        answers = {name: _answer(match, path) for name, match in matchers.items()}
+        expected = answers["Starlette"]
+        if not all(_is_same(expected, answer) for answer in answers.values()):
+            raise Difference(template, path, answers)
+
+
+@cache
+def _twins() -> dict[str, Any]:
+    try:
+        compiled = import_module("fastroute._matcher_c").PathMatcher
+    except ImportError:
+        return {"pure": PathMatcher}
+    return {"compiled": compiled, "pure": PathMatcher}
+
+
+def _answer(match: Match, path: str) -> Any:
+    try:
+        return match(path)
+    except Exception as error:
+        return error
+
+
+def _is_same(expected: Any, answer: Any) -> bool:
+    if type(expected) is not type(answer):
+        return False
+    if isinstance(expected, Exception):
+        return str(expected) == str(answer)
+    if expected is None:
+        return True
+    return list(expected) == list(answer) and all(map(_is_same_value, expected.values(), answer.values()))
+
+
+def _is_same_value(expected: Any, value: Any) -> bool:
+    # What a custom convertor makes may be equal to itself alone.
+    has_equality = getattr(type(value), "__eq__", None) is not object.__eq__
+    return type(expected) is type(value) and (expected == value or not has_equality)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long to search (default: 60)")
+    parser.add_argument("--seed", type=int, metavar="S", help="where to start, as a difference tells it")
+    parser.add_argument(
+        "target",
+        metavar="module:app",
+        type=_Target,
+        nargs="?",
+        help="an application, whose routes to take instead of generated templates; found as uvicorn finds it",
+    )
+    parser.epilog = "examples:\n  python -m fastroute fuzz --seconds 600\n  python -m fastroute fuzz main:app"
+
+
+class _Target:
+    """An application and what it was called on the command line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.app = application(name)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search until the time is over or a difference is found.
+
+    Returns 0; 1 if there is a difference, and 2 if the application has no route with a path.
+    """
+    if arguments.target is None:
+        templates, subject = path_templates(), "generated templates"
+    else:
+        found = _templates_of(arguments.target.app)
+        if not found:
+            print("the application has no route with a path", file=sys.stderr)
+            return 2
+        templates, subject = st.sampled_from(found), f"{len(found)} templates of the application"
+    first = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
+    print(f"{subject}: Starlette against {' against '.join(_twins())}; seed {first}", flush=True)
+    search = _Search(templates, arguments.seconds)
+    for number in itertools.count(first):
+        difference = search.round(number)
+        if difference is not None:
+            _report(difference, number, arguments)
+        if difference is not None or search.is_over():
+            break
+    print(f"{search.cases} cases, {search.templates} templates, {'no' if difference is None else 'a'} difference")
+    return 0 if difference is None else 1
+
+
+def _templates_of(app: Any) -> list[str]:
+    """The templates of its routes, simplest first, as their routes give them to `compile_path`."""
+    found = {
+        f"{entry.path}/{{path:path}}" if entry.kind == "mount" else entry.path
+        for entry in walk(entries(app))
+        if entry.kind in ("http", "websocket", "mount")
+    }
+    return sorted(found, key=lambda template: (len(template), template))
+
+
+class _Search:
+    """Rounds of a fixed number of templates: each is determined by its seed alone, and can be repeated by it."""
+
+    def __init__(self, templates: st.SearchStrategy[str], seconds: float) -> None:
+        self._cases = templates.flatmap(_with_paths)
+        self._start = self._shown = time.monotonic()
+        self._seconds = seconds
+        self.templates = 0
+        self.cases = 0
+
+    def is_over(self) -> bool:
+        return time.monotonic() - self._start >= self._seconds
+
+    def round(self, number: int) -> Difference | None:
+        """The smallest difference that the round with this seed finds."""
+        found: Difference | None = None
+
+        @seed(number)
+        @settings(
+            max_examples=_EXAMPLES,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.quiet,
+        )
+        @given(self._cases)
+        def search(case: tuple[str, list[str]]) -> None:
+            nonlocal found
+            # A round without a difference may stop early; one with a difference has to repeat itself.
+            if found is None and self.is_over():
+                return
+            try:
+                compare(*case)
+            except Difference as difference:
+                found = difference
+                raise
+            self._count(case)
+
+        try:
+            search()
+        except Difference:
+            return found
+        return None
+
+    def _count(self, case: tuple[str, list[str]]) -> None:
+        self.templates += 1
+        self.cases += len(case[1])
+        now = time.monotonic()
+        if now - self._shown >= (1 if sys.stderr.isatty() else 10):
+            self._shown = now
+            end = "\r" if sys.stderr.isatty() else "\n"
+            print(f"{now - self._start:.0f} s: {self.cases} cases", end=end, file=sys.stderr, flush=True)
+
+
+def _with_paths(template: str) -> st.SearchStrategy[tuple[str, list[str]]]:
+    drawn = st.lists(paths(template), min_size=1, max_size=_PATHS)
+    return st.tuples(st.just(template), drawn.map(_with_variants))
+
+
+def _with_variants(drawn: list[str]) -> list[str]:
+    """Each path and its near neighbours, which cost less than paths that are drawn."""
+    changes = ("{}", "{}\n", "{}/", "/{}", "{0}{0}")
+    return [change.format(path) for path in drawn for change in changes] + [path[:-1] for path in drawn]
+
+
+def _report(difference: Difference, number: int, arguments: argparse.Namespace) -> None:
+    print(f"\ntemplate {difference.template!r}\npath     {difference.path!r}")
+    for name, answer in difference.answers.items():
+        print(f"{name:<9} {answer!r}")
+    target = "" if arguments.target is None else f" {arguments.target.name}"
+    print(f"\nrepeat it with: python -m fastroute fuzz --seed {number}{target}")
