@@ -1,4 +1,4 @@
-"""The whole matrix, from the installed wheel of the sdist: `nox`. A Python that is not here is skipped with a message."""
+"""The matrix, on the installed wheel of the sdist: `nox`. A Python that is not here is skipped with a message."""
 
 import os
 import shutil

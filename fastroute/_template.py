@@ -90,7 +90,7 @@ def read_template(path: str) -> Template:
 
     integers = frozenset(text for kind, text in parts if kind == "int")
     repeated = len(parts) != 2 * len(convertors) + 1
-    known = [(kind, text) for kind, text in parts if kind is not None]
+    known: list[tuple[Kind, str]] = [(kind, text) for kind, text in parts if kind is not None]
     # A template of a host (no leading slash) means different things in different Starlettes.
     if repeated or len(known) < len(parts) or not path.startswith("/"):
         path_regex, path_format, convertors = compile_path(path)

@@ -73,7 +73,7 @@ class ParamKeywords(TypedDict, total=False):
 _SCHEMA_ONLY = ("example", "openapi_examples", "include_in_schema")
 
 
-class Param(FieldInfo):  # type: ignore[misc]  # final for type checkers only; models must recognise it as a field
+class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # final for type checkers only; models must recognise it as a field
     """One declared parameter: where it is looked for, and pydantic's constraints on it.
 
     A `FieldInfo`, so that it also works inside a model (`Header(convert_underscores=False)` on one field of a

@@ -51,7 +51,7 @@ def _is_context_manager_function(call: Any) -> bool:
 def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
     """What is run for a dependency: the generator function below `contextlib.contextmanager`, else the call."""
     if _is_context_manager_function(call):
-        wrapped: Callable[..., Any] = call.__wrapped__  # type: ignore[attr-defined]  # asserted just above
+        wrapped: Callable[..., Any] = getattr(call, "__wrapped__")  # noqa: B009  # a function has it by chance
         return wrapped
     return call
 
