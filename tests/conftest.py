@@ -1,4 +1,4 @@
-"""Runs the whole suite once per twin: a fixture swaps every kernel name wherever the package uses it."""
+"""Runs the whole suite once per built twin: a fixture swaps every kernel name wherever the package uses it."""
 
 import os
 import sys
@@ -25,49 +25,47 @@ settings.register_profile("long", settings.get_profile("ci"), derandomize=False,
 settings.load_profile(os.environ.get("FASTROUTE_HYPOTHESIS_PROFILE", "ci"))
 
 
-def _kernels(twin: str) -> dict[str, ModuleType] | ImportError:
+def _kernels(twin: str) -> dict[str, ModuleType]:
+    return {name: import_module(f"fastroute._{name}{TWINS[twin]}") for name in _implementation.KERNELS}
+
+
+def _built() -> dict[str, dict[str, ModuleType]]:
+    # FASTROUTE_REQUIRE_EXTENSIONS=1 has made the import of fastroute fail already where they are missing.
     try:
-        return {name: import_module(f"fastroute._{name}{TWINS[twin]}") for name in _implementation.KERNELS}
-    except ImportError as error:
-        return error
+        return {twin: _kernels(twin) for twin in TWINS}
+    except ImportError:
+        return {"python": _kernels("python")}
 
 
-KERNELS_OF_TWIN = {twin: _kernels(twin) for twin in TWINS}
+BUILT = _built()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
-    if isinstance(KERNELS_OF_TWIN["cython"], dict):
-        _refuse_stale(KERNELS_OF_TWIN["cython"])
+    for module in BUILT.get("cython", {}).values():
+        _refuse_stale(Path(str(module.__file__)))
 
 
-def _refuse_stale(kernels: dict[str, ModuleType]) -> None:
+def _refuse_stale(extension: Path) -> None:
     """A source beside its extension means a build in place, which nothing but this keeps up to date."""
-    for name, module in kernels.items():
-        extension = Path(str(module.__file__))
-        source = extension.with_name(f"_{name}_c.pyx")
-        if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
-            raise pytest.UsageError(f"{extension} is older than {source}: build again (pip install -e .)")
+    source = extension.with_name(extension.name.partition(".")[0] + ".pyx")
+    if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
+        raise pytest.UsageError(f"{extension} is older than {source}: build again (pip install -e .)")
 
 
 def pytest_report_header() -> list[str]:
-    return [f"{label}: {text}" for label, text in _info.facts().items()]
+    return [*(f"{label}: {text}" for label, text in _info.facts().items()), f"every test runs with: {', '.join(BUILT)}"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("once") is None:
-        metafunc.parametrize("implementation", list(TWINS), indirect=True)
+        metafunc.parametrize("implementation", list(BUILT), indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The twin under test, `cython` or `python`, here and in every Python that the test starts."""
     twin: str = getattr(request, "param", fastroute.IMPLEMENTATION)
-    kernels = KERNELS_OF_TWIN[twin]
-    if isinstance(kernels, ImportError):
-        if os.environ.get("FASTROUTE_REQUIRE_EXTENSIONS") == "1":
-            pytest.fail(f"FASTROUTE_REQUIRE_EXTENSIONS=1, but a kernel is missing: {kernels}")
-        pytest.skip(f"the {twin} kernels are not built: {kernels}")
     monkeypatch.setattr(_implementation, "IMPLEMENTATION", twin)
     monkeypatch.setattr(fastroute, "IMPLEMENTATION", twin)
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "1" if twin == "python" else "0")
@@ -76,7 +74,7 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         for module in _users():
             for name in names:
                 if hasattr(module, name):
-                    monkeypatch.setattr(module, name, getattr(kernels[kernel], name))
+                    monkeypatch.setattr(module, name, getattr(BUILT[twin][kernel], name))
     return twin
 
 
