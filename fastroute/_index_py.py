@@ -5,9 +5,6 @@ from typing import Any
 
 __all__ = ["RouteTable"]
 
-#: Up to this many routes the tree costs more than it saves, so that all of them are candidates.
-_SMALL = 3
-
 
 class _Node:
     """What is known after some whole segments of a path."""
@@ -26,15 +23,15 @@ class _Node:
 class RouteTable:
     """Routes in registration order, found by a tree over the segments of their templates.
 
-    The templates share the nodes of their common beginning. A lookup walks the segments of the path once, keeping all
-    nodes that are still possible, and ends at the first segment that leads nowhere: a miss costs no scan. What it
-    finds is a superset of what matches; the route itself decides. Nothing is remembered from lookup to lookup.
+    The templates share the nodes of their common beginning. A lookup walks the segments of the path, keeping all nodes
+    that are still possible, and ends at the first segment that leads nowhere: a miss costs no scan. What it finds is a
+    superset of what matches; each of these is then matched in turn. Nothing is remembered from lookup to lookup.
 
     Args:
         rows: `(route, segments, below, known)` for each route. `segments` are the texts of the template's segments,
             None for one that is or has a parameter; `below` is true where the template goes on with something that
-            may cross slashes. `segments` is None for a route that has to be asked for every path. `known` is for the
-            compiled twin, which answers for routes of a known kind by itself; here the route does, by `matches`.
+            may cross slashes. `segments` is None for a route that has to be asked for every path. `known` is what
+            `_Known` in index.py says, for a route that is matched here; None for one whose `matches` is asked.
         none: what `matches` returns as its first item for no match.
         partial: the same for a match but for the method.
         full: the same for a match.
@@ -42,7 +39,7 @@ class RouteTable:
 
     def __init__(
         self,
-        rows: Iterable[tuple[Any, Sequence[str | None] | None, bool, Any]],
+        rows: Iterable[tuple[Any, Sequence[str | None] | None, bool, tuple[Any, ...] | None]],
         none: object,
         partial: object,
         full: object,
@@ -50,12 +47,12 @@ class RouteTable:
         self._none = none
         self._partial = partial
         self._full = full
-        self._routes: list[Any] = []
+        self._rows: list[tuple[Any, tuple[Any, ...] | None]] = []
         self._always: list[int] = []
         self._root = _Node()
         self._depth = 0
-        for place, (route, segments, below, _) in enumerate(rows):
-            self._routes.append(route)
+        for place, (route, segments, below, known) in enumerate(rows):
+            self._rows.append((route, known))
             if segments is None:
                 self._always.append(place)
                 continue
@@ -67,7 +64,7 @@ class RouteTable:
 
     def candidates(self, route_path: str) -> list[Any]:
         """The routes that can match `route_path`, a superset of those that do, in registration order."""
-        return [self._routes[place] for place in self._places(route_path)]
+        return [self._rows[place][0] for place in self._places(route_path)]
 
     def find(
         self, scope: Mapping[str, Any], route_path: str, any_match: bool = False
@@ -85,25 +82,40 @@ class RouteTable:
         Raises:
             Whatever `matches` of a route raises, at the turn at which it would in a scan.
         """
-        path, root_path = scope["path"], scope.get("root_path")
-        places = iter(self._places(route_path))
         first_partial = None
-        for place in places:
-            route = self._routes[place]
+        for place in self._places(route_path):
+            route, known = self._rows[place]
+            answer = None if known is None else _answer(route, known, scope, route_path)
+            if answer is not None:
+                is_match, is_partial, child_scope = answer
+                if is_match and (any_match or not is_partial):
+                    return route, child_scope
+                if is_match:
+                    first_partial = first_partial or (route, child_scope)
+                continue
+            path, root_path = scope["path"], scope.get("root_path")
             match, child_scope = route.matches(scope)
             if match is self._full or (any_match and match is not self._none):
                 return route, child_scope
-            if match is self._partial and first_partial is None:
-                first_partial = route, child_scope
+            if match is self._partial:
+                first_partial = first_partial or (route, child_scope)
             if scope["path"] is not path or scope.get("root_path") is not root_path:
                 # A route's own `matches` wrote another path into the scope: the later ones are asked about that.
-                path, root_path = scope["path"], scope.get("root_path")
-                places = iter(range(place + 1, len(self._routes)))
+                return self._scan(scope, place + 1, any_match, first_partial)
         return first_partial
 
-    def _places(self, route_path: str) -> Sequence[int]:
-        if len(self._routes) <= _SMALL:
-            return range(len(self._routes))
+    def _scan(
+        self, scope: Mapping[str, Any], start: int, any_match: bool, first_partial: tuple[Any, Any] | None
+    ) -> tuple[Any, Any] | None:
+        for route, _ in self._rows[start:]:
+            match, child_scope = route.matches(scope)
+            if match is self._full or (any_match and match is not self._none):
+                return route, child_scope
+            if match is self._partial:
+                first_partial = first_partial or (route, child_scope)
+        return first_partial
+
+    def _places(self, route_path: str) -> list[int]:
         found = self._always.copy()
         if route_path[:1] == "/":
             # Nothing in the tree is deeper: what is left of a longer path stays one piece that leads nowhere.
@@ -113,32 +125,36 @@ class RouteTable:
         return found
 
     def _walk(self, segments: list[str], found: list[int]) -> None:
-        nodes = [self._root]
-        last = segments.pop()
-        for segment in segments:
-            following = []
-            for node in nodes:
+        last = len(segments) - 1
+        node, place = self._root, 0
+        waiting: list[tuple[_Node, int]] = []
+        while True:
+            if node.below:
                 found += node.below
-                child = node.literals.get(segment)
-                if child is not None:
-                    following.append(child)
-                if node.any is not None and segment:
-                    following.append(node.any)
-            if not following:
-                return
-            nodes = following
-        for node in nodes:
-            found += node.below
-            child = node.literals.get(last)
-            if child is not None:
-                found += child.ends
-            if last[-1:] == "\n":
-                # `$` matches before a newline that ends the path.
-                child = node.literals.get(last[:-1])
+            segment = segments[place]
+            child = node.literals.get(segment)
+            other = node.any if segment else None
+            if place == last:
                 if child is not None:
                     found += child.ends
-            if node.any is not None and last:
-                found += node.any.ends
+                if other is not None:
+                    found += other.ends
+                if segment[-1:] == "\n":
+                    # `$` matches before a newline that ends the path.
+                    child = node.literals.get(segment[:-1])
+                    if child is not None:
+                        found += child.ends
+            else:
+                place += 1
+                if child is not None and other is not None:
+                    waiting.append((other, place))
+                following = child or other
+                if following is not None:
+                    node = following
+                    continue
+            if not waiting:
+                return
+            node, place = waiting.pop()
 
 
 def _child(node: _Node, segment: str | None) -> _Node:
@@ -149,3 +165,37 @@ def _child(node: _Node, segment: str | None) -> _Node:
     if child is None:
         child = node.literals[segment] = _Node()
     return child
+
+
+_NO_MATCH: tuple[bool, bool, dict[str, Any]] = (False, False, {})
+
+
+def _answer(
+    route: Any, known: tuple[Any, ...], scope: Mapping[str, Any], route_path: str
+) -> tuple[bool, bool, dict[str, Any]] | None:
+    """Whether the route matches, whether but for the method, and the child scope.
+
+    None where the route is no longer what `known` says, so that it has to be asked.
+    """
+    match, kind, matches, watched, path_regex, param_convertors, endpoint, has_methods, adds_route, longest = known
+    if type(route) is not kind or kind.matches is not matches or len(route_path) > longest:
+        return None
+    attributes = vars(route)
+    if "matches" in attributes:
+        return None
+    if watched and (
+        attributes.get("path_regex") is not path_regex or attributes.get("param_convertors") is not param_convertors
+    ):
+        return None
+    params = match(route_path)
+    if params is None:
+        return _NO_MATCH
+    if "path_params" in scope:
+        params = {**dict(scope["path_params"]), **params}
+    child_scope = {"endpoint": attributes[endpoint], "path_params": params}
+    if adds_route:
+        child_scope["route"] = route
+    if has_methods:
+        methods = attributes["methods"]
+        return True, bool(methods) and scope["method"] not in methods, child_scope
+    return True, False, child_scope
