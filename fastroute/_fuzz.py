@@ -154,6 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
     first = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"{subject}: Starlette against {' against '.join(_twins())}; seed {first}", flush=True)
     search = _Search(templates, arguments.seconds)
+    difference: Difference | None = None
     for number in itertools.count(first):
         difference = search.round(number)
         if difference is not None:
@@ -198,7 +199,7 @@ class _Search:
             deadline=None,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=list[HealthCheck](HealthCheck),
             verbosity=Verbosity.quiet,
         )
         @given(self._cases)

@@ -164,4 +164,6 @@ def _convert(router: routing.Router) -> str | None:
 
 def _indexed(kind: type[routing.Router]) -> type[Router]:
     """A class of the same name that has this class's methods before those of `Router`."""
-    return type(kind.__name__, (kind, Router), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    # `kind` derives from Starlette's Router, not from ours, which pyright does not see.
+    return type(kind.__name__, (kind, Router), names)  # pyright: ignore[reportGeneralTypeIssues]

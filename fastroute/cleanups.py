@@ -158,6 +158,7 @@ class _ThreadGenerator:
     async def leave(self, *error: Any) -> bool | None:
         # A limiter of its own: the pool's threads may all be waiting for what this clean-up gives back.
         limiter = anyio.CapacityLimiter(1)
+        swallowed: bool | None = None
         try:
             with anyio.CancelScope(shield=True):
                 swallowed = await anyio.to_thread.run_sync(self._manager.__exit__, *error, limiter=limiter)
