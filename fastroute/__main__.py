@@ -23,6 +23,8 @@ COMMANDS = {
     "demo": Command("serve a small chat on a real server and call it, well and badly", extra="demo"),
     "fuzz": Command("compare the compiled matcher with the pure one and with Starlette", extra="fuzz"),
     "info": Command("say which version and implementation runs here, and why"),
+    "match": Command("say which route answers a path, and why the others do not"),
+    "routes": Command("show the routes of an application as a tree"),
 }
 
 

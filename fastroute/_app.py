@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,20 @@ from typing import Any, Literal
 
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
-__all__ = ["Entry", "Kind", "add_application", "application", "entries", "redirects", "routes_of", "walk"]
+from .exceptions import describe
+
+__all__ = [
+    "Entry",
+    "Kind",
+    "add_application",
+    "application",
+    "entries",
+    "facts",
+    "redirects",
+    "routes_of",
+    "title",
+    "walk",
+]
 
 Kind = Literal["http", "websocket", "mount", "host", "included", "frontend", "other"]
 
@@ -165,6 +179,34 @@ def walk(tree: Sequence[Entry]) -> Iterator[Entry]:
     for entry in tree:
         yield entry
         yield from walk(entry.children)
+
+
+def title(entry: Entry, inside: Sequence[Entry] = ()) -> str:
+    """A route in one line: what it answers, its whole path, and where its endpoint is."""
+    known = facts(entry, inside)
+    kinds = {"http": ",".join(entry.methods or ["any method"]), "websocket": "WebSocket"}
+    host = f"{known['host']} " if known["host"] else ""
+    endpoint = f"  {known['endpoint']}" if known["endpoint"] else ""
+    return f"{kinds.get(entry.kind, entry.kind.capitalize())} {host}{known['path'] or repr('')}{endpoint}"
+
+
+def facts(entry: Entry, inside: Sequence[Entry] = ()) -> dict[str, Any]:
+    """What JSON says about a route; `inside` are the mounts and hosts that it is below."""
+    own = [entry] if entry.kind != "host" else []
+    hosts = [outer.path for outer in (*inside, entry) if outer.kind == "host"]
+    return {
+        "kind": entry.kind,
+        "methods": entry.methods,
+        "host": hosts[-1] if hosts else None,
+        "path": "".join(part.path for part in (*inside, *own) if part.kind != "host"),
+        "name": entry.name,
+        "endpoint": None if entry.endpoint is None else _place(entry.endpoint),
+    }
+
+
+def _place(endpoint: Any) -> str:
+    """Files below the current folder are named from there."""
+    return describe(endpoint).replace(f"({Path.cwd()}{os.sep}", "(")
 
 
 def _entries(app: Any, outer: tuple[Any, ...]) -> list[Entry]:

@@ -17,10 +17,9 @@ from typing import Any, Literal, NamedTuple
 from starlette.convertors import IntegerConvertor
 from starlette.routing import Host, Match, Mount, Route, WebSocketRoute
 
-from ._app import Entry, add_application, entries, walk
+from ._app import Entry, add_application, entries, facts, title, walk
 from ._language import ANY, Language, Undecided, escapee, example, language, parts
 from ._trace import connection, trace
-from .exceptions import describe
 from .routing import APIWebSocketRoute
 
 __all__ = ["Shadowed", "add_arguments", "run", "shadowed", "unguarded"]
@@ -59,13 +58,13 @@ def shadowed(app: Any) -> list[Shadowed]:
     return list(_shadowed(app, entries(app), ()))
 
 
-def unguarded(app: Any) -> list[Entry]:
-    """The WebSocket routes without any dependency, where the application has others with one.
+def unguarded(app: Any) -> list[tuple[Entry, tuple[Entry, ...]]]:
+    """The WebSocket routes without any dependency, where the application has others with one; each with its mounts.
 
     What is behind middleware of its own, or of its mount, is left out: that may be what guards it.
     """
-    routes = list(_websockets(entries(app)))
-    without = [entry for entry in routes if not _has_dependencies(entry)]
+    routes = list(_websockets(entries(app), ()))
+    without = [(entry, inside) for entry, inside in routes if not _has_dependencies(entry)]
     return without if len(without) < len(routes) else []
 
 
@@ -254,13 +253,14 @@ def _confirmed(
 # --- WebSockets without dependencies -----------------------------------------------------------------------------
 
 
-def _websockets(tree: Sequence[Entry]) -> Iterator[Entry]:
+def _websockets(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> Iterator[tuple[Entry, tuple[Entry, ...]]]:
     for entry in tree:
         if entry.wrapped:
             continue
         if entry.kind == "websocket":
-            yield entry
-        yield from _websockets(entry.children)
+            yield entry, inside
+        # The paths of an included router are complete.
+        yield from _websockets(entry.children, inside if entry.kind == "included" else (*inside, entry))
 
 
 def _has_dependencies(entry: Entry) -> bool:
@@ -290,12 +290,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if hidden or open_ else 0
 
 
-def _print(app: Any, hidden: list[Shadowed], open_: list[Entry]) -> None:
+def _print(app: Any, hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entry, ...]]]) -> None:
     for finding in hidden:
-        print(f"{_title(finding.entry)}\n{_why(finding)}\n")
-    for entry in open_:
+        print(f"{title(finding.entry, finding.inside)}\n{_why(finding)}\n")
+    for entry, inside in open_:
         print(
-            f"{_title(entry)}\n"
+            f"{title(entry, inside)}\n"
             "  has no dependency, where other WebSocket routes of the application have one.\n"
             "  If anybody may connect, say so with a dependency: dependencies=[Depends(anybody)]\n"
         )
@@ -305,7 +305,7 @@ def _print(app: Any, hidden: list[Shadowed], open_: list[Entry]) -> None:
 
 
 def _why(finding: Shadowed) -> str:
-    by = "\n    and ".join(_title(entry) for entry in finding.by)
+    by = "\n    and ".join(title(entry, finding.inside) for entry in finding.by)
     takes = "takes" if len(finding.by) == 1 else "take"
     reached = (
         "is reached by no path but one with a line break (%0A) in it:" if finding.odd_paths else "is never reached:"
@@ -314,28 +314,16 @@ def _why(finding: Shadowed) -> str:
     return f"  {reached}\n    {by}\n  {takes} all that it would answer and stands before it; an example is {example}"
 
 
-def _title(entry: Entry) -> str:
-    words = {"http": ",".join(entry.methods or ["any method"]), "websocket": "WebSocket"}
-    endpoint = "" if entry.endpoint is None else f"  {describe(entry.endpoint)}"
-    return f"{words.get(entry.kind, entry.kind.capitalize())} {entry.path or repr('')}{endpoint}"
-
-
-def _report(hidden: list[Shadowed], open_: list[Entry]) -> dict[str, Any]:
+def _report(hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entry, ...]]]) -> dict[str, Any]:
     return {
         "unreachable": [
             {
-                "route": _as_json(finding.entry),
-                "inside": [entry.path for entry in finding.inside],
-                "by": [_as_json(entry) for entry in finding.by],
+                "route": facts(finding.entry, finding.inside),
+                "by": [facts(entry, finding.inside) for entry in finding.by],
                 "example": {"type": finding.demand.type, "method": finding.demand.method, "path": finding.path},
                 "except_paths_with_line_breaks": finding.odd_paths,
             }
             for finding in hidden
         ],
-        "without_dependency": [_as_json(entry) for entry in open_],
+        "without_dependency": [facts(entry, inside) for entry, inside in open_],
     }
-
-
-def _as_json(entry: Entry) -> dict[str, Any]:
-    endpoint = None if entry.endpoint is None else describe(entry.endpoint)
-    return {"kind": entry.kind, "path": entry.path, "methods": entry.methods, "name": entry.name, "endpoint": endpoint}

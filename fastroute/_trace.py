@@ -9,7 +9,7 @@ from starlette.routing import Match
 
 from ._app import Entry, entries, redirects
 
-__all__ = ["Outcome", "Step", "connection", "matches", "trace"]
+__all__ = ["Outcome", "Step", "ask", "connection", "in_order", "trace"]
 
 Scope = MutableMapping[str, Any]
 
@@ -65,8 +65,8 @@ def trace(app: Any, scope: Scope) -> Outcome:
 def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[Entry, ...]) -> Outcome:
     steps: list[Step] = []
     partial: Step | None = None
-    for entry in _in_order(tree):
-        step = _ask(entry, scope, inside)
+    for entry in in_order(tree):
+        step = ask(entry, scope, inside)
         steps.append(step)
         if step.match is None:
             return Outcome(steps, step)
@@ -82,25 +82,25 @@ def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[E
     return Outcome(steps, None, _redirect(tree, scope) if redirects else None)
 
 
-def _in_order(tree: Sequence[Entry]) -> Iterator[Entry]:
+def in_order(tree: Sequence[Entry]) -> Iterator[Entry]:
     """As they are asked: an included router is no more than its routes."""
     for entry in tree:
         if entry.kind == "included":
-            yield from _in_order(entry.children)
+            yield from in_order(entry.children)
         else:
             yield entry
 
 
-def _ask(entry: Entry, scope: Scope, inside: tuple[Entry, ...]) -> Step:
+def ask(entry: Entry, scope: Scope, inside: tuple[Entry, ...] = ()) -> Step:
+    """The answer of one route. It gets a copy of the scope, as nothing keeps it from writing there."""
     try:
-        match, child_scope = matches(entry, scope)
+        match, child_scope = _matches(entry, scope)
     except Exception as error:
         return Step(entry, inside, scope, None, {}, error)
     return Step(entry, inside, scope, match, child_scope)
 
 
-def matches(entry: Entry, scope: Scope) -> tuple[Match, Scope]:
-    """The answer of the route itself. It gets a copy of the scope, as nothing keeps it from writing there."""
+def _matches(entry: Entry, scope: Scope) -> tuple[Match, Scope]:
     original = getattr(entry.route, "original_route", None)
     if original is not None and entry.kind == "http" and hasattr(original, "get_route_handler"):
         # FastAPI asks its own route, which looks up in the scope where it is included.
@@ -117,5 +117,5 @@ def _redirect(tree: Sequence[Entry], scope: Scope) -> str | None:
         return None
     other = scope["path"].rstrip("/") if path.endswith("/") else scope["path"] + "/"
     there = {**scope, "path": other}
-    found = any(_ask(entry, there, ()).match not in (Match.NONE, None) for entry in _in_order(tree))
+    found = any(ask(entry, there).match not in (Match.NONE, None) for entry in in_order(tree))
     return other if found else None

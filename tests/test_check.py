@@ -245,7 +245,7 @@ def test_found_in_a_real_table() -> None:
 
 
 def names(app: Any) -> list[str]:
-    return [entry.path for entry in unguarded(app)]
+    return [entry.path for entry, _ in unguarded(app)]
 
 
 def test_a_socket_without_dependencies_among_others() -> None:
