@@ -44,12 +44,14 @@ class Entry:
         children: in the order in which they are tried.
         redirects: whether the router of the children sends a path that misses to the one with or without a slash
             at its end.
+        router: what asks it: the router, or what stands in its place.
         wrapped: whether middleware of its own stands before it, or before what is mounted.
     """
 
     kind: Kind
     route: Any
     path: str
+    router: Any
     children: list["Entry"] = field(default_factory=list)
     redirects: bool = False
     wrapped: bool = False
@@ -205,40 +207,44 @@ def facts(entry: Entry, inside: Sequence[Entry] = ()) -> dict[str, Any]:
 
 
 def _place(endpoint: Any) -> str:
-    """Files below the current folder are named from there."""
-    return describe(endpoint).replace(f"({Path.cwd()}{os.sep}", "(")
+    """The name of an endpoint, and the file where that is below the current folder."""
+    name, _, file = describe(endpoint).partition(" (")
+    here = f"{Path.cwd()}{os.sep}"
+    return f"{name} ({file.removeprefix(here)}" if file.startswith(here) and "site-packages" not in file else name
 
 
 def _entries(app: Any, outer: tuple[Any, ...]) -> list[Entry]:
     # An application can be mounted in itself.
     if any(app is other for other in outer):
         return []
-    found = [_entry(route, (*outer, app)) for route in routes_of(app) or ()]
     inner = _unwrapped(app)
-    iterate_last = getattr(getattr(inner, "router", inner), "_iter_low_priority_routes", tuple)
-    return found + [Entry("frontend", route, _path(route)) for route in iterate_last()]
+    router = getattr(inner, "router", inner)
+    found = [_entry(route, router, (*outer, app)) for route in routes_of(app) or ()]
+    iterate_last = getattr(router, "_iter_low_priority_routes", tuple)
+    return found + [Entry("frontend", route, _path(route), router) for route in iterate_last()]
 
 
-def _entry(route: Any, outer: tuple[Any, ...]) -> Entry:
+def _entry(route: Any, router: Any, outer: tuple[Any, ...]) -> Entry:
     included = getattr(route, "effective_candidates", None)
     if included is not None:
         prefix = getattr(getattr(route, "include_context", None), "prefix", "")
-        return Entry("included", route, prefix, [_entry(candidate, outer) for candidate in included()])
+        below = [_entry(candidate, route, outer) for candidate in included()]
+        return Entry("included", route, prefix, router, below)
     # FastAPI's stand-in for a route of an included router: either a new route, or itself with a path and methods.
     original = getattr(route, "original_route", route)
     answers = getattr(route, "starlette_route", None) or route
     if isinstance(answers, (Mount, Host)):
-        below = getattr(answers, "_base_app", answers.app)
+        app = getattr(answers, "_base_app", answers.app)
         kind: Kind = "mount" if isinstance(answers, Mount) else "host"
-        wrapped = answers.app is not below or _has_middleware(below)
+        wrapped = answers.app is not app or _has_middleware(app)
         path = answers.path if isinstance(answers, Mount) else answers.host
-        return Entry(kind, answers, path, _entries(below, outer), redirects(below), wrapped)
+        return Entry(kind, answers, path, router, _entries(app, outer), redirects(app), wrapped)
     wrapped = not _is_bare(getattr(answers, "app", None), getattr(answers, "endpoint", None))
     if isinstance(original, WebSocketRoute):
-        return Entry("websocket", answers, _path(answers), wrapped=wrapped)
+        return Entry("websocket", answers, _path(answers), router, wrapped=wrapped)
     if isinstance(original, Route):
-        return Entry("http", answers, _path(answers), wrapped=wrapped)
-    return Entry("other", answers, _path(answers))
+        return Entry("http", answers, _path(answers), router, wrapped=wrapped)
+    return Entry("other", answers, _path(answers), router)
 
 
 def _has_middleware(app: Any) -> bool:

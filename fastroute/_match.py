@@ -84,8 +84,9 @@ def _first_failure(
         if convertor is None:
             after = {start + len(text): last for start, last in ends.items() if path.startswith(text, start)}
             if not after:
-                position, start = max((start + _common(path, start, text), start) for start in ends)
-                return position, f"{ends[start]}expected {_shortened(text[position - start :])!r}"
+                start = max(ends, key=lambda start: (start + _common(path, start, text), -start))
+                common = _common(path, start, text)
+                return start + common, f"{ends[start]}expected {_shortened(text[common:])!r}"
         else:
             after = {
                 end: f"after `{text}` = {_shortened(path[start:end])!r}: "
@@ -193,11 +194,11 @@ def _lines(app: Any, outcome: Outcome, answered: bool) -> list[str]:
     hidden = [] if step is not None else _hidden(app, outcome)
     if hidden:
         lines += ["  would be answered, if it was asked earlier, by", *(f"    {title(entry)}" for entry in hidden)]
-    if others:
-        which = f"the {_MOST_LINES} of {len(others)} routes" if len(others) > _MOST_LINES else "the routes"
-        when = "that were asked in vain" if step is None else "that were asked before"
-        lines += [f"  {which} {when} that came nearest:" if len(others) > _MOST_LINES else f"  {which} {when}:"]
-        for other, failure in _nearest(others):
+    nearest = _nearest(others)
+    if nearest:
+        when = "in vain" if step is None else "before"
+        lines += [f"  {len(others)} routes were asked {when}; the nearest:" if len(others) > 1 else f"  asked {when}:"]
+        for other, failure in nearest:
             lines += [f"    {title(other.entry, other.inside)}", f"      {failure.reason}"]
     return lines
 
@@ -228,8 +229,15 @@ def _hidden(app: Any, outcome: Outcome) -> list[Entry]:
 
 
 def _nearest(steps: Sequence[Step]) -> list[tuple[Step, Failure]]:
-    failures = [(step, failure) for step in steps if (failure := explain(step)) is not None]
-    return sorted(failures, key=lambda pair: -pair[1].position)[:_MOST_LINES]
+    """Those that fit beyond the first slash; of the other type only those whose path fits."""
+    near = []
+    for step in steps:
+        failure = explain(step)
+        other_type = step.entry.kind in ("http", "websocket") and step.entry.kind != step.scope["type"]
+        least = len(step.scope["path"]) if other_type else 2
+        if failure is not None and failure.position >= least:
+            near.append((step, failure))
+    return sorted(near, key=lambda pair: -pair[1].position)[:_MOST_LINES]
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:

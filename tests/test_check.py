@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
+from route_tables import anybody, page, paths_of, route_tables, socket, socket_route
 from starlette.applications import Starlette
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.middleware import Middleware
@@ -22,19 +23,6 @@ from fastroute._check import shadowed, unguarded
 from fastroute._trace import connection, trace
 
 TABLES = Path(__file__).parent.parent / "bench" / "tables"
-
-
-def anybody() -> None: ...
-
-
-async def page(request: Any) -> Any: ...
-
-
-async def socket(websocket: WebSocket) -> None: ...
-
-
-def socket_route(path: str) -> APIWebSocketRoute:
-    return APIWebSocketRoute(path, socket, dependencies=[Depends(anybody)])
 
 
 def hidden(routes: Sequence[BaseRoute]) -> list[tuple[str, list[str], str]]:
@@ -147,43 +135,7 @@ def test_included_routers_of_fastapi() -> None:
     ]
 
 
-LITERALS = st.sampled_from(["/", "/a", "/b", "/a/", "-", "1", "/1"])
-KINDS = st.sampled_from(["", ":int", ":float", ":path"])
-
-
-@st.composite
-def templates(draw: st.DrawFn) -> str:
-    pieces = [f"{draw(LITERALS)}{{p{index}{draw(KINDS)}}}" for index in range(draw(st.integers(0, 2)))]
-    end = draw(LITERALS) if not pieces or draw(st.booleans()) else ""
-    return ("" if pieces and pieces[0].startswith("/") else "/") + "".join(pieces) + end
-
-
-METHODS = st.lists(st.sampled_from(["GET", "POST"]), min_size=1, max_size=2, unique=True)
-
-
-def routers(routes: st.SearchStrategy[list[BaseRoute]]) -> st.SearchStrategy[BaseRoute]:
-    return st.one_of(
-        st.builds(lambda path, routes: Mount(path, routes=routes), st.sampled_from(["", "/a", "/{m}"]), routes),
-        st.builds(
-            lambda host, routes: Host(host, Router(routes)), st.sampled_from(["{h}.org", "a.org", "{h}", "b"]), routes
-        ),
-    )
-
-
-LEAVES: st.SearchStrategy[BaseRoute] = st.one_of(
-    st.builds(lambda path, methods: Route(path, page, methods=methods), templates(), METHODS),
-    st.builds(lambda path: Route(path, Router()), templates()),
-    st.builds(lambda path: WebSocketRoute(path, socket), templates()),
-    st.builds(socket_route, templates()),
-)
-TABLES_OF_ROUTES = st.recursive(
-    st.lists(LEAVES, min_size=2, max_size=6),
-    lambda routes: st.lists(st.one_of(LEAVES, routers(routes)), min_size=2, max_size=6),
-    max_leaves=4,
-)
-
-
-@given(TABLES_OF_ROUTES, st.data())
+@given(route_tables(), st.data())
 def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObject) -> None:
     app = Starlette(routes=routes)
     findings = shadowed(app)
@@ -197,8 +149,8 @@ def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObj
     assert any(step.entry.route is finding.by[0].route and step.match is Match.FULL for step in steps)
     assert not any(step.entry.route is route for step in steps)
 
-    outside = "".join(data.draw(_paths(mount.route, below="")) for mount in finding.inside if mount.kind == "mount")
-    path = outside + data.draw(_paths(route, below="/b"))
+    outside = "".join(data.draw(paths_of(mount.route, below="")) for mount in finding.inside if mount.kind == "mount")
+    path = outside + data.draw(paths_of(route, below="/b"))
     assume(not finding.odd_paths or ("\n" not in path and path.startswith("/")))
     for demand in [("http", "GET"), ("http", "POST"), ("http", "PUT"), ("websocket", "")]:
         for host in ("a.org", "b", "x.y", _host(finding)):
@@ -209,15 +161,6 @@ def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObj
 def _host(finding: Any) -> str:
     hosts = [entry.path for entry in (*finding.inside, finding.entry) if entry.kind == "host"]
     return hosts[-1].replace("{h}", "x") if hosts else "example.org"
-
-
-def _paths(route: Any, below: str) -> st.SearchStrategy[str]:
-    if isinstance(route, Host):
-        return st.sampled_from(["/", "/a", "/b/1", ""])
-    pattern = route.path_regex.pattern.replace("^", r"\A", 1)
-    if isinstance(route, Mount):
-        pattern = pattern.replace("/(?P<path>.*)$", below)
-    return st.from_regex(re.compile(pattern))
 
 
 @pytest.mark.once

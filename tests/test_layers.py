@@ -51,21 +51,29 @@ ALLOWED = {
     "acceleration": {"index", "route_list", "router"},
     "strategies": {"router", "routing", "exceptions", "_implementation"},
     "__init__": {"acceleration", "index", "router", "routing", "security", "params", "exceptions", "_implementation"},
-    "_app": {"router", "routing"},
+    "_app": {"router", "routing", "exceptions"},
     # What the commands know about an application: shared by them, and used by nothing else.
     "_language": {"_template"},
     "_trace": {"_app"},
+    "_terminal": set(),
     "__main__": {"__init__", "acceleration", "index", "router", "routing", "exceptions", "_implementation"},
     # The one command that compares the kernels themselves.
     "_fuzz": {"_app", "_template", "strategies", "the kernels"},
 }
 # A module that is one command of `__main__` is imported by nothing, and may import anything public.
-COMMAND = {"__init__", "_app", "_language", "_trace", "strategies", "security", *ALLOWED["__main__"]}
+SHARED = {"_app", "_language", "_terminal", "_trace"}
+COMMAND = {"__init__", "_template", "strategies", "security", *SHARED, *ALLOWED["__main__"]}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}
 NEWER_STANDARD_LIBRARY = {"annotationlib"}
-EXTRAS = {"hypothesis": {"strategies", "_fuzz"}, "uvicorn": {"_demo"}, "websockets": {"_demo"}}
+EXTRAS = {
+    "hypothesis": {"strategies", "_fuzz"},
+    "matplotlib": {"_bench"},
+    "rich": {"_terminal"},
+    "uvicorn": {"_demo"},
+    "websockets": {"_demo"},
+}
 
 
 def is_kernel(module: str) -> bool:

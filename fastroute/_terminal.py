@@ -1,0 +1,61 @@
+"""Output for people and for pipes: with rich on a terminal where it is installed, and as plain text everywhere else."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from typing import TypeVar
+
+__all__ = ["print_table", "track"]
+
+Item = TypeVar("Item")
+
+
+def _has_rich() -> bool:
+    return find_spec("rich") is not None
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> None:
+    """Print rows under a header; the columns in `numbers` are aligned to the right."""
+    right = set(numbers)
+    if sys.stdout.isatty() and _has_rich():
+        _print_rich(header, rows, right)
+        return
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in [header, *rows]:
+        cells = [
+            text.rjust(width) if index in right else text.ljust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        # Text, as square brackets in a path are no markup.
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def track(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, with a progress bar on the error output while they are worked on, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+    elif _has_rich():
+        from rich.console import Console
+        from rich.progress import track as rich_track
+
+        yield from rich_track(items, what, console=Console(stderr=True), transient=True)
+    else:
+        for done, item in enumerate(items):
+            filled = 30 * done // len(items)
+            print(f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{len(items)}", end="", file=sys.stderr)
+            yield item
+        print(f"\r{' ' * (len(what) + 50)}\r", end="", file=sys.stderr)
