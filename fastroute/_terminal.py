@@ -7,17 +7,20 @@ from typing import TypeVar
 
 __all__ = ["print_table", "track"]
 
+RICH = find_spec("rich") is not None
+if RICH:
+    from rich import box, progress
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
 Item = TypeVar("Item")
-
-
-def _has_rich() -> bool:
-    return find_spec("rich") is not None
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> None:
     """Print rows under a header; the columns in `numbers` are aligned to the right."""
     right = set(numbers)
-    if sys.stdout.isatty() and _has_rich():
+    if sys.stdout.isatty() and RICH:
         _print_rich(header, rows, right)
         return
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -30,11 +33,6 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers
 
 
 def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")
@@ -48,11 +46,8 @@ def track(items: Sequence[Item], what: str) -> Iterator[Item]:
     """The items, with a progress bar on the error output while they are worked on, if that is a terminal."""
     if not sys.stderr.isatty():
         yield from items
-    elif _has_rich():
-        from rich.console import Console
-        from rich.progress import track as rich_track
-
-        yield from rich_track(items, what, console=Console(stderr=True), transient=True)
+    elif RICH:
+        yield from progress.track(items, what, console=Console(stderr=True), transient=True)
     else:
         for done, item in enumerate(items):
             filled = 30 * done // len(items)
