@@ -199,7 +199,7 @@ class _Search:
             deadline=None,
             phases=[Phase.generate, Phase.shrink],
             report_multiple_bugs=False,
-            suppress_health_check=list[HealthCheck](HealthCheck),
+            suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  # its metaclass is untyped
             verbosity=Verbosity.quiet,
         )
         @given(self._cases)
