@@ -239,12 +239,12 @@ def test_a_patched_regex_of_a_convertor_is_noticed(monkeypatch: pytest.MonkeyPat
 
 def test_thousands_of_segments_and_of_routes() -> None:
     deep = "/" + "/".join(f"{{p{place}}}" for place in range(50)) + "/a" * 3000
-    routes = routes_of(deep, *(f"/r{number}/{{id}}" for number in range(10_000)))
+    routes = routes_of(deep, *(f"/r{number}/{{id}}" for number in range(1_000)))
     found = RouteIndex(routes)
     assert found.candidates("/x" * 50 + "/a" * 3000) == [routes[0]]
     assert found.candidates("/a" * 100_000) == []
     assert found.candidates("/" * 100_000) == []
-    assert found.candidates("/r9999/x") == [routes[-1]]
+    assert found.candidates("/r999/x") == [routes[-1]]
 
 
 def test_every_way_through_literals_and_parameters_is_kept() -> None:
