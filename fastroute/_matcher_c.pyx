@@ -269,7 +269,7 @@ cdef object _make_float(int kind, void* data, Py_ssize_t start, Py_ssize_t end):
     return PyFloat_FromDouble(PyOS_string_to_double(digits, NULL, NULL))
 
 
-cdef object _convert(Kind element_kind, str text, Py_ssize_t start, Py_ssize_t end):
+cdef object _convert(Kind element_kind, object text, Py_ssize_t start, Py_ssize_t end):
     """The converted parameter; ValueError for an int of more digits than Python converts."""
     cdef int kind
     cdef void* data
@@ -362,7 +362,7 @@ cdef class PathMatcher:
         finally:
             PyMem_Free(ends)
 
-    cdef object _match(self, str route_path, Py_ssize_t* ends):
+    cdef object _match(self, object route_path, Py_ssize_t* ends):
         cdef void* data = PyUnicode_DATA(route_path)
         cdef int kind = PyUnicode_KIND(route_path)
         cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), k, start = 0

@@ -1,0 +1,155 @@
+"""The fuzz command: it finds a planted bug in either twin, makes it small, and says how to repeat it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import compile_path
+
+from fastroute import _fuzz, _matcher_py
+from fastroute.__main__ import main
+from fastroute._fuzz import Difference, compare
+
+pytestmark = pytest.mark.once
+
+APPLICATION = """
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route, WebSocketRoute
+
+async def endpoint(request): ...
+
+app = Starlette(routes=[
+    Route("/items/{item:int}", endpoint),
+    Mount("/tenants/{tenant}", routes=[WebSocketRoute("/{name}-{version}", endpoint)]),
+])
+empty = Starlette()
+"""
+
+
+class Bug:
+    """A twin with a mistake: `wrong(template, path, answer)` is its answer."""
+
+    def __init__(self, wrong: Any) -> None:
+        self.wrong = wrong
+
+    def __call__(self, template: str) -> Any:
+        real = _matcher_py.PathMatcher(template)
+        outer = self
+
+        class Matcher:
+            @staticmethod
+            def match(path: str) -> Any:
+                return outer.wrong(template, path, real.match(path))
+
+        return Matcher
+
+
+def no_final_newline(template: str, path: str, answer: Any) -> Any:
+    return None if path.endswith("\n") else answer
+
+
+def newline_ends_a_str(template: str, path: str, answer: Any) -> Any:
+    return None if answer and any("\n" in value for value in answer.values() if isinstance(value, str)) else answer
+
+
+def shortest_first(template: str, path: str, answer: Any) -> Any:
+    lazy = compile_path(template)[0].pattern.replace("[^/]+", "[^/]+?")
+    found = re.match(lazy, path)
+    return found.groupdict() if found and answer and all(type(value) is str for value in answer.values()) else answer
+
+
+def int_as_text(template: str, path: str, answer: Any) -> Any:
+    return answer and {name: str(value) if type(value) is int else value for name, value in answer.items()}
+
+
+def names_sorted(template: str, path: str, answer: Any) -> Any:
+    return answer and dict(sorted(answer.items(), reverse=True))
+
+
+def raises(template: str, path: str, answer: Any) -> Any:
+    if "\ud800" in path:
+        raise UnicodeEncodeError("utf-8", "", 0, 1, "surrogates not allowed")
+    return answer
+
+
+BUGS = [no_final_newline, newline_ends_a_str, shortest_first, int_as_text, names_sorted, raises]
+
+
+@pytest.fixture(params=BUGS, ids=lambda bug: bug.__name__)
+def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    bug = Bug(request.param)
+    monkeypatch.setattr(_fuzz, "_twins", lambda: {"planted": bug})
+    return request.param
+
+
+@pytest.mark.usefixtures("planted")
+def test_a_planted_bug_is_found_made_small_and_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "--seconds", "60", "--seed", "1"]) == 1
+    report = capsys.readouterr().out
+    template, path = (re.search(rf"^{word} +'(.*)'$", report, re.MULTILINE) for word in ("template", "path"))
+    assert template is not None
+    assert len(template[1]) <= len("/{p0:path}-{p1:path}")
+    assert path is not None
+    assert len(path[1]) <= len(r"/1-2-3\ud800")
+    seed = re.search(r"repeat it with: python -m fastroute fuzz --seed (\d+)$", report, re.MULTILINE)
+    assert seed is not None
+    assert main(["fuzz", "--seed", seed[1]]) == 1
+    repeated = capsys.readouterr().out
+    assert template[0] in repeated
+    assert path[0] in repeated
+
+
+def test_without_a_difference_it_says_how_much_it_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "--seconds", "1"]) == 0
+    report = capsys.readouterr().out
+    assert "Starlette against" in report
+    count = re.search(r"^(\d+) cases, (\d+) templates, no difference$", report, re.MULTILINE)
+    assert count is not None
+    assert int(count[1]) > int(count[2]) > 1
+
+
+class TestApplication:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "fuzzed.py").write_text(APPLICATION, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        monkeypatch.delitem(sys.modules, "fuzzed", raising=False)
+
+    def test_its_routes_are_compared(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["fuzz", "--seconds", "1", "fuzzed:app"]) == 0
+        assert "3 templates of the application" in capsys.readouterr().out
+
+    def test_a_difference_names_it(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(_fuzz, "_twins", lambda: {"planted": Bug(int_as_text)})
+        assert main(["fuzz", "--seconds", "60", "fuzzed:app"]) == 1
+        report = capsys.readouterr().out
+        assert "'/items/{item:int}'" in report
+        assert re.search(r"fuzz --seed \d+ fuzzed:app$", report, re.MULTILINE)
+
+    def test_without_routes_there_is_nothing_to_compare(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["fuzz", "fuzzed:empty"]) == 2
+        assert "no route with a path" in capsys.readouterr().err
+
+
+def test_a_difference_carries_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_fuzz, "_twins", lambda: {"planted": Bug(int_as_text)})
+    with pytest.raises(Difference) as error:
+        compare("/{a:int}", ["/x", "/1"])
+    assert error.value.template == "/{a:int}"
+    assert error.value.path == "/1"
+    assert error.value.answers == {"Starlette": {"a": 1}, "planted": {"a": "1"}}
+
+
+def test_a_path_that_starlette_takes_minutes_for_is_left_out() -> None:
+    compare("/{a:path}/x/{b:path}/y/{c:path}/z", ["/x/y" * 16_384])
+
+
+def test_the_command_in_its_own_process() -> None:
+    command = [sys.executable, "-P", "-m", "fastroute", "fuzz", "--seconds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "no difference" in done.stdout
