@@ -39,7 +39,8 @@ def compile_plan(plan: Plan, refuse: Refuse, title: str) -> Callable[[WebSocket]
     """
     source, namespace = generate(plan)
     namespace["resume"] = _resume(plan, refuse)
-    filename = f"<fastroute plan {next(_numbers)} of {title}>"
+    # A path may hold what no file name can: NUL and lone surrogates.
+    filename = f"<fastroute plan {next(_numbers)} of {ascii(title)[1:-1]}>"
     exec(compile(source, filename, "exec"), namespace)
     # A module-less entry without a time stamp stays; so tracebacks show the generated lines.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)

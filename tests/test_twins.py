@@ -6,11 +6,9 @@ The profile `ci` draws the same examples in every run; FASTROUTE_HYPOTHESIS_PROF
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import KERNELS_OF_TWIN
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
@@ -18,6 +16,7 @@ from starlette.routing import Match, WebSocketRoute, compile_path
 from starlette.websockets import WebSocket
 
 import fastroute
+from fastroute import _implementation
 from fastroute._fuzz import compare, starlette_match
 from fastroute.strategies import path_templates, paths
 
@@ -34,10 +33,6 @@ def digits_limited_to(limit: int) -> Iterator[None]:
         yield
     finally:
         sys.set_int_max_str_digits(before)
-
-
-def kernels(name: str) -> list[ModuleType]:
-    return [twin[name] for twin in KERNELS_OF_TWIN.values() if isinstance(twin, dict)]
 
 
 @pytest.mark.once
@@ -92,21 +87,17 @@ def scopes(draw: st.DrawFn, template: str) -> dict[str, Any]:
     return scope | {key: value for key, value in optional.items() if draw(st.booleans())}
 
 
-@pytest.mark.once
 @given(scopes("/{a:path}"))
 def test_route_path(scope: dict[str, Any]) -> None:
-    for kernel in kernels("scope"):
-        assert kernel.route_path(scope) == get_route_path(scope)
+    assert _implementation.route_path(scope) == get_route_path(scope)
 
 
-@pytest.mark.once
 @given(scopes("/{a:path}"), PARAMS)
 def test_child_scope(scope: dict[str, Any], params: dict[str, Any]) -> None:
     merged = {**scope.get("path_params", {}), **params}
-    for kernel in kernels("scope"):
-        child = kernel.child_scope(scope, params, "endpoint", "route")
-        assert child == {"endpoint": "endpoint", "path_params": merged, "route": "route"}
-        assert list(child["path_params"].items()) == list(merged.items())
+    child = _implementation.child_scope(scope, params, "endpoint", "route")
+    assert child == {"endpoint": "endpoint", "path_params": merged, "route": "route"}
+    assert list(child["path_params"].items()) == list(merged.items())
 
 
 async def endpoint(websocket: WebSocket) -> None:
