@@ -19,6 +19,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "bench": Command("measure routing and matching on a table of your own, ours against Starlette's"),
     "check": Command("find routes that nothing can reach, and WebSockets that nobody guards"),
     "demo": Command("serve a small chat on a real server and call it, well and badly", extra="demo"),
     "fuzz": Command("compare the compiled matcher with the pure one and with Starlette", extra="fuzz"),

@@ -56,6 +56,7 @@ ALLOWED = {
     "_language": {"_template"},
     "_trace": {"_app"},
     "_terminal": set(),
+    "_plot": set(),
     "__main__": {"__init__", "acceleration", "index", "router", "routing", "exceptions", "_implementation"},
     # The one command that compares the kernels themselves.
     "_fuzz": {"_app", "_template", "strategies", "the kernels"},
@@ -69,7 +70,7 @@ DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starle
 NEWER_STANDARD_LIBRARY = {"annotationlib"}
 EXTRAS = {
     "hypothesis": {"strategies", "_fuzz"},
-    "matplotlib": {"_bench"},
+    "matplotlib": {"_plot"},
     "rich": {"_terminal"},
     "uvicorn": {"_demo"},
     "websockets": {"_demo"},

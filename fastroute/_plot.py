@@ -1,0 +1,31 @@
+"""The plot of `python -m fastroute bench`: cost over number of routes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+__all__ = ["draw"]
+
+
+def draw(file: Path, costs: Sequence[Any], caption: str) -> None:
+    """Draw the costs as a file whose name ends in .svg, .png or anything else that matplotlib knows.
+
+    Args:
+        costs: `_bench.Cost` for each number of routes.
+        caption: on what they were measured.
+    """
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    routes = [cost.routes for cost in costs]
+    for side, color in (("starlette", "tab:gray"), ("own", "tab:blue")):
+        name = {"starlette": "Starlette", "own": "fastroute"}[side]
+        for answer, style in (("hit", "-"), ("miss", "--")):
+            micros = [getattr(cost, f"{side}_{answer}") * 1e6 for cost in costs]
+            axes.plot(routes, micros, style, color=color, marker=".", label=f"{name}, {answer}")
+    axes.set(xscale="log", yscale="log", xlabel="routes", ylabel="microseconds to the endpoint")
+    axes.set_title(caption, fontsize="small")
+    axes.grid(which="major", alpha=0.3)
+    axes.legend()
+    figure.savefig(file)
