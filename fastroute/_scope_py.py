@@ -22,11 +22,14 @@ def route_path(scope: Mapping[str, Any], /) -> str:
     return path
 
 
-def child_scope(scope: Mapping[str, Any], params: Mapping[str, Any], endpoint: Any, route: Any, /) -> dict[str, Any]:
+def child_scope(scope: Mapping[str, Any], params: dict[str, Any], endpoint: Any, route: Any, /) -> dict[str, Any]:
     """What a match adds to `scope`, which is left as it is: `endpoint`, `path_params` and `route`.
 
-    The new `path_params` are those already in the scope (a mount's, or none) with `params` merged over them.
+    The `path_params` are those already in the scope (of a mount) with `params` merged over them. They are in a
+    dict that nobody else has: where there are none in the scope it is `params`, which the caller gives away.
     """
-    path_params = dict(scope.get("path_params", {}))
-    path_params.update(params)
-    return {"endpoint": endpoint, "path_params": path_params, "route": route}
+    if "path_params" in scope:
+        merged = dict(scope["path_params"])
+        merged.update(params)
+        params = merged
+    return {"endpoint": endpoint, "path_params": params, "route": route}

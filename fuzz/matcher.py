@@ -1,0 +1,30 @@
+"""Coverage-guided: the compiled matcher against the pure one against Starlette, driven by atheris.
+
+The pure twin and the reading of templates are instrumented, so that inputs which reach new lines or branches of
+them are kept and changed further. Without arguments it runs until it finds a difference; libFuzzer's own are taken:
+
+    pip install atheris 'fastroute[fuzz]'
+    python -P fuzz/matcher.py -len_control=0 -max_len=2000 -max_total_time=600 CORPUS_FOLDER
+"""
+
+import sys
+
+import atheris
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+with atheris.instrument_imports(include=["fastroute._matcher_py", "fastroute._template"]):
+    from fastroute._fuzz import compare
+    from fastroute.strategies import path_templates, paths
+
+
+@settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def search(data: st.DataObject) -> None:
+    template = data.draw(path_templates())
+    compare(template, data.draw(st.lists(paths(template), min_size=1, max_size=10)))
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, search.hypothesis.fuzz_one_input)
+    atheris.Fuzz()
