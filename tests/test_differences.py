@@ -3,10 +3,11 @@
 import contextlib
 import functools
 import inspect
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
-import anyio
 import fastapi
 import fastapi.exception_handlers
 import fastapi.exceptions
@@ -20,6 +21,7 @@ from starlette.endpoints import WebSocketEndpoint
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 from starlette.websockets import WebSocket
 
 import fastroute
@@ -124,7 +126,7 @@ def test_d15_depends_without_annotation(api: Api) -> None:
 
 
 @pytest.mark.parametrize("word", ["args", "kwargs"])
-def test_d15_variable_parameters(word: str) -> None:
+def test_21_d15_variable_parameters(word: str) -> None:
     async def args(websocket: WebSocket, *args: Any) -> None: ...
 
     async def kwargs(websocket: WebSocket, **kwargs: Any) -> None: ...
@@ -132,7 +134,7 @@ def test_d15_variable_parameters(word: str) -> None:
     refused({"args": args, "kwargs": kwargs}[word], word, "functools.wraps")
 
 
-def test_d15_positional_only() -> None:
+def test_21_d15_positional_only() -> None:
     async def endpoint(websocket: WebSocket, q: int, /) -> None: ...
 
     refused(endpoint, "websocket", "positional-only")
@@ -193,7 +195,9 @@ def test_d03_constraints_hold_in_the_default_style(api: Api) -> None:
 # D04, D05: include_router
 
 
-def test_d04_include_router_never_leaves_out_dependencies(api: Api, backend: str) -> None:
+@pytest.mark.parametrize("kind", ["function", "method", "instance"])
+@pytest.mark.parametrize("inside", ["application", "router"])
+def test_76_d04_include_router_never_leaves_out_dependencies(api: Api, backend: str, kind: str, inside: str) -> None:
     """FastAPI rebuilds the routes of an included router from their endpoints, without their dependencies."""
     called: list[str] = []
 
@@ -201,30 +205,64 @@ def test_d04_include_router_never_leaves_out_dependencies(api: Api, backend: str
         called.append("auth")
         raise HTTPException(403)
 
-    async def endpoint(websocket: WebSocket) -> None:
+    async def function(websocket: WebSocket) -> None:
         called.append("endpoint")
 
+    class Chat:
+        async def method(self, websocket: WebSocket) -> None:
+            called.append("endpoint")
+
+        __call__ = method
+
+    endpoint = {"function": function, "method": Chat().method, "instance": Chat()}[kind]
     router = fastapi.APIRouter()
     router.routes.append(api.route(Declared(endpoint, [api.Depends(refuse)]), "/a"))
     application = fastapi.FastAPI()
-    messages: list[Any] = []
-
-    async def main() -> None:
-        scope = connect("/in/a").scope()
-
-        async def receive() -> Any:
-            return {"type": "websocket.connect"}
-
-        async def send(message: Any) -> None:
-            messages.append(message)
-
-        await application(scope, receive, send)
-
+    if inside == "router":
+        outer = fastapi.APIRouter()
+        outer.include_router(router)
+        router = outer
     application.include_router(router, prefix="/in", dependencies=[fastapi.Depends(refuse)])
-    with pytest.raises(RuntimeError, match=r"include_router(.|\n)*routes\.append"):
-        anyio.run(main, backend=backend)
-    assert "endpoint" not in called
-    assert not any(message["type"] == "websocket.accept" for message in messages)
+    record = Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(connect("/in/a"), backend)
+    assert record.error[0] == "RuntimeError"
+    for words in ("include_router", "dependencies", "app.router.routes.append(route)", "app.mount()"):
+        assert words in record.error[1]
+    assert called == []
+    assert record.messages == []
+
+
+def test_78_a_mount_in_an_included_router_keeps_its_routes(api: Api, backend: str) -> None:
+    async def refuse(q: int = 0) -> None:
+        api.log("auth", q)
+        if not q:
+            raise HTTPException(403)
+
+    async def endpoint(websocket: WebSocket, p: int) -> None:
+        await api.end(websocket, p)
+
+    router = fastapi.APIRouter()
+    router.routes.append(Mount("/m", routes=[api.route(Declared(endpoint, [api.Depends(refuse)]), "/{p}")]))
+    application = fastapi.FastAPI()
+    application.include_router(router, prefix="/in")
+
+    def ask(target: str) -> Record:
+        return Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(
+            connect(target), backend
+        )
+
+    assert ask("/in/m/3").messages[0]["status"] == ("int", "403")
+    assert ask("/in/m/3?q=1").messages[-1] == closed(1000)
+    assert api.events == [("auth", ("int", "0")), ("auth", ("int", "1")), ("endpoint", ("int", "3"))]
+
+
+def test_77_an_endpoint_object_reads_as_itself() -> None:
+    class Chat:
+        async def __call__(self, websocket: WebSocket) -> None: ...
+
+    chat = Chat()
+    route = APIWebSocketRoute("/", chat)
+    assert route.endpoint is chat
+    assert route.matches(connect().scope())[1]["endpoint"] is chat
 
 
 @pytest.mark.parametrize("way", ["routes=", "append", "mount"])
@@ -263,7 +301,7 @@ def test_d05_the_class_of_a_route_is_kept(way: str) -> None:
 
 @pytest.mark.parametrize("accept", [True, False])
 @pytest.mark.parametrize("application", [Starlette, fastapi.FastAPI])
-def test_d06_a_validation_error_closes_with_1008_and_a_text(application: Any, accept: bool, backend: str) -> None:
+def test_66_d06_a_validation_error_closes_with_1008_and_a_text(application: Any, accept: bool, backend: str) -> None:
     async def accepts(websocket: WebSocket) -> None:
         if accept:
             await websocket.accept()
@@ -400,7 +438,7 @@ NOT_HERE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", NOT_HERE)
-def test_d09_d11_parameters_of_http(api: Api, kind: str) -> None:
+def test_72_d09_d11_parameters_of_http(api: Api, kind: str) -> None:
     annotation, fix = NOT_HERE[kind]
 
     async def endpoint(websocket: WebSocket, value: annotation) -> None: ...
@@ -425,7 +463,7 @@ def test_71_with_a_default_they_are_left_out(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("annotation", [list[int], Model, Model | None, dict[str, int], set[str], list[int] | None])
 @pytest.mark.parametrize("default", [True, False])
-def test_d10_an_unmarked_model_or_list(annotation: Any, default: bool) -> None:
+def test_73_d10_an_unmarked_model_or_list(annotation: Any, default: bool) -> None:
     async def required(websocket: WebSocket, value: annotation) -> None: ...
 
     async def optional(websocket: WebSocket, value: annotation = None) -> None: ...
@@ -963,7 +1001,39 @@ def test_d36_a_failing_handler_still_closes(api: Api, backend: str) -> None:
         assert record.error[0] == "KeyError"
 
 
-# 1, 46, 49, 62, 74: smaller ones
+# 1, 46, 49, 62, 74, 75: smaller ones
+
+
+def test_75_nothing_of_fastapi_or_telemetry_is_imported() -> None:
+    """Serving a connection needs neither FastAPI, nor OpenTelemetry, nor hypothesis."""
+    code = """
+import sys, anyio, fastroute, fastroute.security
+from starlette.websockets import WebSocket
+
+async def dependency(q: int):
+    yield q
+
+async def endpoint(websocket: WebSocket, q: int = fastroute.Depends(dependency)):
+    await websocket.accept()
+
+messages = []
+
+async def main():
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        messages.append(message["type"])
+
+    scope = {"type": "websocket", "path": "/", "query_string": b"q=1", "headers": []}
+    await fastroute.APIWebSocketRoute("/", endpoint)(scope, receive, send)
+
+anyio.run(main)
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(messages, sorted(loaded & {"fastapi", "opentelemetry", "hypothesis", "trio"}))
+"""
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("['websocket.accept', 'websocket.close'] []\n", "")
 
 
 @pytest.mark.parametrize("path", ["", "a", "{p}"])

@@ -51,6 +51,32 @@ def test_43_depth_first_and_left_to_right(api: Api) -> Any:
     return endpoint
 
 
+@parity()
+def test_43_d35_one_after_another(api: Api) -> Any:
+    """Independent dependencies are not solved at the same time: FastAPI does not, and that stays."""
+
+    async def first() -> None:
+        api.log("first begins")
+        await anyio.sleep(0.002)
+        api.log("first ends")
+
+    def second() -> None:
+        api.log("second")
+
+    async def third() -> None:
+        api.log("third")
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[None, api.Depends(first)],
+        b: Annotated[None, api.Depends(second)],
+        c: Annotated[None, api.Depends(third)],
+    ) -> None:
+        await api.end(websocket)
+
+    return endpoint
+
+
 # 44, 45: kinds
 
 

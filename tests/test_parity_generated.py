@@ -1,0 +1,226 @@
+"""Generated trees of dependencies behave as under FastAPI: calls, arguments, order, errors, clean-ups."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from inspect import Parameter
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+from oracle import BACKENDS, FASTAPI, OURS, Api, Connection, Declared, Mounted, Record, errors_once, starlette
+from starlette.websockets import WebSocket
+
+from fastroute import DependencyScopeError
+
+
+@dataclass(frozen=True)
+class Use:
+    """One `Depends()` or, with scopes, `Security()`."""
+
+    node: int
+    use_cache: bool
+    scope: str | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    kind: str
+    uses: tuple[Use, ...]
+    reads: bool  # a query parameter
+    asks_scopes: bool
+    fails: str  # where it raises, if anywhere
+
+
+@dataclass(frozen=True)
+class Tree:
+    nodes: tuple[Node, ...]  # each uses earlier ones only; the last is the endpoint
+    leading: tuple[Use, ...]
+    overrides: tuple[tuple[int, int], ...]
+    query: str
+
+
+class Broken(Exception):
+    pass
+
+
+KINDS = ["coroutine", "function", "asynchronous", "synchronous"]
+FAILS = ["", "", "", "", "call", "exit", "swallows", "replaces"]
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> Tree:
+    def uses(below: int, *, cached: bool) -> tuple[Use, ...]:
+        if not below:
+            return ()
+        return tuple(
+            draw(
+                st.lists(
+                    st.builds(
+                        Use,
+                        st.integers(0, below - 1),
+                        # Below the endpoint, FastAPI's own answer is a defect (see the test of D19).
+                        st.just(True) if cached else st.booleans(),
+                        st.sampled_from([None, None, "function", "request"]),
+                        st.sampled_from([(), (), ("a",), ("b", "a")]),
+                    ),
+                    max_size=3,
+                )
+            )
+        )
+
+    count = draw(st.integers(1, 6))
+    nodes = [
+        Node(
+            draw(st.sampled_from(KINDS)),
+            uses(index, cached=True),
+            draw(st.booleans()),
+            draw(st.sampled_from([False, False, True])),
+            draw(st.sampled_from(FAILS)),
+        )
+        for index in range(count)
+    ]
+    fails = draw(st.sampled_from(["", "", "call"]))
+    nodes.append(Node("endpoint", uses(count, cached=False), draw(st.booleans()), draw(st.booleans()), fails))
+    # A replacement stands before what it replaces, so that it cannot depend on it (see the test of D21).
+    overrides = draw(
+        st.dictionaries(st.integers(1, count), st.integers(0, count), max_size=2).map(
+            lambda pairs: tuple((old, new) for old, new in pairs.items() if new < old < count)
+        )
+    )
+    sent = draw(st.lists(st.sampled_from(["1", "x", None]), min_size=count + 1, max_size=count + 1))
+    query = "&".join(f"q{index}={value}" for index, value in enumerate(sent) if value is not None)
+    return Tree(tuple(nodes), uses(count, cached=True), overrides, query)
+
+
+def marker(api: Api, use: Use, call: Callable[..., Any]) -> Any:
+    if use.scopes:
+        return api.Security(call, scopes=list(use.scopes), use_cache=use.use_cache)
+    return api.Depends(call, scope=use.scope, use_cache=use.use_cache)
+
+
+def signature(api: Api, index: int, node: Node, calls: list[Any]) -> inspect.Signature:
+    parameters = [
+        Parameter(f"d{number}", Parameter.KEYWORD_ONLY, annotation=Annotated[Any, marker(api, use, calls[use.node])])
+        for number, use in enumerate(node.uses)
+    ]
+    if node.reads:
+        parameters.append(Parameter(f"q{index}", Parameter.KEYWORD_ONLY, annotation=int))
+    if node.asks_scopes:
+        parameters.append(Parameter("scopes", Parameter.KEYWORD_ONLY, annotation=api.SecurityScopes))
+    if node.kind == "endpoint":
+        parameters.append(Parameter("websocket", Parameter.KEYWORD_ONLY, annotation=WebSocket))
+    return inspect.Signature(parameters)
+
+
+def callables(api: Api, index: int, node: Node) -> dict[str, Callable[..., Any]]:
+    name = f"n{index}"
+
+    def enter(given: dict[str, Any]) -> str:
+        scopes = given.pop("scopes", None)
+        # Repeated scopes are a difference with a test of its own.
+        api.log(name, sorted(given.items()), list(dict.fromkeys(scopes.scopes)) if scopes else None)
+        if node.fails == "call":
+            raise Broken(name)
+        return name
+
+    def caught(error: BaseException) -> bool:
+        # Not its arguments: FastAPI repeats validation errors (see the test of D18).
+        api.log(name, "sees", type(error).__name__, str(error) if isinstance(error, Broken) else None)
+        if node.fails == "replaces":
+            raise Broken(f"{name} instead")
+        return node.fails == "swallows"
+
+    def leave() -> None:
+        api.log(name, "exit")
+        if node.fails == "exit":
+            raise Broken(f"{name} exit")
+
+    async def coroutine(**given: Any) -> str:
+        return enter(given)
+
+    def function(**given: Any) -> str:
+        return enter(given)
+
+    async def asynchronous(**given: Any) -> AsyncIterator[str]:
+        value = enter(given)
+        try:
+            yield value
+        except Exception as error:
+            if not caught(error):
+                raise
+        finally:
+            leave()
+
+    def synchronous(**given: Any) -> Iterator[str]:
+        value = enter(given)
+        try:
+            yield value
+        except Exception as error:
+            if not caught(error):
+                raise
+        finally:
+            leave()
+
+    async def endpoint(websocket: WebSocket, **given: Any) -> None:
+        await websocket.accept()
+        enter(given)
+
+    return {each.__name__: each for each in (coroutine, function, asynchronous, synchronous, endpoint)}
+
+
+def declare(tree: Tree, api: Api) -> Declared:
+    calls: list[Any] = []
+    for index, node in enumerate(tree.nodes):
+        call = callables(api, index, node)[node.kind]
+        call.__signature__ = signature(api, index, node, calls)  # type: ignore[attr-defined]
+        calls.append(call)
+    return Declared(
+        calls[-1],
+        [marker(api, use, calls[use.node]) for use in tree.leading],
+        {calls[old]: calls[new] for old, new in tree.overrides} or None,
+    )
+
+
+def run(names: dict[str, Any], tree: Tree, backend: str) -> Record:
+    mounted = Mounted(names, lambda api: declare(tree, api), "/", starlette)
+    record = errors_once(mounted.run(Connection(query=tree.query.encode()), backend))
+    record.messages = []  # how a connection ends that nobody ended, is a difference with tests of its own
+    record.error = without_text(record.error)
+    return record
+
+
+def without_text(error: Any) -> Any:
+    """Not the text of validation errors, for the same reason."""
+    if error is None:
+        return None
+    name, text, before = error
+    return name, "" if name == "WebSocketRequestValidationError" else text, without_text(before)
+
+
+def check(tree: Tree, ours: str, backend: str) -> None:
+    try:
+        mine = run(OURS[ours], tree, backend)
+    except DependencyScopeError:
+        mine = Record(error=("DependencyScopeError", "", None))
+    # Ours looks through plain dependencies, and before anything ran also where an override is wrong (see D22).
+    assume(mine.error is None or mine.error[0] != "DependencyScopeError")
+    expected = run(FASTAPI, tree, backend)
+    event(f"error {expected.error and expected.error[0]}")
+    event(f"overrides {len(tree.overrides)}")
+    assert mine == expected
+
+
+@pytest.mark.parametrize("ours", OURS)
+@settings(max_examples=80)
+@given(tree=trees())
+def test_generated_trees_on_asyncio(ours: str, tree: Tree) -> None:
+    check(tree, ours, BACKENDS[0])
+
+
+@settings(max_examples=40)
+@given(tree=trees())
+def test_generated_trees_on_trio(tree: Tree) -> None:
+    check(tree, "fastroute", BACKENDS[1])
