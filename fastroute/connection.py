@@ -66,6 +66,8 @@ async def answer(websocket: WebSocket, error: Exception) -> None:
             await _handle(handler, websocket, error)
         except Exception as raised:
             await _fail(websocket, raised)
+        # An exception that is raised again and again would collect the tracebacks of all connections.
+        error.__traceback__ = None
     elif isinstance(error, WebSocketRequestValidationError):
         await _close(websocket, _POLICY_VIOLATION, _validation_reason(error))
     elif isinstance(error, WebSocketException):
@@ -96,8 +98,6 @@ async def _handle(handler: Callable[..., Any], websocket: WebSocket, error: Exce
         response = await run_in_threadpool(handler, websocket, error)
     if response is not None:
         await _respond(websocket, response, error)
-    # An exception that is raised again and again would collect the tracebacks of all connections.
-    error.__traceback__ = None
 
 
 async def _respond(websocket: WebSocket, response: Response, error: Exception) -> None:

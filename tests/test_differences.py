@@ -8,11 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
+import anyio
 import fastapi
 import fastapi.exception_handlers
 import fastapi.exceptions
 import pytest
-from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, connect, starlette
+from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, connect, starlette
 from pydantic import AfterValidator, BaseModel, Field, Json
 from starlette.applications import Starlette
 from starlette.background import BackgroundTasks
@@ -985,6 +986,23 @@ def test_d36_the_handler_for_exception_is_called(api: Api, backend: str, key: An
     assert record.error == ("ValueError", "unexpected", None)
     if accept:
         assert record.messages[1:] == [closed(1011, "Internal Server Error")]
+
+
+def test_d36_the_log_of_the_server_still_says_where_it_happened(backend: str) -> None:
+    async def broken(websocket: WebSocket) -> None:
+        raise ValueError("unexpected")
+
+    async def handler(websocket: WebSocket, error: Exception) -> None: ...
+
+    application = Starlette(routes=[APIWebSocketRoute("/", broken)], exception_handlers={Exception: handler})
+    server = Server(connect())
+
+    async def main() -> None:
+        await application(server.scope, server.receive, server.send)
+
+    with pytest.raises(ValueError, match="unexpected") as caught:
+        anyio.run(main, backend=backend)
+    assert caught.traceback[-1].name == "broken"
 
 
 def test_d36_a_failing_handler_still_closes(api: Api, backend: str) -> None:
