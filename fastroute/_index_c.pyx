@@ -9,7 +9,7 @@ cimport cython
 from cpython.dict cimport PyDict_CheckExact
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
 cdef extern from "Python.h":
@@ -18,6 +18,7 @@ cdef extern from "Python.h":
     Py_UCS4 PyUnicode_READ(int kind, const void* data, Py_ssize_t index) nogil
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     object PyUnicode_FromObject(object text)
+    object PyUnicode_Substring(object text, Py_ssize_t first, Py_ssize_t after)
     object PyObject_CallOneArg(object function, object argument)
     object PyObject_GenericGetDict(object owner, void* context)
 
@@ -105,14 +106,22 @@ cdef class Row:
     cdef object route
     cdef object match, kind, matches, path_regex, param_convertors
     cdef str endpoint
-    cdef bint watched, methods, adds_route
+    cdef tuple names  # of the parameters, where their places are in `places`
+    cdef uint64_t places
+    cdef bint proven, watched, methods, adds_route
     cdef Py_ssize_t longest
 
     def __cinit__(self, route, known):
         self.route = route
-        if known is not None:
-            (self.match, self.kind, self.matches, self.watched, self.path_regex, self.param_convertors,
-             self.endpoint, self.methods, self.adds_route, self.longest) = known
+        if known is None:
+            return
+        (self.match, names, self.kind, self.matches, self.watched, self.path_regex, self.param_convertors,
+         self.endpoint, self.methods, self.adds_route, self.longest) = known
+        self.proven = names is not None and all(place < 64 for place, _ in names)
+        if self.proven:
+            self.names = tuple([name for _, name in names])
+            for place, _ in names:
+                self.places |= <uint64_t> 1 << <int> place
 
 
 @cython.final
@@ -397,7 +406,7 @@ cdef inline dict _attributes(Row row, str route_path):
 
 
 cdef inline dict _answer(Row row, dict attributes, scope, str route_path, bint* partial):
-    cdef dict params = PyObject_CallOneArg(row.match, route_path)
+    cdef dict params = _segments(row, route_path) if row.proven else PyObject_CallOneArg(row.match, route_path)
     if params is None:
         return None
     existing = (<dict> scope).get("path_params") if PyDict_CheckExact(scope) else scope.get("path_params")
@@ -413,3 +422,23 @@ cdef inline dict _answer(Row row, dict attributes, scope, str route_path, bint* 
         if methods and scope["method"] not in methods:
             partial[0] = True
     return child_scope
+
+
+cdef inline dict _segments(Row row, str route_path):
+    """The parameters of a route that the tree has matched already: whole segments."""
+    cdef int kind = PyUnicode_KIND(route_path)
+    cdef void* data = PyUnicode_DATA(route_path)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), first = 0, after
+    cdef uint64_t places = row.places
+    cdef int name = 0
+    cdef dict params = {}
+    while places:
+        after = first
+        while after < size and PyUnicode_READ(kind, data, after) != c'/':
+            after += 1
+        if places & 1:
+            params[row.names[name]] = PyUnicode_Substring(route_path, first, after)
+            name += 1
+        places >>= 1
+        first = after + 1
+    return params

@@ -21,6 +21,8 @@ _MATCHES: dict[type, Callable[..., Any]] = {
 #: What the regexes of these stand for: some text, never empty, without a slash.
 _ONE_SEGMENT = {kind.regex for kind in (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)}
 
+_TEXT, _CONVERT_TEXT = StringConvertor.regex, StringConvertor.convert
+
 
 class RouteIndex:
     """The routes of a table that can match a path, found without asking the others.
@@ -46,13 +48,14 @@ class RouteIndex:
 
 
 class _Known(NamedTuple):
-    """What the compiled twin needs to answer for a route in the place of the route's `matches`.
+    """What `RouteTable` needs to answer for a route in the place of the route's `matches`.
 
     It is the same answer as long as the route is of this `kind` with these `matches`, and, where they are `watched`,
     its regex and its convertors are still these.
     """
 
     match: Callable[[str], dict[str, Any] | None]
+    names: tuple[tuple[int, str], ...] | None  # where the tree alone proves a match: segments and their parameters
     kind: type[BaseRoute]
     matches: Callable[..., Any]
     watched: bool
@@ -103,6 +106,7 @@ def _row(route: BaseRoute) -> _Row:
         segments, below = _segments(matcher.path, matcher.param_convertors) or (None, False)
         known = _Known(
             match=matcher.match,
+            names=_names(matcher.path, matcher.param_convertors),
             kind=APIWebSocketRoute,
             matches=_MATCHES[APIWebSocketRoute],
             watched=False,  # they cannot be assigned
@@ -159,6 +163,25 @@ def _segments(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[
     return (*segments[1:], segment), False
 
 
+def _names(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[tuple[int, str], ...] | None:
+    """The places of the segments that are a parameter of plain text, if there is no other kind of parameter."""
+    found: list[tuple[int, str]] = []
+    for place, segment in enumerate(template.split("/")):
+        pieces = PARAM_REGEX.split(segment)
+        if len(pieces) == 1:
+            continue
+        if pieces[::3] != ["", ""] or not _is_plain(convertors[pieces[1]]):
+            return None
+        found.append((place, pieces[1]))
+    return tuple(found)
+
+
+def _is_plain(convertor: Convertor[Any]) -> bool:
+    """Whether it is Starlette's `str`, and nobody has patched it."""
+    convert = getattr(convertor.convert, "__func__", None)
+    return type(convertor) is StringConvertor and convertor.regex == _TEXT and convert is _CONVERT_TEXT
+
+
 def _is_whole(regex: str) -> bool:
     """Whether a group around the regex ends where it should: `a)|(b` would make an alternative of the whole."""
     try:
@@ -182,6 +205,7 @@ def _known(route: BaseRoute, template: str) -> _Known | None:
     has_int = any(type(convertor) is IntegerConvertor for convertor in convertors.values())
     return _Known(
         match=matcher.match,
+        names=_names(template, convertors),
         kind=type(route),
         matches=_MATCHES[type(route)],
         watched=True,
@@ -195,7 +219,7 @@ def _known(route: BaseRoute, template: str) -> _Known | None:
 
 
 def _answers_are_known() -> bool:
-    """Whether routes of the installed Starlette say what the compiled twin says in their place."""
+    """Whether routes of the installed Starlette say what `RouteTable` says in their place."""
 
     async def endpoint(connection: object) -> None: ...
 
