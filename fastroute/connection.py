@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette._exception_handler import _lookup_exception_handler
@@ -42,8 +43,7 @@ def _short_text(reason: Any) -> str:
 
 async def end(websocket: WebSocket) -> None:
     """Close what the endpoint left open: servers would drop it without a close frame, or answer 500."""
-    if _is_open(websocket):
-        await websocket.close()
+    await _close(websocket, 1000, None)
 
 
 def _is_open(websocket: WebSocket) -> bool:
@@ -64,6 +64,8 @@ async def answer(websocket: WebSocket, error: Exception) -> None:
     if handler is not None:
         try:
             await _handle(handler, websocket, error)
+        except WebSocketDisconnect:
+            pass  # it has left meanwhile
         except Exception as raised:
             await _fail(websocket, raised)
         # An exception that is raised again and again would collect the tracebacks of all connections.
@@ -126,4 +128,6 @@ async def _fail(websocket: WebSocket, error: Exception) -> None:
 
 async def _close(websocket: WebSocket, code: int, reason: str | None) -> None:
     if _is_open(websocket):
-        await websocket.close(code, reason)
+        # The client may have left without a word; Starlette makes a WebSocketDisconnect of it after the accept.
+        with suppress(WebSocketDisconnect, OSError):
+            await websocket.close(code, reason)

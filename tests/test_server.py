@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
+import anyio
 import pytest
 import uvicorn
 from pydantic import BaseModel, Json
@@ -93,6 +94,19 @@ async def unexpected(websocket: WebSocket) -> None:
     raise ValueError("unexpected")
 
 
+async def slow(websocket: WebSocket, end: str) -> None:
+    await websocket.accept()
+    await anyio.sleep(0.1)  # the client is gone by then, and nobody has received its disconnect
+    if end == "http":
+        raise HTTPException(403)
+    if end == "websocket":
+        raise WebSocketException(4000)
+    if end == "send":
+        while True:
+            await websocket.send_text("still there?")
+            await anyio.sleep(0.01)
+
+
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     while True:
@@ -135,6 +149,7 @@ def application() -> Starlette:
             APIWebSocketRoute("/fails", fails),
             APIWebSocketRoute("/unexpected", unexpected),
             APIWebSocketRoute("/echo", echo),
+            APIWebSocketRoute("/slow", slow),
             APIWebSocketRoute("/basic", basic),
             APIWebSocketRoute("/bearer", bearer),
             APIWebSocketRoute("/key", key),
@@ -201,6 +216,14 @@ class Client:
                     break
         self.vanish()
         return answer
+
+    def leave(self, manner: str) -> None:
+        """With a close frame, without, or with a reset of the connection."""
+        if manner == "close":
+            self.send(8, struct.pack("!H", 1001))
+        elif manner == "reset":
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.vanish()
 
     def vanish(self) -> None:
         self._incoming.close()
@@ -339,21 +362,26 @@ def test_an_unexpected_error_closes_with_1011_and_is_logged(server: Running) -> 
     assert server.complaints() == ["Exception in ASGI application\n"]
 
 
-@pytest.mark.parametrize("manner", ["close", "vanish"])
+@pytest.mark.parametrize("manner", ["close", "vanish", "reset"])
 def test_a_client_that_leaves_is_no_error(server: Running, manner: str) -> None:
     for _ in range(3):
         client = Client(server.port, b"/echo")
         assert client.head().status == 101
         client.send(1, b"hello")
         assert client.frame() == (1, b"hello")
-        if manner == "close":
-            client.send(8, struct.pack("!H", 1001))
-            frame = client.frame()
-            assert frame is not None
-            assert frame[0] == 8
-        client.vanish()
+        client.leave(manner)
     # The server is done with them once it has answered another one.
     assert server.ask("/returns").status == 403
+    assert server.complaints() == []
+
+
+@pytest.mark.parametrize("manner", ["close", "vanish", "reset"])
+def test_a_client_that_has_left_unnoticed_is_no_error(server: Running, manner: str) -> None:
+    for end in ("return", "http", "websocket", "send"):
+        client = Client(server.port, f"/slow?end={end}".encode())
+        assert client.head().status == 101
+        client.leave(manner)
+    time.sleep(0.3)
     assert server.complaints() == []
 
 
