@@ -21,7 +21,7 @@ from ._matcher_py import PathMatcher, element_match
 from ._template import read_template
 from .strategies import path_templates, paths
 
-__all__ = ["Difference", "add_arguments", "compare", "run", "starlette_match"]
+__all__ = ["Difference", "add_arguments", "cases", "compare", "run", "starlette_match"]
 
 _EXAMPLES = 200  # templates of a round, which one seed repeats
 _PATHS = 20  # the most paths for a template at once
@@ -75,7 +75,7 @@ def compare(template: str, paths: Sequence[str]) -> None:
     matchers = {"Starlette": starlette_match(template)}
     matchers |= {name: twin(template).match for name, twin in _twins().items()}
     if free:
-        matchers["passes"] = element_match(elements, steps=0)
+        matchers["pure, two passes"] = element_match(elements, steps=0)
     for path in paths:
         if math.comb(len(path) + free, free) > _STARLETTE_STEPS:
             continue
@@ -130,6 +130,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "examples:\n  python -m fastroute fuzz --seconds 600\n  python -m fastroute fuzz main:app"
 
 
+def cases(templates: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, list[str]]]:
+    """A template and paths to compare the matchers on."""
+    return templates.flatmap(_with_paths)
+
+
+def _with_paths(template: str) -> st.SearchStrategy[tuple[str, list[str]]]:
+    drawn = st.lists(paths(template), min_size=1, max_size=_PATHS)
+    return st.tuples(st.just(template), drawn.map(_with_variants))
+
+
+def _with_variants(drawn: list[str]) -> list[str]:
+    """Each path and its near neighbours, which cost less than paths that are drawn."""
+    changes = ("{}", "{}\n", "{}/", "/{}", "{0}{0}")
+    return [change.format(path) for path in drawn for change in changes] + [path[:-1] for path in drawn]
+
+
 class _Target:
     """An application and what it was called on the command line."""
 
@@ -179,7 +195,7 @@ class _Search:
     """Rounds of a fixed number of templates: each is determined by its seed alone, and can be repeated by it."""
 
     def __init__(self, templates: st.SearchStrategy[str], seconds: float) -> None:
-        self._cases = templates.flatmap(_with_paths)
+        self._cases = cases(templates)
         self._start = self._shown = time.monotonic()
         self._seconds = seconds
         self.templates = 0
@@ -231,20 +247,9 @@ class _Search:
             print(f"{now - self._start:.0f} s: {self.cases} cases", end=end, file=sys.stderr, flush=True)
 
 
-def _with_paths(template: str) -> st.SearchStrategy[tuple[str, list[str]]]:
-    drawn = st.lists(paths(template), min_size=1, max_size=_PATHS)
-    return st.tuples(st.just(template), drawn.map(_with_variants))
-
-
-def _with_variants(drawn: list[str]) -> list[str]:
-    """Each path and its near neighbours, which cost less than paths that are drawn."""
-    changes = ("{}", "{}\n", "{}/", "/{}", "{0}{0}")
-    return [change.format(path) for path in drawn for change in changes] + [path[:-1] for path in drawn]
-
-
 def _report(difference: Difference, number: int, arguments: argparse.Namespace) -> None:
-    print(f"\ntemplate {difference.template!r}\npath     {difference.path!r}")
+    print(f"\ntemplate: {difference.template!r}\npath: {difference.path!r}")
     for name, answer in difference.answers.items():
-        print(f"{name:<9} {answer!r}")
+        print(f"{name}: {answer!r}")
     target = "" if arguments.target is None else f" {arguments.target.name}"
     print(f"\nrepeat it with: python -m fastroute fuzz --seed {number}{target}")

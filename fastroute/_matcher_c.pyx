@@ -295,7 +295,7 @@ cdef object _convert(Kind element_kind, object text, Py_ssize_t start, Py_ssize_
 cdef class PathMatcher:
     """One path template, ready to be matched (see the pure twin)."""
 
-    cdef readonly str path
+    cdef readonly object path
     cdef readonly str path_format
     cdef readonly dict param_convertors
     cdef object template
@@ -304,7 +304,7 @@ cdef class PathMatcher:
     cdef Py_ssize_t count
     cdef Py_ssize_t forced
 
-    def __cinit__(self, str path not None):
+    def __cinit__(self, path):
         cdef Py_ssize_t k
         self.path = path
         self.template = read_template(path)

@@ -86,7 +86,7 @@ class PathMatcher:
         elif template.param_convertors:
             self.match = element_match(template.elements)
         else:
-            self.match = _literal_match(path)
+            self.match = _literal_match(template.path_format)
 
     @property
     def path_regex(self) -> re.Pattern[str]:
@@ -206,13 +206,15 @@ def _short(free: int, steps: int) -> int:
 # The slots of a UUID, which its own `__setattr__` refuses to set.
 _set_int = UUID.__dict__["int"].__set__
 _set_is_safe = UUID.__dict__["is_safe"].__set__
+_new_uuid = UUID.__new__
+_UNKNOWN = SafeUUID.unknown
 
 
 def _make_uuid(text: str) -> UUID:
     """The same as `UUID(text)`, without its checks of a text that has been checked."""
-    value = UUID.__new__(UUID)
+    value = _new_uuid(UUID)
     _set_int(value, int(text.replace("-", ""), 16))
-    _set_is_safe(value, SafeUUID.unknown)
+    _set_is_safe(value, _UNKNOWN)
     return value
 
 

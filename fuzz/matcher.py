@@ -11,18 +11,16 @@ import sys
 
 import atheris
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 with atheris.instrument_imports(include=["fastroute._matcher_py", "fastroute._template"]):
-    from fastroute._fuzz import compare
-    from fastroute.strategies import path_templates, paths
+    from fastroute._fuzz import cases, compare
+    from fastroute.strategies import path_templates
 
 
 @settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def search(data: st.DataObject) -> None:
-    template = data.draw(path_templates())
-    compare(template, data.draw(st.lists(paths(template), min_size=1, max_size=10)))
+@given(cases(path_templates()))
+def search(case: tuple[str, list[str]]) -> None:
+    compare(*case)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_planted_bug_is_found_made_small_and_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", "--seconds", "60", "--seed", "1"]) == 1
     report = capsys.readouterr().out
-    template, path = (re.search(rf"^{word} +'(.*)'$", report, re.MULTILINE) for word in ("template", "path"))
+    template, path = (re.search(rf"^{word}: +'(.*)'$", report, re.MULTILINE) for word in ("template", "path"))
     assert template is not None
     assert len(template[1]) <= len("/{p0:path}-{p1:path}")
     assert path is not None

@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from enum import StrEnum
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -228,6 +229,22 @@ def test_only_a_str_can_be_matched(template: str, wrong: Any, registry: dict[str
     registry["upper"] = Upper()
     with pytest.raises(TypeError):
         fastroute.PathMatcher(template).match(wrong)
+
+
+class Paths(StrEnum):
+    USER = "/users/{user:int}"
+    COMPOUND = "/{a}-{b}"
+    STATIC = "/users"
+
+
+@pytest.mark.parametrize("template", list(Paths))
+def test_a_template_may_be_of_a_subclass_of_str(template: Paths) -> None:
+    matcher = fastroute.PathMatcher(template)
+    for path in ("/users/1", "/a-b", "/users", "/users\n"):
+        assert matcher.match(path) == starlette_match(template)(path)
+    assert matcher.path is template
+    assert type(matcher.path_format) is str
+    assert matcher.path_regex == compile_path(template)[0]
 
 
 def test_a_subclass_of_str_is_matched_as_a_str() -> None:
