@@ -3,10 +3,12 @@
 import os
 import sys
 import tempfile
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.editable_wheel import editable_wheel
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
 NO_EXTENSIONS = os.environ.get("FASTROUTE_NO_EXTENSIONS") == "1"
@@ -56,6 +58,16 @@ class BuildKernels(build_ext):
         return None
 
 
+class InstallInPlace(editable_wheel):
+    """What an earlier build left beside the sources would else stay in use, in a pure install too."""
+
+    def run(self) -> None:
+        for suffix in EXTENSION_SUFFIXES:
+            for extension in Path("fastroute").glob(f"_*_c{suffix}"):
+                extension.unlink()
+        super().run()
+
+
 def kernels() -> list[Extension]:
     if not NO_EXTENSIONS and sys.implementation.name == "cpython":
         macros = [("CYTHON_TRACE_NOGIL", "1")] if TRACE_EXTENSIONS else []
@@ -70,6 +82,6 @@ def kernels() -> list[Extension]:
 with tempfile.TemporaryDirectory(prefix="fastroute-") as build_base:
     setup(
         ext_modules=kernels(),
-        cmdclass={"build_ext": BuildKernels},
+        cmdclass={"build_ext": BuildKernels, "editable_wheel": InstallInPlace},
         options={"build": {"build_base": build_base}, "egg_info": {"egg_base": build_base}},
     )

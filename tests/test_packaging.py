@@ -7,6 +7,7 @@ import sys
 import tarfile
 import textwrap
 import zipfile
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import PathDistribution, distribution
 from pathlib import Path
 
@@ -152,6 +153,16 @@ needs_cython = pytest.mark.skipif(
 
 
 @pytest.fixture
+def small(tmp_path: Path) -> Tree:
+    """The sources with one kernel that is translated in no time."""
+    tree = copied(tmp_path / "small")
+    for source in tree.folder.glob("fastroute/*.p[yx][xd]"):
+        source.unlink()
+    tree.folder.joinpath("fastroute", "_answer_c.pyx").write_text("# cython: language_level=3\nVALUE = 1\n")
+    return tree
+
+
+@pytest.fixture
 def no_headers(tmp_path: Path) -> str:
     program = tmp_path / "cc"
     program.write_text(
@@ -168,54 +179,59 @@ def no_headers(tmp_path: Path) -> str:
 
 
 @needs_cython
-def test_without_a_compiler_the_build_is_pure_and_says_so_once(tree: Tree, tmp_path: Path) -> None:
-    wheel, output = tree.build("build_wheel", tmp_path, CC="false")
+def test_without_a_compiler_the_build_is_pure_and_says_so_once(small: Tree, tmp_path: Path) -> None:
+    wheel, output = small.build("build_wheel", tmp_path, CC="false")
     assert names(wheel) == MODULES
     assert output.count("fastroute is built without its compiled kernels, as there is no working C compiler") == 1
 
 
 @needs_cython
-def test_without_headers_the_build_is_pure_and_says_so_once(tree: Tree, tmp_path: Path, no_headers: str) -> None:
-    wheel, output = tree.build("build_wheel", tmp_path, CC=no_headers)
+def test_without_headers_the_build_is_pure_and_says_so_once(small: Tree, tmp_path: Path, no_headers: str) -> None:
+    wheel, output = small.build("build_wheel", tmp_path, CC=no_headers)
     assert names(wheel) == MODULES
     assert output.count("fastroute is built without its compiled kernels, as there is no Python.h") == 1
 
 
 @needs_cython
-def test_a_fallback_is_not_mistaken_for_the_pure_wheel(tree: Tree, tmp_path: Path) -> None:
-    wheel, _ = tree.build("build_wheel", tmp_path, CC="false")
+def test_a_fallback_is_not_mistaken_for_the_pure_wheel(small: Tree, tmp_path: Path) -> None:
+    wheel, _ = small.build("build_wheel", tmp_path, CC="false")
     assert not wheel.name.endswith("-none-any.whl")
 
 
 @needs_cython
 @pytest.mark.parametrize("missing", ["working C compiler", "Python.h"])
-def test_required_extensions_fail_and_name_what_is_missing(tree: Tree, missing: str, no_headers: str) -> None:
+def test_required_extensions_fail_and_name_what_is_missing(small: Tree, missing: str, no_headers: str) -> None:
     compiler = "false" if missing == "working C compiler" else no_headers
-    done = tree.run("setup.py", "build_ext", CC=compiler, FASTROUTE_REQUIRE_EXTENSIONS="1")
+    done = small.run("setup.py", "build_ext", CC=compiler, FASTROUTE_REQUIRE_EXTENSIONS="1")
     assert done.returncode != 0
     assert f"FASTROUTE_REQUIRE_EXTENSIONS=1, but there is no {missing}" in done.stdout
 
 
 @needs_cython
 @pytest.mark.parametrize("compiler", ["cc", "false"])
-def test_an_error_in_a_kernel_fails_with_and_without_a_compiler(tmp_path: Path, compiler: str) -> None:
-    tree = copied(tmp_path)
-    tree.folder.joinpath("fastroute", "_broken_c.pyx").write_text("cdef int number = undeclared\n")
-    done = tree.run("setup.py", "build_ext", CC=compiler)
+def test_an_error_in_a_kernel_fails_with_and_without_a_compiler(small: Tree, compiler: str) -> None:
+    small.folder.joinpath("fastroute", "_answer_c.pyx").write_text("cdef int number = undeclared\n")
+    done = small.run("setup.py", "build_ext", CC=compiler)
     assert done.returncode != 0
     assert "undeclared name not builtin: undeclared" in done.stdout
 
 
+@pytest.mark.parametrize("mode", [{"FASTROUTE_NO_EXTENSIONS": "1"}, {"CC": "false"}], ids=["told", "no compiler"])
+def test_a_pure_install_in_place_leaves_no_older_extension_in_use(
+    small: Tree, tmp_path: Path, mode: dict[str, str]
+) -> None:
+    left = small.folder / "fastroute" / f"_answer_c{EXTENSION_SUFFIXES[0]}"
+    left.touch()
+    small.build("build_editable", tmp_path / "wheel", **mode)
+    assert not left.exists()
+
+
 @needs_cython
 @compiled
-def test_building_in_place_takes_up_a_change(tmp_path: Path) -> None:
-    tree = copied(tmp_path)
-    package = tree.folder / "fastroute"
-    for kernel in package.glob("_*_c.pyx"):
-        kernel.unlink()
+def test_building_in_place_takes_up_a_change(small: Tree) -> None:
+    program = "import sys; sys.path.insert(0, 'fastroute'); import _answer_c; print(_answer_c.VALUE)"
     for value in ("1", "2"):
-        package.joinpath("_answer_c.pyx").write_text(f"# cython: language_level=3\nVALUE = {value}\n")
-        built = tree.run("setup.py", "build_ext", "--inplace")
+        small.folder.joinpath("fastroute", "_answer_c.pyx").write_text(f"# cython: language_level=3\nVALUE = {value}\n")
+        built = small.run("setup.py", "build_ext", "--inplace")
         assert built.returncode == 0, built.stdout
-        program = "import sys; sys.path.insert(0, 'fastroute'); import _answer_c; print(_answer_c.VALUE)"
-        assert tree.run("-c", program).stdout == f"{value}\n"
+        assert small.run("-c", program).stdout == f"{value}\n"
