@@ -83,7 +83,7 @@ def _variables(plan: Plan) -> tuple[list[str], list[list[str]]]:
 
 def _identifier(call: Any) -> str:
     name = getattr(call, "__name__", None) or type(call).__name__
-    return re.sub(r"\W", "_", name)
+    return re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII)
 
 
 class _Generator:

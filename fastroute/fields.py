@@ -158,6 +158,8 @@ def param_field(call: Callable[..., Any], name: str, declared: Declaration, path
     model = None if json or place == "path" else _model_of(info.annotation)
     _refuse_type(call, name, place, info, json)
     keys = _keys(name, place, marker, info, path_names)
+    if place == "header" and not all(key.isascii() for key in keys):
+        raise DeclarationError(call, name, f"no header can have the name {keys!r}; use ASCII letters, digits and '-'")
     if place == "path" and keys[0] not in path_names:
         known = ", ".join(sorted(path_names)) or "none"
         raise DeclarationError(

@@ -95,7 +95,7 @@ class Connection:
         }
 
     def __str__(self) -> str:
-        headers = "".join(f" {name.decode()}:{value.decode('latin-1')}" for name, value in self.headers)
+        headers = "".join(f" {name.decode('latin-1')}:{value.decode('latin-1')}" for name, value in self.headers)
         return f"{self.root_path}{self.path}?{self.query.decode('latin-1')}{headers}"
 
 

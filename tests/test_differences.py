@@ -743,6 +743,13 @@ def test_d24_path_alias_that_the_template_has_not(api: Api) -> None:
     refused(endpoint, "p", "'pp'", path="/{p}")
 
 
+@pytest.mark.parametrize("alias", ["x-\u20ac", "x-\xe9"])
+def test_27_a_name_no_header_can_have(api: Api, alias: str) -> None:
+    async def endpoint(websocket: WebSocket, h: Annotated[str, api.Header(alias=alias)]) -> None: ...
+
+    refused(endpoint, "h", "header", alias)
+
+
 @pytest.mark.parametrize("annotation", [list[int], set[str], tuple[int, ...], list[str] | None])
 def test_d25_sequences_of_cookies(api: Api, annotation: Any) -> None:
     async def endpoint(websocket: WebSocket, c: Annotated[annotation, api.Cookie()]) -> None: ...

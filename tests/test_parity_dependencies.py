@@ -798,6 +798,52 @@ def test_54_a_provider_without_overrides(names: dict[str, Any], mapping: Any) ->
     assert record.events == [("endpoint", "original")]
 
 
+# 22, 55: names, classes and instances
+
+
+@parity(connect("/?q=1"), connect("/?q=x"), once=True)
+def test_22_a_callable_may_have_any_name(api: Api) -> Any:
+    names = ["websocket", "cleanups", "error", "1 bad-name", "\xb2\ufb01", "class", "solve", "dict", "", "a\nb"]
+    calls = []
+    for name in names:
+
+        async def call(q: int) -> int:
+            return q
+
+        call.__name__ = name
+        calls.append(call)
+
+    async def endpoint(websocket: WebSocket, q: int) -> None:
+        await api.end(websocket, q)
+
+    return Declared(endpoint, [api.Depends(call) for call in calls])
+
+
+@parity(connect("/?scope=a&query=b&raw=c&queries=1&queries=2"), connect("/?scope=a&query=b&error=x"), connect())
+def test_22_a_parameter_may_have_any_name(api: Api) -> Any:
+    async def endpoint(
+        w: WebSocket,
+        scope: str,
+        query: str,
+        raw: str,
+        wrong: str = "w",
+        error: int = 1,
+        cleanups: int = 2,
+        path: int = 3,
+        headers: int = 4,
+        cookies: int = 5,
+        resume: int = 6,
+        missing: int = 7,
+        endpoint: int = 9,
+        websocket: int = 10,
+        queries: list[int] = api.Query([]),
+    ) -> None:
+        await api.end(w, scope, query, raw, wrong, error, cleanups, path, headers, cookies, resume, missing, endpoint)
+        api.log(websocket, queries)
+
+    return endpoint
+
+
 # 55: classes and instances
 
 
