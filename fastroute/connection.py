@@ -76,9 +76,16 @@ async def answer(websocket: WebSocket, error: Exception) -> None:
         await _close(websocket, error.code, error.reason)
     elif isinstance(error, HTTPException):
         await _respond(websocket, PlainTextResponse(error.detail, error.status_code, headers=error.headers), error)
-    elif not isinstance(error, WebSocketDisconnect):
+    elif not _tells_of_leaving(error):
         await _fail(websocket, error)
     await end(websocket)
+
+
+def _tells_of_leaving(error: Exception) -> bool:
+    """Whether it is a WebSocketDisconnect, or the group that a task group makes of nothing else."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(WebSocketDisconnect)[1] is None
+    return isinstance(error, WebSocketDisconnect)
 
 
 def _validation_reason(error: WebSocketRequestValidationError) -> str:

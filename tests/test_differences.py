@@ -760,9 +760,9 @@ def test_d25_sequences_of_cookies(api: Api, annotation: Any) -> None:
 # D26: handshake
 
 
-def test_d26_handshake_ends_before_the_endpoint(backend: str) -> None:
-    api = Api(OURS["fastroute"])
-    session = api.resource("session")
+@pytest.mark.parametrize("sync", [False, True])
+def test_d26_handshake_ends_before_the_endpoint(api: Api, backend: str, sync: bool) -> None:
+    session = api.resource("session", sync=sync)
 
     async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
         api.log("user", value)
@@ -783,29 +783,204 @@ def test_d26_handshake_ends_before_the_endpoint(backend: str) -> None:
     ]
 
 
-def test_d26_an_error_reaches_the_handshake_dependency(backend: str) -> None:
-    api = Api(OURS["fastroute"])
+def test_d26_handshake_dependencies_of_each_other_and_of_the_route(api: Api, backend: str) -> None:
+    pool, leading = api.resource("pool"), api.resource("leading")
+
+    async def session(value: Annotated[str, api.Depends(pool, scope="handshake")]) -> AsyncIterator[str]:
+        api.log("session enter", value)
+        yield "session"
+        api.log("session exit")
+
+    async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
+        return value
+
+    async def long(value: Annotated[str, api.Depends(pool)]) -> str:
+        return value
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[str, api.Depends(user)], b: Annotated[str, api.Depends(long)]
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    declared = Declared(endpoint, [api.Depends(leading, scope="handshake")])
+    assert shown(declared, api, "/", backend).events == [
+        ("leading", "enter"),
+        ("pool", "enter"),
+        ("session enter", "pool"),
+        ("pool", "enter"),  # another scope is another value
+        ("session exit",),
+        ("pool", "exit"),
+        ("leading", "exit"),
+        ("endpoint", "session", "pool"),
+        ("pool", "exit"),
+    ]
+
+
+@pytest.mark.parametrize("replacement", ["generator", "function"])
+def test_d26_handshake_with_overrides(api: Api, backend: str, replacement: str) -> None:
     session = api.resource("session")
 
     async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
-        raise HTTPException(403, "no")
+        return value
 
     async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(user)]) -> None:
+        await api.end(websocket, a)
+
+    overrides = {session: api.resource("other") if replacement == "generator" else lambda: "other"}
+    events = shown(Declared(endpoint, overrides=overrides), api, "/", backend).events
+    if replacement == "generator":
+        assert events == [("other", "enter"), ("other", "exit"), ("endpoint", "other")]
+    else:
+        assert events == [("endpoint", "other")]
+
+
+@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize("place", ["dependency", "validation"])
+def test_d26_an_error_reaches_the_handshake_dependency(api: Api, backend: str, place: str, sync: bool) -> None:
+    session = api.resource("session", sync=sync)
+
+    async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
+        if place == "dependency":
+            raise HTTPException(403, "no")
+        return value
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(user)], q: int) -> None:
         raise AssertionError("not called")
 
     record = shown(endpoint, api, "/", backend)
-    assert [event[:2] for event in record.events] == [("session", "enter"), ("session", "sees"), ("session", "exit")]
-    assert record.events[1][2][0] == "HTTPException"
-    assert record.messages[0]["status"] == ("int", "403")
+    assert [event[:2] for event in record.events[:3]] == [
+        ("session", "enter"),
+        ("session", "sees"),
+        ("session", "exit"),
+    ]
+    if place == "dependency":
+        assert record.events[1][2][0] == "HTTPException"
+        assert record.messages[0]["status"] == ("int", "403")
+    else:
+        assert record.events[1][2][0] == "WebSocketRequestValidationError"
+        assert record.messages == [closed(1008)]
 
 
-def test_d26_the_endpoint_cannot_take_a_handshake_value() -> None:
+def test_d26_an_error_of_the_handshake_clean_up(api: Api, backend: str) -> None:
+    async def session() -> AsyncIterator[str]:
+        yield "session"
+        raise HTTPException(503, "commit failed")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
+        raise AssertionError("not called")
+
+    declared = Declared(endpoint, [api.Depends(session, scope="handshake")])
+    record = shown(declared, api, "/", backend)
+    assert [event[:2] for event in record.events] == [("a", "enter"), ("a", "sees"), ("a", "exit")]
+    assert (record.messages[0]["status"], record.error) == (("int", "503"), None)
+
+
+@pytest.mark.parametrize("when", ["solving", "clean-up", "endpoint"])
+def test_d26_cancellation(api: Api, backend: str, when: str) -> None:
+    """A clean-up that has begun, or has to begin, runs to its end."""
+    waiting = anyio.Event
+
+    async def session() -> AsyncIterator[str]:
+        try:
+            yield "session"
+        finally:
+            if when == "clean-up":
+                reached[0].set()
+            await anyio.sleep(0.01)
+            api.log("session exit")
+
+    async def waits() -> None:
+        if when == "solving":
+            reached[0].set()
+            await anyio.sleep_forever()
+
+    async def endpoint(websocket: WebSocket) -> None:
+        api.log("endpoint")
+        reached[0].set()
+        await anyio.sleep_forever()
+
+    dependencies = [
+        api.Depends(api.resource("long")),
+        api.Depends(session, scope="handshake"),
+        api.Depends(waits),
+    ]
+    route = api.route(Declared(endpoint, dependencies), "/")
+    server = Server(connect())
+    reached: list[anyio.Event] = []
+
+    async def main() -> None:
+        reached.append(waiting())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(route, server.scope, server.receive, server.send)
+            await reached[0].wait()
+            tasks.cancel_scope.cancel()
+
+    anyio.run(main, backend=backend)
+    events = [event[:2] for event in api.events]
+    expected = [("long", "enter"), ("session exit",), ("long", "sees"), ("long", "exit")]
+    if when == "endpoint":
+        expected.insert(2, ("endpoint",))
+    assert events == expected
+
+
+def test_d26_handshake_gives_back_its_slot(backend: str, api: Api) -> None:
+    async def session() -> AsyncIterator[None]:
+        yield
+
+    limited = api.Depends(session, scope="handshake", max_concurrency=1)
+    route = api.route(Declared(nothing_until_all_are_here, [limited]), "/")
+    arrived: list[int] = []
+
+    async def main() -> None:
+        route.all_here, route.arrived = anyio.Event(), arrived
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    server = Server(connect())
+                    tasks.start_soon(route, server.scope, server.receive, server.send)
+
+    anyio.run(main, backend=backend)
+    assert len(arrived) == 3
+
+
+async def nothing_until_all_are_here(websocket: WebSocket) -> None:
+    route = websocket.scope["route"]
+    route.arrived.append(1)
+    if len(route.arrived) == 3:
+        route.all_here.set()
+    await route.all_here.wait()
+
+
+@pytest.mark.parametrize("scope", ["request", "function", None])
+@pytest.mark.parametrize("through", [0, 1, 2])
+def test_d26_a_longer_lived_dependency_cannot_take_a_handshake_value(api: Api, through: int, scope: str | None) -> None:
     async def session() -> AsyncIterator[str]:
         yield "session"
 
-    async def endpoint(
-        websocket: WebSocket, a: Annotated[str, fastroute.Depends(session, scope="handshake")]
-    ) -> None: ...
+    marker = api.Depends(session, scope="handshake")
+    for _ in range(through):
+
+        async def plain(value: Annotated[str, marker]) -> str:
+            return value
+
+        marker = api.Depends(plain)
+
+    async def longer(value: Annotated[str, marker]) -> AsyncIterator[str]:
+        yield value
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(longer, scope=scope)]) -> None: ...
+
+    with pytest.raises(DependencyScopeError) as caught:
+        APIWebSocketRoute("/", endpoint)
+    for words in ("longer", "session", "'handshake'", "same scope"):
+        assert words in str(caught.value)
+
+
+def test_d26_the_endpoint_cannot_take_a_handshake_value(api: Api) -> None:
+    async def session() -> AsyncIterator[str]:
+        yield "session"
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(session, scope="handshake")]) -> None: ...
 
     with pytest.raises(DependencyScopeError) as caught:
         APIWebSocketRoute("/", endpoint)
@@ -873,6 +1048,23 @@ def test_d29_a_client_that_leaves_is_a_normal_end(api: Api, backend: str, receiv
     assert record.error is None
     assert [message["type"] for message in record.messages] == ["websocket.accept"]
     assert record.events[1][:2] == ("a", "sees")
+
+
+def test_d29_also_through_task_groups(api: Api, backend: str) -> None:
+    async def endpoint(websocket: WebSocket, other: bool = False) -> None:
+        await websocket.accept()
+
+        async def fails() -> None:
+            raise ValueError("unexpected")
+
+        async with anyio.create_task_group() as outer, anyio.create_task_group() as inner:
+            inner.start_soon(websocket.receive_text)
+            if other:
+                outer.start_soon(fails)
+
+    record = shown(endpoint, api, "/", backend)
+    assert (record.messages[1:], record.error) == ([], None)
+    assert shown(endpoint, api, "/?other=1", backend).error[0] == "ExceptionGroup"
 
 
 @pytest.mark.parametrize("accept", [True, False])
