@@ -15,10 +15,11 @@ from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from fastroute import APIWebSocketRoute, Depends
+from fastroute import APIWebSocketRoute, Depends, strategies
 from fastroute._check import shadowed, unguarded
 from fastroute._trace import connection, trace
 
@@ -150,7 +151,8 @@ def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObj
     assert not any(step.entry.route is route for step in steps)
 
     outside = "".join(data.draw(paths_of(mount.route, below="")) for mount in finding.inside if mount.kind == "mount")
-    path = outside + data.draw(paths_of(route, below="/b"))
+    template = finding.entry.path if finding.entry.kind != "host" else "/{p:path}"
+    path = outside + data.draw(st.one_of(paths_of(route, below="/b"), strategies.paths(template)))
     assume(not finding.odd_paths or ("\n" not in path and path.startswith("/")))
     for demand in [("http", "GET"), ("http", "POST"), ("http", "PUT"), ("websocket", "")]:
         for host in ("a.org", "b", "x.y", _host(finding)):
@@ -161,6 +163,90 @@ def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObj
 def _host(finding: Any) -> str:
     hosts = [entry.path for entry in (*finding.inside, finding.entry) if entry.kind == "host"]
     return hosts[-1].replace("{h}", "x") if hosts else "example.org"
+
+
+@given(strategies.route_tables(4), st.data())
+def test_what_is_called_unreachable_in_any_table_is(routes: list[BaseRoute], data: st.DataObject) -> None:
+    app = Starlette(routes=routes)
+    for finding in shadowed(app):
+        path = data.draw(strategies.paths(finding.entry.path))
+        if finding.inside or (finding.odd_paths and ("\n" in path or not path.startswith("/"))):
+            continue
+        for demand in [("http", "GET"), ("http", "POST"), ("websocket", "")]:
+            steps = trace(app, connection(*demand, path, "a.org")).steps
+            assert not any(step.entry.route is finding.entry.route and step.match is Match.FULL for step in steps)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("app", ["shop", "site", "api", "frontend"])
+def test_silent_on_usual_applications(app: str, tmp_path: Path) -> None:
+    """What documentation shows: fixed paths before parameters, routers with prefixes, catch-alls at the end."""
+    built = USUAL[app](tmp_path)
+    assert shadowed(built) == []
+    assert unguarded(built) == []
+
+
+def _shop(folder: Path) -> Starlette:
+    users = [Route("/", page), Route("/me", page), Route("/{username}", page, methods=["GET", "PATCH"])]
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/users", page),
+            Route("/users", page, methods=["POST"]),
+            Mount("/users", routes=users, name="users"),
+            Route("/orders/latest", page),
+            Route("/orders/{order:uuid}", page),
+            Route("/orders/{number:int}", page),
+            Route("/orders/{slug}", page, methods=["GET", "DELETE"]),
+            Route("/orders/{slug}", page, methods=["PUT"]),
+            WebSocketRoute("/orders/{number:int}", socket),
+            Mount("/static", StaticFiles(directory=folder)),
+            Mount("/{tenant}/admin", Starlette(routes=[Route("/{rest:path}", page)])),
+        ]
+    )
+
+
+def _site(folder: Path) -> Starlette:
+    www = Router([Route("/", page), Route("/{page}", page)])
+    api = Router([Route("/", page), Route("/{page}", page), WebSocketRoute("/{page}", socket)])
+    return Starlette(
+        routes=[
+            Host("api.example.org", api),
+            Host("{subdomain}.example.org", www),
+            Route("/{page}", page),
+            Mount("/", StaticFiles(directory=folder, html=True)),
+        ]
+    )
+
+
+def _api(folder: Path) -> FastAPI:
+    app, items, users = FastAPI(), APIRouter(prefix="/items"), APIRouter()
+    for router in (items, users):
+        router.add_api_route("/", page)
+        router.add_api_route("/", page, methods=["POST"])
+        router.add_api_route("/me", page)
+        router.add_api_route("/{name}", page)
+        router.add_api_route("/{name}", page, methods=["PUT"])
+        router.add_api_route("/{name}/{file:path}", page)
+    items.add_api_websocket_route("/{name}/ws", socket)
+    app.include_router(items)
+    app.include_router(users, prefix="/users")
+    app.include_router(users, prefix="/v2/users")
+    app.mount("/sub", FastAPI())
+    app.mount("/static", StaticFiles(directory=folder))
+    return app
+
+
+def _frontend(folder: Path) -> FastAPI:
+    app = _api(folder)
+    app.add_api_websocket_route("/ws", socket)
+    app.add_api_route("/{rest:path}", page)
+    (folder / "index.html").write_text("")
+    app.frontend("/", directory=str(folder))
+    return app
+
+
+USUAL = {"shop": _shop, "site": _site, "api": _api, "frontend": _frontend}
 
 
 @pytest.mark.once

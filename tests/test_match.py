@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, comp
 from starlette.types import Message, Scope
 
 from fastroute import __main__ as command_line
+from fastroute import strategies
 from fastroute._app import Entry, entries, walk
 from fastroute._language import language
 from fastroute._match import explain
@@ -76,7 +77,7 @@ def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None,
     return None, sent[0].get("status", sent[0].get("code")), location
 
 
-@given(route_tables(), DEMANDS, HOSTS, PATHS)
+@given(route_tables() | strategies.route_tables(4), DEMANDS, HOSTS, PATHS)
 def test_what_is_explained_as_failing_fails(
     routes: list[BaseRoute], demand: tuple[str, str], host: str, path: str
 ) -> None:
