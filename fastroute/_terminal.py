@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 __all__ = ["print_table", "track"]
 
 RICH = find_spec("rich") is not None
-if RICH:
+if TYPE_CHECKING or RICH:
     from rich import box, progress
     from rich.console import Console
     from rich.table import Table

@@ -31,7 +31,7 @@ SOURCES = files(
     ROOT,
     *("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGES.md", "LICENSE", "noxfile.py"),
     *("fastroute/*.py", "fastroute/*.pyx", "fastroute/*.pxd", "fastroute/py.typed"),
-    *("tests/**/*.py", "bench/**/*.py", "bench/**/*.txt", "examples/*.py", "examples/*.html"),
+    *("tests/**/*.py", "bench/**/*.py", "bench/**/*.txt", "examples/*.py", "examples/*.html", "fuzz/*.py"),
 )
 MODULES = files(ROOT, "fastroute/*.py", "fastroute/py.typed")
 KERNELS = {path.removesuffix(".pyx") for path in files(ROOT, "fastroute/_*_c.pyx")}
