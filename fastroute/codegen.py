@@ -1,4 +1,4 @@
-"""A plan -> the straight-line coroutine that follows it as long as nothing is wrong.
+"""A plan -> the ASGI application that follows it in a straight line as long as nothing is wrong.
 
 It does what the interpreter does, in the same order, without its loops and dictionaries. At the first parameter that
 is missing or wrong it hands over to the interpreter, which goes on from there.
@@ -8,14 +8,16 @@ import itertools
 import linecache
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.websockets import WebSocket
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketState
 
 from . import received
 from .cleanups import Cleanups, semaphore_of
+from .connection import answer, end, readable
 from .fields import ParamField
 from .plan import Plan, Step
 from .signature import CallKind
@@ -29,8 +31,8 @@ _PLAIN = {"int", "float", "str", "bool", "uuid", "decimal", "date", "datetime", 
 _numbers = itertools.count(1)
 
 
-def compile_plan(plan: Plan, refuse: Refuse, title: str) -> Callable[[WebSocket], Awaitable[None]]:
-    """The coroutine function that solves a plan for a connection and calls the endpoint.
+def compile_plan(plan: Plan, refuse: Refuse, title: str) -> ASGIApp:
+    """The application that solves a plan for a connection, calls the endpoint, and answers what goes wrong.
 
     Args:
         plan: what to do.
@@ -44,20 +46,24 @@ def compile_plan(plan: Plan, refuse: Refuse, title: str) -> Callable[[WebSocket]
     exec(compile(source, filename, "exec"), namespace)
     # A module-less entry without a time stamp stays; so tracebacks show the generated lines.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    solve: Callable[[WebSocket], Awaitable[None]] = namespace["solve"]
-    return solve
+    app: ASGIApp = namespace[_name(plan)]
+    return app
 
 
 def generate(plan: Plan) -> tuple[str, dict[str, Any]]:
-    """The source of a plan's coroutine and the names it uses, all but `resume`."""
+    """The source of a plan's application and the names it uses, all but `resume`."""
     generator = _Generator(plan)
     return "\n".join(generator.lines()) + "\n", generator.namespace
 
 
-def _resume(plan: Plan, refuse: Refuse) -> Callable[..., Awaitable[None]]:
+def _name(plan: Plan) -> str:
+    return f"connect_{_identifier(plan.endpoint)}"
+
+
+def _resume(plan: Plan, refuse: Refuse) -> Callable[..., Awaitable[NoReturn]]:
     results_of, values_of = _variables(plan)
 
-    async def resume(index: int, variables: dict[str, Any], error: Exception) -> None:
+    async def resume(index: int, variables: dict[str, Any], error: Exception) -> NoReturn:
         fields = plan.steps[index].fields
         names = [name for name in values_of[index] if name in variables]
         arguments = {read.name: variables[name] for read, name in zip(fields, names, strict=False)}
@@ -70,6 +76,7 @@ def _resume(plan: Plan, refuse: Refuse) -> Callable[..., Awaitable[None]]:
         results = [variables[name] for name in results_of[:index]]
         cleanups = variables.get("cleanups") or Cleanups()
         await solve_from(plan, variables["websocket"], refuse, cleanups, results, arguments, errors)
+        raise AssertionError("the interpreter refuses the connection, as there is an error")
 
     return resume
 
@@ -92,9 +99,14 @@ class _Generator:
         self.results, self.values = _variables(plan)
         self.namespace: dict[str, Any] = {
             "Cleanups": Cleanups,
+            "DISCONNECTED": WebSocketState.DISCONNECTED,
             "InvalidError": InvalidError,
             "ValidationError": ValidationError,
+            "WebSocket": WebSocket,
+            "answer": answer,
+            "end": end,
             "missing": missing,
+            "readable": readable,
             "read_field": read_field,
             "run_in_threadpool": run_in_threadpool,
             "semaphore_of": semaphore_of,
@@ -106,25 +118,34 @@ class _Generator:
         return name
 
     def lines(self) -> Iterator[str]:
-        yield "async def solve(websocket):"
-        yield from _indented(self._received())
-        if not self.plan.yields:
-            yield from _indented(self._steps())
-            return
-        yield "    cleanups = Cleanups()"
+        yield f"async def {_name(self.plan)}(scope, receive, send):"
+        yield "    websocket = WebSocket(scope, receive, readable(send))"
         yield "    try:"
-        yield from _indented(self._steps(), 2)
-        yield "    except BaseException as error:"
-        yield "        if not await cleanups.throw(error):"
-        yield "            raise"
+        yield from _indented(self._with_cleanups() if self.plan.yields else self._solve(), 2)
+        yield "    except Exception as error:"
+        yield "        await answer(websocket, error)"
         yield "    else:"
-        yield "        await cleanups.finish()"
+        yield "        if websocket.application_state is not DISCONNECTED:"
+        yield "            await end(websocket)"
+
+    def _with_cleanups(self) -> Iterator[str]:
+        yield "cleanups = Cleanups()"
+        yield "try:"
+        yield from _indented(self._solve())
+        yield "except BaseException as error:"
+        yield "    if not await cleanups.throw(error):"
+        yield "        raise"
+        yield "else:"
+        yield "    await cleanups.finish()"
+
+    def _solve(self) -> Iterator[str]:
+        yield from self._received()
+        for index, step in enumerate(self.plan.steps):
+            yield from self._step(index, step)
 
     def _received(self) -> Iterator[str]:
         direct = [read for step in self.plan.steps for read in step.fields if _is_direct(read)]
         places = {(read.place, read.sequence) for read in direct}
-        if places:
-            yield "scope = websocket.scope"
         if ("path", False) in places:
             yield "path = websocket.path_params"
         if ("query", False) in places:
@@ -135,10 +156,6 @@ class _Generator:
             yield "headers = headers_by_name(scope['headers'])"
         if ("cookie", False) in places:
             yield "cookies = websocket.cookies"
-
-    def _steps(self) -> Iterator[str]:
-        for index, step in enumerate(self.plan.steps):
-            yield from self._step(index, step)
 
     def _step(self, index: int, step: Step) -> Iterator[str]:
         if step.fields:
@@ -151,7 +168,7 @@ class _Generator:
             yield "else:"
             yield "    wrong = None"
             yield "if wrong is not None:"
-            yield f"    return await resume({index}, locals(), wrong)"
+            yield f"    await resume({index}, locals(), wrong)"
         if index == len(self.plan.steps) - 1:
             if self.plan.yields:
                 yield "await cleanups.finish_handshake()"

@@ -1,7 +1,7 @@
 """How a connection ends: with an answer that the client can read, never with a 1006."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -28,10 +28,11 @@ _DISCONNECTED = WebSocketState.DISCONNECTED
 def readable(send: Send) -> Send:
     """A `send` that cuts close reasons to what a frame can hold: servers drop the connection for a longer one."""
 
-    async def send_readable(message: Message) -> None:
+    # Not a coroutine of its own: it would be one more for each message.
+    def send_readable(message: Message) -> Awaitable[None]:
         if message["type"] == "websocket.close" and message.get("reason"):
             message = {**message, "reason": _short_text(message["reason"])}
-        await send(message)
+        return send(message)
 
     return send_readable
 

@@ -7,13 +7,12 @@ from typing import Any
 
 from starlette.convertors import Convertor
 from starlette.routing import Match, WebSocketRoute, get_name
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from . import _fastapi
 from ._implementation import PathMatcher, child_scope, route_path
 from .codegen import compile_plan
-from .connection import answer, end, readable
 from .dependant import Dependant, get_dependant
 from .exceptions import DeclarationError, describe
 from .plan import build_plan
@@ -21,8 +20,9 @@ from .signature import CallKind, call_kind
 
 __all__ = ["APIWebSocketRoute"]
 
+_FULL, _NONE = Match.FULL, Match.NONE
+
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
-Solver = Callable[[WebSocket], Awaitable[None]]
 
 
 class APIWebSocketRoute(WebSocketRoute):
@@ -71,9 +71,9 @@ class APIWebSocketRoute(WebSocketRoute):
         self.dependant: Dependant = get_dependant(
             path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
         )
-        self._solve = self._solver(None)
-        self._overridden: tuple[Any, Any, Solver] | None = None
-        self.app = self._answer
+        self._solved = self._compiled()
+        self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None
+        self.app = self._connect
 
     @property
     def endpoint(self) -> Callable[..., Any]:  # type: ignore[override]  # the base class assigns it
@@ -109,35 +109,26 @@ class APIWebSocketRoute(WebSocketRoute):
         if scope["type"] == "websocket":
             params = self._matcher.match(route_path(scope))
             if params is not None:
-                return Match.FULL, child_scope(scope, params, self._endpoint, self)
-        return Match.NONE, {}
+                return _FULL, child_scope(scope, params, self._endpoint, self)
+        return _NONE, {}
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, readable(send))
-        try:
-            provider = self.dependency_overrides_provider
-            solve = self._solve if provider is None else self._solver_of(provider)
-            await solve(websocket)
-        except Exception as error:
-            await answer(websocket, error)
-        else:
-            await end(websocket)
+    def _connect(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        provider = self.dependency_overrides_provider
+        overrides = getattr(provider, "dependency_overrides", None) if provider else None
+        return (self._overridden(overrides) if overrides else self._solved)(scope, receive, send)
 
-    def _solver(self, overrides: Overrides | None) -> Solver:
-        plan = build_plan(self.dependant, self.param_convertors, overrides)
-        return compile_plan(plan, self._refuse, f"{describe(self._endpoint)} at {self.path}")
-
-    def _solver_of(self, provider: Any) -> Solver:
-        overrides = getattr(provider, "dependency_overrides", None)
-        if not provider or not overrides:
-            return self._solve
+    def _overridden(self, overrides: Overrides) -> ASGIApp:
         # By identity: replacements that are equal now may differ later. The copy keeps them alive, so that no id is
         # given to another one.
         key = (*map(id, overrides), *map(id, overrides.values()))
-        known = self._overridden
+        known = self._last_overridden
         if known is None or known[0] != key:
-            known = self._overridden = (key, dict(overrides), self._solver(overrides))
+            known = self._last_overridden = (key, dict(overrides), self._compiled(overrides))
         return known[2]
+
+    def _compiled(self, overrides: Overrides | None = None) -> ASGIApp:
+        plan = build_plan(self.dependant, self.param_convertors, overrides)
+        return compile_plan(plan, self._refuse, f"{describe(self._endpoint)} at {self.path}")
 
     def _refuse(self, websocket: WebSocket, errors: list[Any]) -> Exception:
         mounted_at = websocket.scope.get("root_path", "").rstrip("/")

@@ -31,11 +31,10 @@ ALLOWED = {
     "cleanups": {"params"},
     "received": set(),
     "solver": {"cleanups", "plan", "dependant", "fields", "signature", "params", "exceptions"},
-    "codegen": {"solver", "received", "cleanups", "plan", "fields", "signature"},
+    "codegen": {"connection", "solver", "received", "cleanups", "plan", "fields", "signature"},
     "connection": {"exceptions", "_fastapi"},
     # Where it meets the matching tower, of which it sees what the selector chose.
     "routing": {
-        "connection",
         "codegen",
         "plan",
         "dependant",
