@@ -117,7 +117,7 @@ cdef class Row:
             return
         (self.match, names, self.kind, self.matches, self.watched, self.path_regex, self.param_convertors,
          self.endpoint, self.methods, self.adds_route, self.longest) = known
-        self.proven = names is not None and all(place < 64 for place, _ in names)
+        self.proven = names is not None
         if self.proven:
             self.names = tuple([name for _, name in names])
             for place, _ in names:
@@ -392,7 +392,7 @@ cdef inline bint _same(const Character* text, const Py_UCS4* label, Py_ssize_t s
 
 cdef inline dict _attributes(Row row, str route_path):
     """The attributes of a route that still is what `match` was made from; None for every other."""
-    if row.match is None or PyUnicode_GET_LENGTH(route_path) > row.longest:
+    if row.kind is None or PyUnicode_GET_LENGTH(route_path) > row.longest:
         return None
     if type(row.route) is not row.kind or row.kind.matches is not row.matches:
         return None

@@ -64,7 +64,7 @@ class RouteTable:
 
     def candidates(self, route_path: str) -> list[Any]:
         """The routes that can match `route_path`, a superset of those that do, in registration order."""
-        return [self._rows[place][0] for place in self._places(route_path)]
+        return [self._rows[place][0] for place in self._places(self._split(route_path))]
 
     def find(
         self, scope: Mapping[str, Any], route_path: str, any_match: bool = False
@@ -83,9 +83,10 @@ class RouteTable:
             Whatever `matches` of a route raises, at the turn at which it would in a scan.
         """
         first_partial = None
-        for place in self._places(route_path):
+        segments = self._split(route_path)
+        for place in self._places(segments):
             route, known = self._rows[place]
-            answer = None if known is None else _answer(route, known, scope, route_path)
+            answer = None if known is None else _answer(route, known, scope, route_path, segments)
             if answer is not None:
                 is_match, is_partial, child_scope = answer
                 if is_match and (any_match or not is_partial):
@@ -115,18 +116,22 @@ class RouteTable:
                 first_partial = first_partial or (route, child_scope)
         return first_partial
 
-    def _places(self, route_path: str) -> list[int]:
+    def _split(self, route_path: str) -> list[str]:
+        # The first segment is what is before the first slash. Nothing in the tree is deeper than `_depth`: what is left
+        # of a longer path stays one piece, which leads nowhere.
+        return route_path.split("/", self._depth + 1)
+
+    def _places(self, segments: list[str]) -> list[int]:
         found = self._always.copy()
-        if route_path[:1] == "/":
-            # Nothing in the tree is deeper: what is left of a longer path stays one piece that leads nowhere.
-            self._walk(route_path[1:].split("/", self._depth), found)
+        if len(segments) > 1 and not segments[0]:
+            self._walk(segments, found)
         if len(found) > 1:
             found.sort()
         return found
 
     def _walk(self, segments: list[str], found: list[int]) -> None:
         last = len(segments) - 1
-        node, place = self._root, 0
+        node, place = self._root, 1
         waiting: list[tuple[_Node, int]] = []
         while True:
             if node.below:
@@ -171,26 +176,29 @@ _NO_MATCH: tuple[bool, bool, dict[str, Any]] = (False, False, {})
 
 
 def _answer(
-    route: Any, known: tuple[Any, ...], scope: Mapping[str, Any], route_path: str
+    route: Any, known: tuple[Any, ...], scope: Mapping[str, Any], route_path: str, segments: list[str]
 ) -> tuple[bool, bool, dict[str, Any]] | None:
     """Whether the route matches, whether but for the method, and the child scope.
 
     None where the route is no longer what `known` says, so that it has to be asked.
     """
-    # The second item saves the compiled twin the match; here the match is as cheap as cutting the path.
-    match, _, kind, matches, watched, path_regex, param_convertors, endpoint, has_methods, adds_route, longest = known
+    match, names, kind, matches, watched, regex, convertors, endpoint, has_methods, adds_route, longest = known
     if type(route) is not kind or kind.matches is not matches or len(route_path) > longest:
         return None
     attributes = vars(route)
     if "matches" in attributes:
         return None
-    if watched and (
-        attributes.get("path_regex") is not path_regex or attributes.get("param_convertors") is not param_convertors
-    ):
+    if watched and (attributes.get("path_regex") is not regex or attributes.get("param_convertors") is not convertors):
         return None
-    params = match(route_path)
-    if params is None:
-        return _NO_MATCH
+    if names is None:
+        params = match(route_path)
+        if params is None:
+            return _NO_MATCH
+    else:
+        # The way through the tree was all there is to match.
+        params = {}
+        for segment, name in names:
+            params[name] = segments[segment]
     if "path_params" in scope:
         params = {**dict(scope["path_params"]), **params}
     child_scope = {"endpoint": attributes[endpoint], "path_params": params}

@@ -54,8 +54,8 @@ class _Known(NamedTuple):
     its regex and its convertors are still these.
     """
 
-    match: Callable[[str], dict[str, Any] | None]
-    names: tuple[tuple[int, str], ...] | None  # where the tree alone proves a match: segments and their parameters
+    match: Callable[[str], dict[str, Any] | None] | None
+    names: tuple[tuple[int, str], ...] | None  # of the segments that are a parameter, where the tree proves the match
     kind: type[BaseRoute]
     matches: Callable[..., Any]
     watched: bool
@@ -99,34 +99,27 @@ def _is_known(route: BaseRoute) -> bool:
 
 
 def _row(route: BaseRoute) -> _Row:
-    if not _is_known(route):
+    template, convertors = _template(route) or (None, {})
+    position = None if template is None else _segments(template, convertors)
+    if template is None or position is None:
         return _Row(route)
-    if type(route) is APIWebSocketRoute:
-        matcher = route._matcher
-        segments, below = _segments(matcher.path, matcher.param_convertors) or (None, False)
-        known = _Known(
-            match=matcher.match,
-            names=_names(matcher.path, matcher.param_convertors),
-            kind=APIWebSocketRoute,
-            matches=_MATCHES[APIWebSocketRoute],
-            watched=False,  # they cannot be assigned
-            path_regex=None,
-            param_convertors=None,
-            endpoint="_endpoint",
-            methods=False,
-            adds_route=True,
-            longest=sys.maxsize,
-        )
-        return _Row(route, segments, below, known)
+    return _Row(route, *position, _known(route, template, convertors))
+
+
+def _template(route: BaseRoute) -> tuple[str, Mapping[str, Convertor[Any]]] | None:
+    """What `matches` of the route goes by, where that is certain: a template and its convertors."""
+    if not _is_known(route):
+        return None
+    if isinstance(route, APIWebSocketRoute):
+        return route._matcher.path, route._matcher.param_convertors
     path, path_regex, convertors = map(vars(route).get, ("path", "path_regex", "param_convertors"))
     if not (isinstance(path, str) and isinstance(path_regex, re.Pattern) and isinstance(convertors, dict)):
-        return _Row(route)
-    template = f"{path}/{{path:path}}" if type(route) is Mount else path
+        return None
+    template = f"{path}/{{path:path}}" if isinstance(route, Mount) else path
     # `matches` looks at the regex alone: the template counts for as much as it says the same.
     if path_regex.flags != re.UNICODE or path_regex.pattern != _pattern(template, convertors):
-        return _Row(route)
-    segments, below = _segments(template, convertors) or (None, False)
-    return _Row(route, segments, below, _known(route, template))
+        return None
+    return template, convertors
 
 
 def _pattern(template: str, convertors: Mapping[str, Convertor[Any]]) -> str | None:
@@ -163,6 +156,16 @@ def _segments(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[
     return (*segments[1:], segment), False
 
 
+def _match(template: str, convertors: Mapping[str, Convertor[Any]]) -> Callable[[str], dict[str, Any] | None] | None:
+    """What matches the template with just these convertors; None where others are registered by now."""
+    try:
+        matcher = PathMatcher(template)
+    except ValueError:
+        return None
+    same = all(matcher.param_convertors[name] is convertor for name, convertor in convertors.items())
+    return matcher.match if same else None
+
+
 def _names(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[tuple[int, str], ...] | None:
     """The places of the segments that are a parameter of plain text, if there is no other kind of parameter."""
     found: list[tuple[int, str]] = []
@@ -170,7 +173,8 @@ def _names(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[tup
         pieces = PARAM_REGEX.split(segment)
         if len(pieces) == 1:
             continue
-        if pieces[::3] != ["", ""] or not _is_plain(convertors[pieces[1]]):
+        # The compiled twin keeps the places as the bits of a word.
+        if pieces[::3] != ["", ""] or not _is_plain(convertors[pieces[1]]) or place >= 64:
             return None
         found.append((place, pieces[1]))
     return tuple(found)
@@ -191,21 +195,31 @@ def _is_whole(regex: str) -> bool:
     return True
 
 
-def _known(route: BaseRoute, template: str) -> _Known | None:
-    if not _ANSWERS_ARE_KNOWN or not isinstance(route, Route | WebSocketRoute):
-        return None
-    convertors = route.param_convertors
-    try:
-        matcher = PathMatcher(template)
-    except ValueError:  # a convertor of that name is no longer registered
-        return None
-    if any(matcher.param_convertors[name] is not convertor for name, convertor in convertors.items()):
+def _known(route: BaseRoute, template: str, convertors: Mapping[str, Convertor[Any]]) -> _Known | None:
+    names = _names(template, convertors)
+    if isinstance(route, APIWebSocketRoute):
+        return _Known(
+            match=route._matcher.match,
+            names=names,
+            kind=APIWebSocketRoute,
+            matches=_MATCHES[APIWebSocketRoute],
+            watched=False,  # they cannot be assigned
+            path_regex=None,
+            param_convertors=None,
+            endpoint="_endpoint",
+            methods=False,
+            adds_route=True,
+            longest=sys.maxsize,
+        )
+    match = None if names is not None else _match(template, convertors)
+    known = _ANSWERS_ARE_KNOWN and (names is not None or match is not None)
+    if not known or not isinstance(route, Route | WebSocketRoute):
         return None
     # Starlette raises where an int has more digits than Python converts, `PathMatcher` does not match there.
     has_int = any(type(convertor) is IntegerConvertor for convertor in convertors.values())
     return _Known(
-        match=matcher.match,
-        names=_names(template, convertors),
+        match=match,
+        names=names,
         kind=type(route),
         matches=_MATCHES[type(route)],
         watched=True,

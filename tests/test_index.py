@@ -157,6 +157,12 @@ def edited_path() -> BaseRoute:
     return route
 
 
+def regex_without_a_slash() -> BaseRoute:
+    route = Route("/edited", endpoint)
+    route.path, route.path_regex = "edited", re.compile("^edited$")
+    return route
+
+
 def patched_matches() -> BaseRoute:
     route = Route("/edited", endpoint)
     route.matches = Own().matches  # type: ignore[method-assign]
@@ -178,6 +184,7 @@ def unfinished() -> BaseRoute:
         edited_regex,
         flagged_regex,
         edited_path,
+        regex_without_a_slash,
         patched_matches,
         unfinished,
     ],
@@ -188,6 +195,9 @@ def test_what_is_not_certain_is_always_a_candidate(make: Any) -> None:
     assert [id(route) for route in found.candidates("/x")] == [id(first), id(odd), id(last)]
     assert [id(route) for route in found.candidates("anything")] == [id(odd)]
     assert not index.is_indexed(odd)
+    if make is not unfinished:
+        scope = {"type": "http", "path": "/anything", "method": "GET", "headers": []}
+        assert index.build_table([odd]).find(scope, "/anything") is None
 
 
 def test_patching_a_class_makes_its_routes_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
