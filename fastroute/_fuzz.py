@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from starlette.convertors import IntegerConvertor
 from starlette.routing import compile_path
 
+from . import _matcher_py
 from ._app import application, entries, walk
-from ._matcher_py import PathMatcher, element_match
 from ._template import read_template
 from .strategies import path_templates, paths
 
-__all__ = ["Difference", "add_arguments", "cases", "compare", "run", "starlette_match"]
+__all__ = ["Difference", "add_arguments", "cases", "compare", "run", "starlette_match", "twins"]
 
 _EXAMPLES = 200  # templates of a round, which one seed repeats
 _PATHS = 20  # the most paths for a template at once
@@ -73,9 +73,9 @@ def compare(template: str, paths: Sequence[str]) -> None:
     elements = read_template(template).elements
     free = sum(not element.forced for element in elements)
     matchers = {"Starlette": starlette_match(template)}
-    matchers |= {name: twin(template).match for name, twin in _twins().items()}
+    matchers |= {name: twin(template).match for name, twin in twins().items()}
     if free:
-        matchers["pure, two passes"] = element_match(elements, steps=0)
+        matchers["pure, two passes"] = _matcher_py.element_match(elements, steps=0)
     for path in paths:
         if math.comb(len(path) + free, free) > _STARLETTE_STEPS:
             continue
@@ -86,12 +86,13 @@ def compare(template: str, paths: Sequence[str]) -> None:
 
 
 @cache
-def _twins() -> dict[str, Any]:
+def twins() -> dict[str, Any]:
+    """The class PathMatcher of each twin that is installed, by what the report calls it."""
     try:
         compiled = import_module("fastroute._matcher_c").PathMatcher
     except ImportError:
-        return {"pure": PathMatcher}
-    return {"compiled": compiled, "pure": PathMatcher}
+        return {"pure": _matcher_py.PathMatcher}
+    return {"compiled": compiled, "pure": _matcher_py.PathMatcher}
 
 
 def _answer(match: Match, path: str) -> Any:
@@ -168,7 +169,7 @@ def run(arguments: argparse.Namespace) -> int:
             return 2
         templates, subject = st.sampled_from(found), f"{len(found)} templates of the application"
     first = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
-    print(f"{subject}: Starlette against {' against '.join(_twins())}; seed {first}", flush=True)
+    print(f"{subject}: Starlette against {' against '.join(twins())}; seed {first}", flush=True)
     search = _Search(templates, arguments.seconds)
     difference: Difference | None = None
     for number in itertools.count(first):

@@ -1,12 +1,12 @@
 """Hypothesis strategies for path templates, for paths that match them or nearly do, and for tables of routes.
 
-They come with the extra `fastroute[fuzz]`. To compare your own table with what Starlette answers:
+They come with the extra `fastroute[fuzz]`. To compare the routes of your own application with Starlette's:
 
     @given(st.data())
     def test_my_routes(data):
-        route = data.draw(st.sampled_from([route for route in app.routes if isinstance(route, WebSocketRoute)]))
+        route = data.draw(st.sampled_from([route for route in app.routes if isinstance(route, APIWebSocketRoute)]))
         scope = {"type": "websocket", "path": data.draw(paths(route.path))}
-        assert route.matches(scope)[0] == WebSocketRoute(route.path, endpoint).matches(scope)[0]
+        assert route.matches(scope)[0] == WebSocketRoute(route.path, print).matches(scope)[0]
 
 The alphabets hold what matchers get wrong: newlines (`$` stands before a final one, a `str` crosses them, a `path`
 does not), NUL, lone surrogates, astral characters, digits that are not ASCII, regex syntax, slashes in a row.
@@ -131,7 +131,10 @@ _SHAPES = st.sampled_from(["matching", "matching", "edited", "edited", "newline"
 _NUMBERS = st.lists(st.integers(0, 199), max_size=12)
 _PLACES = st.integers(0, 60)
 _REMOVED = st.sampled_from([0, 1, -1, 60])
-_DIGITS = st.text("15", min_size=1, max_size=2) | st.text("0157", min_size=1, max_size=25)
+_LARGE = st.sampled_from(
+    [str(2**bits + off) for bits in (31, 32, 53, 63, 64, 128) for off in (-1, 0)] + ["9" * 18, "9" * 20]
+)
+_DIGITS = st.text("15", min_size=1, max_size=2) | st.text("0157", min_size=1, max_size=25) | _LARGE
 _FRACTIONS = st.just("") | _DIGITS.map(".{}".format)
 _UUIDS = st.tuples(*(st.text(_HEXADECIMAL, min_size=size, max_size=size) for size in (8, 4, 4, 4, 12)))
 _DASHES = st.tuples(*[st.sampled_from(["-", ""])] * 4)

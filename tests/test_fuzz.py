@@ -81,7 +81,7 @@ BUGS = [no_final_newline, newline_ends_a_str, shortest_first, int_as_text, names
 @pytest.fixture(params=BUGS, ids=lambda bug: bug.__name__)
 def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     bug = Bug(request.param)
-    monkeypatch.setattr(_fuzz, "_twins", lambda: {"planted": bug})
+    monkeypatch.setattr(_fuzz, "twins", lambda: {"planted": bug})
     return request.param
 
 
@@ -124,7 +124,7 @@ class TestApplication:
         assert "3 templates of the application" in capsys.readouterr().out
 
     def test_a_difference_names_it(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(_fuzz, "_twins", lambda: {"planted": Bug(int_as_text)})
+        monkeypatch.setattr(_fuzz, "twins", lambda: {"planted": Bug(int_as_text)})
         assert main(["fuzz", "--seconds", "60", "fuzzed:app"]) == 1
         report = capsys.readouterr().out
         assert "'/items/{item:int}'" in report
@@ -136,7 +136,7 @@ class TestApplication:
 
 
 def test_a_difference_carries_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fuzz, "_twins", lambda: {"planted": Bug(int_as_text)})
+    monkeypatch.setattr(_fuzz, "twins", lambda: {"planted": Bug(int_as_text)})
     with pytest.raises(Difference) as error:
         compare("/{a:int}", ["/x", "/1"])
     assert error.value.template == "/{a:int}"
