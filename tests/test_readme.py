@@ -22,6 +22,12 @@ def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def with_output(language: str, text: str = README) -> list[tuple[str, str]]:
+    """Blocks that a block of text follows, which is what they print."""
+    lines = r"((?:(?!```).*\n)*)"
+    return re.findall(rf"^```{language}\n{lines}```\n\n```text\n{lines}```$", text, flags=re.MULTILINE)
+
+
 def section(title: str) -> str:
     found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README, flags=re.DOTALL | re.MULTILINE)
     assert found is not None, f"there is no section {title!r}"
@@ -42,7 +48,11 @@ def executed(number: int, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))
 def test_a_python_block_runs_on_its_own(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    executed(number, monkeypatch)
+    """And so do the tests in it."""
+    module = executed(number, monkeypatch)
+    for name, test in vars(module).items():
+        if name.startswith("test_"):
+            test()
 
 
 def test_the_application_of_the_quick_start_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,3 +126,28 @@ def test_a_command_is_one_that_the_command_line_has(arguments: list[str], capsys
 @pytest.mark.once
 def test_the_table_of_commands_is_that_of_the_command_line() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", section("Command line"), re.MULTILINE)) == command_line.COMMANDS.keys()
+
+
+@pytest.mark.once
+def test_what_the_command_line_says_of_the_shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command with an output behind it, on the module of the section."""
+    shop = section("Command line")
+    (tmp_path / "shop.py").write_text(*blocks("python", shop))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    told = [(block.removeprefix("python -m fastroute "), text) for block, text in with_output("sh", shop)]
+    assert [shlex.split(command)[0] for command, _ in told] == ["check", "match", "routes"]
+    for command, output in told:
+        command_line.main(shlex.split(command))
+        assert capsys.readouterr().out == output
+
+
+@pytest.mark.once
+def test_what_a_python_block_prints(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = dict(with_output("python"))
+    assert printed
+    for number, block in enumerate(PYTHON):
+        executed(number, monkeypatch)
+        assert capsys.readouterr().out == printed.get(block, "")
