@@ -362,7 +362,7 @@ def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker:
         own = markers.get(name, field_info)
         converts = place == "header" and getattr(own, "convert_underscores", convert)
         json = any(type(item) is Json for item in field_info.metadata)
-        sequence = not json and place != "cookie" and _is_sequence(field_info.annotation)
+        sequence = not json and _is_sequence(field_info.annotation)
         keys.append(ModelKey(name, _model_aliases(model, name, field_info, converts), sequence))
     config = model.model_config
     return ModelReader(

@@ -193,6 +193,25 @@ def test_d03_constraints_hold_in_the_default_style(api: Api) -> None:
     assert [dict(error[1])["type"] for error in invalid[2:]] == ["less_than", "json_invalid"]
 
 
+@pytest.mark.parametrize("default", [True, False])
+def test_29_an_empty_text_is_no_json(api: Api, default: bool) -> None:
+    """FastAPI takes it for an absent value where the JSON is a list, and for invalid JSON elsewhere."""
+
+    async def optional(websocket: WebSocket, q: Annotated[Json[list[int]], api.Query()] = None) -> None: ...
+
+    async def required(websocket: WebSocket, q: Annotated[Json[list[int]], api.Query()]) -> None: ...
+
+    invalid = shown(optional if default else required, api, "/?q=").events[0]
+    assert [dict(error[1])["type"] for error in invalid[2:]] == ["json_invalid"]
+
+
+def test_29_json_of_a_dict(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, q: Annotated[Json[dict[str, int]], api.Query()]) -> None:
+        await api.end(websocket, q)
+
+    assert shown(endpoint, api, '/?q={"a":1}').events == [("endpoint", ("dict", [("a", ("int", "1"))]))]
+
+
 # D04, D05: include_router
 
 
