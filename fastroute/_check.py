@@ -301,17 +301,18 @@ def _print(app: Any, hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entr
         )
     count = sum(entry.kind not in ("included", "frontend") for entry in walk(entries(app)))
     found = len(hidden) + len(open_)
-    print(f"{count} routes, {found or 'no'} problem{'' if found == 1 else 's'} found")
+    print(f"{count} route{'' if count == 1 else 's'}, {found or 'no'} problem{'' if found == 1 else 's'} found")
 
 
 def _why(finding: Shadowed) -> str:
     by = "\n    and ".join(title(entry, finding.inside) for entry in finding.by)
-    takes = "takes" if len(finding.by) == 1 else "take"
+    verbs = ("takes", "stands") if len(finding.by) == 1 else ("take", "stand")
     reached = (
         "is reached by no path but one with a line break (%0A) in it:" if finding.odd_paths else "is never reached:"
     )
-    example = f"{finding.demand.method or finding.demand.type} {finding.path}"
-    return f"  {reached}\n    {by}\n  {takes} all that it would answer and stands before it; an example is {example}"
+    asked = "WebSocket" if finding.demand.type == "websocket" else finding.demand.method or "GET"
+    takes = f"{verbs[0]} all that it would answer and {verbs[1]} before it"
+    return f"  {reached}\n    {by}\n  {takes}; an example is {asked} {finding.path}"
 
 
 def _report(hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entry, ...]]]) -> dict[str, Any]:

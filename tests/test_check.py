@@ -1,6 +1,8 @@
 """`check`: what it calls unreachable is, and it is silent about everything else."""
 
+import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +22,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, Depends, strategies
+from fastroute import __main__ as command_line
 from fastroute._check import shadowed, unguarded
 from fastroute._trace import connection, trace
 
@@ -313,3 +316,82 @@ def test_dependencies_of_fastapi_routers_count() -> None:
     app.include_router(router)
     app.add_api_websocket_route("/b", socket)
     assert names(app) == ["/b"]
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+EXAMPLE = """
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from fastroute import APIWebSocketRoute, Depends
+
+async def page(request): ...
+async def socket(): ...
+def anybody(): ...
+
+app = Starlette(routes=[
+    Route("/{a}", page),
+    Route("/{b}", page, methods=["POST"]),
+    Route("/c", page, methods=["GET", "POST"]),
+    Mount("/", routes=[APIWebSocketRoute("/guarded", socket, dependencies=[Depends(anybody)])]),
+    Route("/x/{late}", page),
+    APIWebSocketRoute("/open", socket),
+])
+clean = Starlette(routes=[Route("/", page)])
+"""
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "check_example", raising=False)
+    (tmp_path / "check_example.py").write_text(EXAMPLE)
+
+    def told(app: str, *argv: str) -> tuple[int, str]:
+        code = command_line.main(["check", f"check_example:{app}", *argv])
+        return code, capsys.readouterr().out
+
+    return told
+
+
+def test_what_is_told(told: Any) -> None:
+    assert told("clean") == (0, "1 route, no problems found\n")
+    assert told("app") == (
+        1,
+        "GET,HEAD,POST /c  check_example.page (check_example.py:8)\n"
+        "  is never reached:\n"
+        "    GET,HEAD /{a}  check_example.page (check_example.py:8)\n"
+        "    and POST /{b}  check_example.page (check_example.py:8)\n"
+        "  take all that it would answer and stand before it; an example is GET /c\n"
+        "\n"
+        "GET,HEAD /x/{late}  check_example.page (check_example.py:8)\n"
+        "  is reached by no path but one with a line break (%0A) in it:\n"
+        "    Mount ''\n"
+        "  takes all that it would answer and stands before it; an example is GET /x/x\n"
+        "\n"
+        "WebSocket /open  check_example.socket (check_example.py:9)\n"
+        "  is never reached:\n"
+        "    Mount ''\n"
+        "  takes all that it would answer and stands before it; an example is WebSocket /open\n"
+        "\n"
+        "WebSocket /open  check_example.socket (check_example.py:9)\n"
+        "  has no dependency, where other WebSocket routes of the application have one.\n"
+        "  If anybody may connect, say so with a dependency: dependencies=[Depends(anybody)]\n"
+        "\n"
+        "7 routes, 4 problems found\n",
+    )
+
+
+def test_json(told: Any) -> None:
+    code, out = told("app", "--json")
+    found = json.loads(out)
+    assert code == 1
+    assert [one["route"]["path"] for one in found["unreachable"]] == ["/c", "/x/{late}", "/open"]
+    assert [by["path"] for by in found["unreachable"][0]["by"]] == ["/{a}", "/{b}"]
+    assert found["unreachable"][0]["example"] == {"type": "http", "method": "GET", "path": "/c"}
+    assert [one["except_paths_with_line_breaks"] for one in found["unreachable"]] == [False, True, False]
+    assert [one["endpoint"] for one in found["without_dependency"]] == ["check_example.socket (check_example.py:9)"]
+    assert json.loads(told("clean", "--json")[1]) == {"unreachable": [], "without_dependency": []}
