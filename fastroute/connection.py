@@ -76,7 +76,7 @@ async def answer(websocket: WebSocket, error: Exception) -> None:
     elif isinstance(error, WebSocketException):
         await _close(websocket, error.code, error.reason)
     elif isinstance(error, HTTPException):
-        await _respond(websocket, PlainTextResponse(error.detail, error.status_code, headers=error.headers), error)
+        await _respond(websocket, _plain_response(error), error)
     elif not _tells_of_leaving(error):
         await _fail(websocket, error)
     await end(websocket)
@@ -110,9 +110,17 @@ async def _handle(handler: Callable[..., Any], websocket: WebSocket, error: Exce
         await _respond(websocket, response, error)
 
 
+def _plain_response(error: HTTPException) -> Response:
+    if error.status_code in (204, 304):  # they have no body
+        return Response(status_code=error.status_code, headers=error.headers)
+    # FastAPI's HTTPException may carry more than text.
+    text = error.detail if isinstance(error.detail, str) else json.dumps(error.detail, default=str)
+    return PlainTextResponse(text, error.status_code, headers=error.headers)
+
+
 async def _respond(websocket: WebSocket, response: Response, error: Exception) -> None:
     """A denial response where that is possible (ASGI: `websocket.http.response`), else a close."""
-    denial = "websocket.http.response" in websocket.scope.get("extensions", {})
+    denial = "websocket.http.response" in (websocket.scope.get("extensions") or {})
     if denial and websocket.application_state is _CONNECTING:
         await response(websocket.scope, websocket.receive, websocket.send)
         return

@@ -405,6 +405,36 @@ def test_d08_without_denial_responses_http_exception_closes(api: Api, backend: s
     assert (record.messages, record.error) == ([closed(code, "no")], None)
 
 
+@pytest.mark.parametrize("extensions", [None, {}])
+def test_d08_a_route_by_itself(backend: str, extensions: Any) -> None:
+    """Without an application there are no handlers; the detail may be more than text, as FastAPI's."""
+
+    async def endpoint(websocket: WebSocket, accept: bool = False) -> None:
+        if accept:
+            await websocket.accept()
+        raise fastapi.HTTPException(403, {"why": "no"})
+
+    for target, offered in (("/", extensions), ("/?accept=1", extensions), ("/", {"websocket.http.response": {}})):
+        server = Server(connect(target))
+        server.scope["extensions"] = offered
+        anyio.run(APIWebSocketRoute("/", endpoint), server.scope, server.receive, server.send, backend=backend)
+        if offered:
+            assert server.messages[0]["status"] == ("int", "403")
+            assert server.messages[1]["body"] == ("bytes", """b'{"why": "no"}'""")
+        else:
+            assert server.messages[-1] == closed(1008, '{"why": "no"}')
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_68_a_status_without_body(backend: str, status: int) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise HTTPException(status)
+
+    server = Server(connect())
+    anyio.run(APIWebSocketRoute("/", endpoint), server.scope, server.receive, server.send, backend=backend)
+    assert [message.get("body") for message in server.messages] == [None, ("bytes", "b''")]
+
+
 def test_d08_a_response_of_a_handler_becomes_a_close(api: Api, backend: str) -> None:
     async def handler(websocket: WebSocket, error: HTTPException) -> Response:
         api.log("handler", error)
