@@ -305,6 +305,19 @@ def test_table_is_not_fooled_by_a_stale_convertor_registry(monkeypatch: pytest.M
     assert table.find(scope, "/abc") == (route, route.matches(scope)[1])
 
 
+def test_a_convertor_registered_anew_with_the_same_regex_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shouting(IntegerConvertor):
+        def convert(self, value: str) -> Any:
+            return value + "!"
+
+    route = Route("/{p:int}", endpoint)
+    monkeypatch.setitem(CONVERTOR_TYPES, "int", Shouting())
+    table = index.build_table([route, Route("/x/{p:int}", endpoint)])
+    scope = {"type": "http", "path": "/7", "method": "GET"}
+    assert table.find(scope, "/7")[1]["path_params"] == {"p": 7}  # type: ignore[index]
+    assert table.find(scope | {"path": "/x/7"}, "/x/7")[1]["path_params"] == {"p": "7!"}  # type: ignore[index]
+
+
 @pytest.mark.once
 def test_kernels_are_not_pickled_with_their_memory() -> None:
     with pytest.raises(TypeError):

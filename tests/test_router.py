@@ -243,6 +243,16 @@ def test_threads_that_match_while_others_register() -> None:
     assert not errors
 
 
+def test_a_redirect_asks_nobody_after_the_first_that_matches() -> None:
+    class Raising(BaseRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            assert scope["path"] != "/a/", "asked about the redirected path"
+            return Match.NONE, {}
+
+    router = Router([Route("/a/", page, methods=["POST"]), Raising()])
+    assert get(router, "/a") == (307, "http://testserver/a/")
+
+
 # Starlette's own keywords and methods.
 
 

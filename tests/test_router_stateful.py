@@ -162,7 +162,7 @@ VALUES = [
 @st.composite
 def templates(draw: st.DrawFn) -> str:
     names = iter("pqrstuvw")
-    pieces = draw(st.lists(st.sampled_from([*SEGMENTS, *PARAMETERS, *PARAMETERS[:2], *COMPOUND]), max_size=4))
+    pieces = draw(st.lists(st.sampled_from([*SEGMENTS, *PARAMETERS, *["{%s}"] * 6, *COMPOUND]), max_size=4))
     path = "".join("/" + (piece % next(names) if "%s" in piece else piece) for piece in pieces)
     return path or "/"
 
