@@ -88,7 +88,7 @@ def floor(answer: dict[str, Any] | None) -> Any:
     return names["Floor"]()
 
 
-def interleaved(matchers: Sequence[Any], route_path: Any, rounds: int, number: int = 2_000) -> list[float]:
+def interleaved(matchers: Sequence[Any], route_path: Any, rounds: int, number: int = 500) -> list[float]:
     """The least time per call in ns of each matcher, taking turns."""
     call = "matcher.match(route_path)" if isinstance(route_path, str) else "matcher(route_path)"
     timers = [timeit.Timer(call, globals={"matcher": matcher, "route_path": route_path}) for matcher in matchers]
@@ -151,7 +151,7 @@ def routes(rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=60, help="how often each matcher has its turn (default: 60)")
+    parser.add_argument("--rounds", type=int, default=200, help="how often each matcher has its turn (default: 200)")
     rounds = parser.parse_args().rounds
     print(f"CPython {platform.python_version()}, Starlette {version('starlette')}, {platform.machine()}\n")
     print("hits")
@@ -161,7 +161,7 @@ def main() -> None:
     print()
     routes(rounds)
     print("\ngrowth")
-    growth(max(3, rounds // 10))
+    growth(max(5, rounds // 20))
 
 
 if __name__ == "__main__":

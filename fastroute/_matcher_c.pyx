@@ -6,8 +6,8 @@ from uuid import SafeUUID, UUID
 from ._template import compile_elements, match_regex, read_template
 
 cimport cython
-from cpython.dict cimport PyDict_SetItem
 from cpython.conversion cimport PyOS_string_to_double
+from cpython.dict cimport PyDict_SetItem
 from cpython.float cimport PyFloat_FromDouble, PyFloat_FromString
 from cpython.long cimport PyLong_FromLongLong, PyLong_FromString
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -269,8 +269,15 @@ cdef object _make_float(int kind, void* data, Py_ssize_t start, Py_ssize_t end):
     return PyFloat_FromDouble(PyOS_string_to_double(digits, NULL, NULL))
 
 
-cdef object _convert(Kind element_kind, object text, Py_ssize_t start, Py_ssize_t end):
-    """The converted parameter; ValueError for an int of more digits than Python converts."""
+cdef object _make_long_int(object text):
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+cdef inline object _convert(Kind element_kind, object text, Py_ssize_t start, Py_ssize_t end):
+    """The converted parameter; None for an int of more digits than Python converts."""
     cdef int kind
     cdef void* data
     cdef long long number = 0
@@ -285,7 +292,7 @@ cdef object _convert(Kind element_kind, object text, Py_ssize_t start, Py_ssize_
     if element_kind == UUID_:
         return _make_uuid(kind, data, start)
     if end - start > 18:
-        return int(PyUnicode_Substring(text, start, end))
+        return _make_long_int(PyUnicode_Substring(text, start, end))
     for start in range(start, end):
         number = number * 10 + <int> PyUnicode_READ(kind, data, start) - 48
     return PyLong_FromLongLong(number)
@@ -378,9 +385,8 @@ cdef class PathMatcher:
         params = {}
         for k in range(self.count):
             if self.elements[k].kind != LITERAL:
-                try:
-                    value = _convert(self.elements[k].kind, route_path, start, ends[k])
-                except ValueError:
+                value = _convert(self.elements[k].kind, route_path, start, ends[k])
+                if value is None:
                     return None
                 PyDict_SetItem(params, <object> self.elements[k].text, value)
             start = ends[k]
