@@ -125,7 +125,9 @@ def _namespace(call: Any) -> dict[str, Any]:
     """The globals in which the annotations of a callable are evaluated."""
     function = unwrapped(call)
     if inspect.isclass(function):
-        function = function.__init__
+        # The one that `inspect.signature` reads: the first in the order of bases.
+        constructors = ("__new__", "__init__")
+        function = next(vars(base)[name] for base in function.__mro__ for name in constructors if name in vars(base))
     elif not hasattr(function, "__globals__") and not inspect.ismethod(function):
         function = getattr(type(function), "__call__", function)  # noqa: B004  # the method itself is wanted
     function = inspect.unwrap(function)

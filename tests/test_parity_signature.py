@@ -318,6 +318,45 @@ async def endpoint(websocket: WebSocket, q: int | None, v: Annotated[int, Depend
     )["endpoint"]
 
 
+@parity(connect("/?a=2"), connect("/?a=9"), connect(), once=True)
+def test_11_postponed_annotations_of_classes(api: Api) -> Any:
+    return api.run(
+        """
+class ByInit:
+    def __init__(self, a: Annotated[int, Query(lt=9)]):
+        self.a = a
+
+class Inherited(ByInit):
+    pass
+
+class ByNew:
+    def __new__(cls, a: Annotated[int, Query(lt=9)]):
+        self = super().__new__(cls)
+        self.a = a
+        return self
+
+class NewOverInit(ByInit):
+    def __new__(cls, a: Annotated[int, Query(lt=5)]):
+        return super().__new__(cls)
+
+class Instance:
+    async def __call__(self, a: Annotated[int, Query()], b: Annotated[ByInit, Depends()]):
+        return a + b.a
+
+async def endpoint(
+    websocket: WebSocket,
+    a: Annotated[ByInit, Depends()],
+    b: Annotated[Inherited, Depends()],
+    c: Annotated[ByNew, Depends()],
+    d: Annotated[int, Depends(Instance())],
+    e: Annotated[NewOverInit, Depends()],
+):
+    await api.end(websocket, a.a, b.a, c.a, d, e.a)
+""",
+        Annotated=Annotated,
+    )["endpoint"]
+
+
 @parity(connect("/?q=1&r=2"), connect("/?q=x&r=x"), connect())
 def test_11_annotations_as_text(api: Api) -> Any:
     return api.run(
