@@ -14,8 +14,6 @@ from .params import Concurrency, DependencyScope
 
 __all__ = ["Cleanups", "semaphore_of"]
 
-_LIFETIMES: tuple[DependencyScope, ...] = ("handshake", "function", "request")
-
 
 class _Entered(Protocol):
     """A yield dependency that has yielded."""
@@ -37,6 +35,7 @@ class Cleanups:
     __slots__ = ("_entered", "_scope")
 
     def __init__(self) -> None:
+        # In the order in which they are left.
         self._entered: dict[str, list[_Entered]] = {"handshake": [], "function": [], "request": []}
         self._scope: anyio.CancelScope | None = None
 
@@ -47,9 +46,11 @@ class Cleanups:
             # that is opened around the clean-up alone could not be left in order.
             self._scope = anyio.CancelScope()
             self._scope.__enter__()
-        entered = _AsyncGenerator(generator, self._scope)
-        value = await entered.start()
-        self._entered[lifetime].append(entered)
+        try:
+            value = await anext(generator)
+        except StopAsyncIteration:
+            raise RuntimeError("generator didn't yield") from None
+        self._entered[lifetime].append(_AsyncGenerator(generator, self._scope))
         return value
 
     async def enter_in_threads(
@@ -69,13 +70,16 @@ class Cleanups:
 
     async def finish_handshake(self) -> None:
         """Run the clean-ups that are due before the endpoint starts."""
-        await self._finish("handshake")
+        entered = self._entered["handshake"]
+        while entered:
+            await entered.pop().finish()
 
     async def finish(self) -> None:
         """Run all clean-ups where nothing went wrong."""
         try:
-            for lifetime in _LIFETIMES:
-                await self._finish(lifetime)
+            for entered in self._entered.values():
+                while entered:
+                    await entered.pop().finish()
         except BaseException as error:
             if not await self.throw(error):
                 raise
@@ -83,18 +87,13 @@ class Cleanups:
             if self._scope is not None:
                 self._scope.__exit__(None, None, None)
 
-    async def _finish(self, lifetime: DependencyScope) -> None:
-        entered = self._entered[lifetime]
-        while entered:
-            await entered.pop().finish()
-
     async def throw(self, error: BaseException) -> bool:
         """Run all clean-ups with an exception thrown in, as it comes out of the one before; True: it is swallowed."""
         stack = AsyncExitStack()
         if self._scope is not None:
             stack.push(self._scope.__exit__)
-        for lifetime in reversed(_LIFETIMES):
-            for entered in self._entered[lifetime]:
+        for lifetime in reversed(self._entered.values()):
+            for entered in lifetime:
                 stack.push_async_exit(entered.leave)
         return bool(await stack.__aexit__(type(error), error, error.__traceback__))
 
@@ -107,12 +106,6 @@ class _AsyncGenerator:
     def __init__(self, generator: AsyncGenerator[Any, None], scope: anyio.CancelScope) -> None:
         self._generator = generator
         self._scope = scope
-
-    async def start(self) -> Any:
-        try:
-            return await anext(self._generator)
-        except StopAsyncIteration:
-            raise RuntimeError("generator didn't yield") from None
 
     async def finish(self) -> None:
         scope = self._scope

@@ -170,7 +170,7 @@ class _Generator:
             yield "if wrong is not None:"
             yield f"    await resume({index}, locals(), wrong)"
         if index == len(self.plan.steps) - 1:
-            if self.plan.yields:
+            if any(step.dependant.kind.yields and step.dependant.lifetime == "handshake" for step in self.plan.steps):
                 yield "await cleanups.finish_handshake()"
             endpoint = self.constant("endpoint", step.dependant)
             yield f"await {endpoint}.call({', '.join(self._arguments(index, step))})"

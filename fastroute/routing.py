@@ -71,6 +71,7 @@ class APIWebSocketRoute(WebSocketRoute):
         self.dependant: Dependant = get_dependant(
             path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
         )
+        self._endpoint_context = _endpoint_context(endpoint)
         self._solved = self._compiled()
         self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None
         self.app = self._connect
@@ -132,14 +133,16 @@ class APIWebSocketRoute(WebSocketRoute):
 
     def _refuse(self, websocket: WebSocket, errors: list[Any]) -> Exception:
         mounted_at = websocket.scope.get("root_path", "").rstrip("/")
-        return _fastapi.validation_error(errors, self._endpoint_context(f"WS {mounted_at}{self.path_format}"))
+        context = {**self._endpoint_context, "path": f"WS {mounted_at}{self.path_format}"}
+        return _fastapi.validation_error(errors, context)
 
-    def _endpoint_context(self, path: str) -> dict[str, Any]:
-        context: dict[str, Any] = {"path": path}
-        code = getattr(inspect.unwrap(self._endpoint), "__code__", None)
-        if code is not None:
-            context |= {"file": code.co_filename, "line": code.co_firstlineno, "function": get_name(self._endpoint)}
-        return context
+
+def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
+    """Where an endpoint is defined, for the validation errors of its connections."""
+    code = getattr(inspect.unwrap(endpoint), "__code__", None)
+    if code is None:
+        return {}
+    return {"file": code.co_filename, "line": code.co_firstlineno, "function": get_name(endpoint)}
 
 
 def _refuse_endpoint(endpoint: Callable[..., Any]) -> None:
