@@ -257,12 +257,15 @@ def answers_all(side: Side, loop: Loop, cases: Sequence[Case]) -> bool:
 
 
 def best_times(sides: Sequence[Side], wanted: Sequence[Wanted], rounds: int) -> dict[str, float]:
-    """The least time of a lookup in us for each side that is right, taking turns."""
+    """The least time of a lookup in us for each side that is right.
+
+    They take turns; a turn is done twice, so that the second finds what it needs in the caches, as in a busy server.
+    """
     loops = {side.name: loop for side in sides if answers_all(side, loop := side.loop(), [case(*w) for w in wanted])}
     best = dict.fromkeys(loops, float("inf"))
     for _ in range(rounds):
         for name, loop in loops.items():
-            best[name] = min(best[name], average(loop, wanted))
+            best[name] = min(best[name], average(loop, wanted), average(loop, wanted))
     return best
 
 
