@@ -3,6 +3,7 @@
 The profile `ci` draws the same examples in every run; FASTROUTE_HYPOTHESIS_PROFILE=long draws many others.
 """
 
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,17 @@ def digits_limited_to(limit: int) -> Iterator[None]:
 @given(cases(TEMPLATES))
 def test_match(case: tuple[str, list[str]]) -> None:
     compare(*case)
+
+
+@pytest.mark.once
+def test_match_every_small_case() -> None:
+    """All templates of up to three pieces that can end in several places, and all paths of up to four characters."""
+    pieces = ["{p:float}", "{p:int}", "{p}", "{p:path}", "1", "."]
+    small = ["/" + "".join(path) for size in range(5) for path in itertools.product("1.a/\n", repeat=size)]
+    for size in (1, 2, 3):
+        for drawn in itertools.product(pieces, repeat=size):
+            named = (piece.replace("p", f"p{place}", 1) for place, piece in enumerate(drawn))
+            compare("/" + "".join(named), small)
 
 
 @pytest.mark.once
