@@ -25,6 +25,7 @@ COMMANDS = {
     "fuzz": Command("compare the compiled matcher with the pure one and with Starlette", extra="fuzz"),
     "info": Command("say which version and implementation runs here, and why"),
     "match": Command("say which route answers a path, and why the others do not"),
+    "plan": Command("show what a WebSocket route calls for a connection, and the code generated of it"),
     "routes": Command("show the routes of an application as a tree"),
 }
 

@@ -7,6 +7,7 @@ is missing or wrong it hands over to the interpreter, which goes on from there.
 import itertools
 import linecache
 import re
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NoReturn
 
@@ -47,6 +48,7 @@ def compile_plan(plan: Plan, refuse: Refuse, title: str) -> ASGIApp:
     # A module-less entry without a time stamp stays; so tracebacks show the generated lines.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     app: ASGIApp = namespace[_name(plan)]
+    weakref.finalize(app, linecache.cache.pop, filename, None).atexit = False
     return app
 
 
@@ -123,7 +125,8 @@ class _Generator:
         yield "    try:"
         yield from _indented(self._with_cleanups() if self.plan.yields else self._solve(), 2)
         yield "    except Exception as error:"
-        yield "        await answer(websocket, error)"
+        yield "        if not await answer(websocket, error):"
+        yield "            raise"
         yield "    else:"
         yield "        if websocket.application_state is not DISCONNECTED:"
         yield "            await end(websocket)"

@@ -53,8 +53,8 @@ def _is_open(websocket: WebSocket) -> bool:
     return (state is _CONNECTED or state is _CONNECTING) and websocket.client_state is not _DISCONNECTED
 
 
-async def answer(websocket: WebSocket, error: Exception) -> None:
-    """Tell the client what went wrong.
+async def answer(websocket: WebSocket, error: Exception) -> bool:
+    """Tell the client what went wrong; returns whether that settles it, or the server has to know as well.
 
     Where a handler is registered for the error (as in Starlette: by status code, or by a class of its MRO), that is
     called. Else: a validation error closes with 1008 and says what is wrong; a WebSocketException closes with its code;
@@ -69,6 +69,7 @@ async def answer(websocket: WebSocket, error: Exception) -> None:
             pass  # it has left meanwhile
         except Exception as raised:
             await _fail(websocket, raised)
+            raise
         # An exception that is raised again and again would collect the tracebacks of all connections.
         error.__traceback__ = None
     elif isinstance(error, WebSocketRequestValidationError):
@@ -79,7 +80,9 @@ async def answer(websocket: WebSocket, error: Exception) -> None:
         await _respond(websocket, _plain_response(error), error)
     elif not _tells_of_leaving(error):
         await _fail(websocket, error)
+        return False
     await end(websocket)
+    return True
 
 
 def _tells_of_leaving(error: Exception) -> bool:
@@ -130,7 +133,7 @@ async def _respond(websocket: WebSocket, response: Response, error: Exception) -
 
 
 async def _fail(websocket: WebSocket, error: Exception) -> None:
-    """What nobody expected: the application's handler for it, then a close; the server logs it."""
+    """What nobody expected: the application's handler for it, then a close."""
     handlers = getattr(websocket.scope.get("app"), "exception_handlers", {})
     handler = handlers.get(Exception) or handlers.get(500)
     try:
@@ -139,7 +142,6 @@ async def _fail(websocket: WebSocket, error: Exception) -> None:
     finally:
         if websocket.application_state is _CONNECTED:
             await _close(websocket, _INTERNAL_ERROR, "Internal Server Error")
-    raise error
 
 
 async def _close(websocket: WebSocket, code: int, reason: str | None) -> None:

@@ -62,7 +62,7 @@ ALLOWED = {
 }
 # A module that is one command of `__main__` is imported by nothing, and may import anything public.
 SHARED = {"_app", "_language", "_terminal", "_trace"}
-COMMAND = {"__init__", "_template", "strategies", "security", *SHARED, *ALLOWED["__main__"]}
+COMMAND = {"__init__", "_template", "plan", "codegen", "strategies", "security", *SHARED, *ALLOWED["__main__"]}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}
