@@ -42,6 +42,10 @@ class DependencyScopeError(DeclarationError):
 class WebSocketRequestValidationError(Exception):
     """The parameters of a connection are not what its route declares (`fastapi`'s exception of this name).
 
+    Args:
+        errors: what `errors()` gives.
+        endpoint_ctx: the attributes below, without `endpoint_`.
+
     Attributes:
         endpoint_function: the endpoint's name.
         endpoint_path: "WS " and the route's path, with the path it is mounted at.

@@ -139,14 +139,17 @@ class APIKeyCookie(_APIKey):
 
 
 class HTTPBasicCredentials(BaseModel):
-    """What `HTTPBasic` gives."""
+    """What `HTTPBasic` gives: `username` and `password`, decoded."""
 
     username: str
     password: str
 
 
 class HTTPAuthorizationCredentials(BaseModel):
-    """What `HTTPBearer` and `HTTPDigest` give: `Authorization` split at its first space."""
+    """What `HTTPBearer` and `HTTPDigest` give: `Authorization` split at its first space.
+
+    `scheme` is what stands before it, as it was written; `credentials` is the rest.
+    """
 
     scheme: str
     credentials: str

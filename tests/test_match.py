@@ -35,21 +35,22 @@ def test_the_route_named_is_the_one_that_answers(
     likely = st.sampled_from(tree).flatmap(lambda entry: paths_of(entry.route, "/b"))
     scope = connection(*demand, data.draw(st.one_of(PATHS, likely)), host)
     outcome = trace(app, dict(scope))
-    answered, status, location = _really(app, tree, scope)
+    answered, status, told = _really(app, tree, scope)
     if outcome.answer is None:
         assert answered is None
         assert status in (307, 404, 1000)
         assert (outcome.redirect is not None) == (status == 307)
         if outcome.redirect is not None:
-            assert location == outcome.redirect
+            assert told == outcome.redirect
     elif outcome.answer.match is Match.PARTIAL:
         assert (answered, status) == (None, 405)
+        assert told == sorted(outcome.answer.entry.route.methods)
     else:
         assert answered is outcome.answer.entry.route
 
 
-def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None, str]:
-    """Which route was handed the scope; else the status or close code, and where it redirects to."""
+def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None, Any]:
+    """Which route was handed the scope; else the status or close code, and what is allowed or where it redirects to."""
     answered: list[Any] = []
     sent: list[Message] = []
 
@@ -71,10 +72,13 @@ def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None,
         for route, original in apps:
             route.app = original
     if answered:
-        return answered[0], None, ""
+        return answered[0], None, None
+    status = sent[0].get("status", sent[0].get("code"))
     headers = {name: value.decode() for name, value in sent[0].get("headers", [])}
-    location = headers.get(b"location", "").removeprefix(f"http://{dict(scope['headers'])[b'host'].decode()}")
-    return None, sent[0].get("status", sent[0].get("code")), location
+    if status == 405:
+        return None, status, sorted(headers[b"allow"].split(", "))
+    host = dict(scope["headers"])[b"host"].decode()
+    return None, status, headers.get(b"location", "").removeprefix(f"http://{host}")
 
 
 @given(route_tables() | strategies.route_tables(4), DEMANDS, HOSTS, PATHS)
@@ -128,6 +132,7 @@ def reason(route: BaseRoute, path: str, **scope: Any) -> str:
         ("/{f:float}", "/x", "`f`: expected a number such as 1 or 1.5 at position 1, found 'x'"),
         ("/{s}", "//", "`s`: expected at least one character other than '/' at position 1, found '/'"),
         ("/{p:path}/end", "/a/b/en", "after `p` = 'a/b': expected 'd' at position 7, found the end"),
+        ("/a{p:path}/x", "/a", "after `p` = '': expected '/x' at position 2, found the end"),
         ("/{p:path}", "/a\nb", "after `p` = 'a': expected the end at position 2, found '\\nb'"),
     ],
 )
@@ -267,7 +272,8 @@ def test_a_path_that_a_mount_keeps(told: Any) -> None:
 
 
 def test_a_redirect_and_a_wrong_method(told: Any) -> None:
-    assert told("/items/1/")[1].startswith("GET /items/1/\n  is answered by a redirect to /items/1\n")
+    for path in ("/items/1/", "/items/1//"):
+        assert told(path)[1].startswith(f"GET {path}\n  is answered by a redirect to /items/1\n")
     assert told("/items/1", "--method", "put") == (
         1,
         "PUT /items/1\n"

@@ -1,0 +1,65 @@
+"""Every public name says what it is, and names its parameters and attributes."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import fastroute
+from fastroute import security, strategies
+
+pytestmark = pytest.mark.once
+
+DATA = {"IMPLEMENTATION", "__version__"}
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    for module in (fastroute, security, strategies):
+        for name in module.__all__:
+            if name not in DATA:
+                yield f"{module.__name__}.{name}", getattr(module, name)
+
+
+def methods() -> Iterator[tuple[str, Any]]:
+    for name, thing in public():
+        if inspect.isclass(thing):
+            for attribute, value in vars(thing).items():
+                # An override is described by what it overrides.
+                inherited = any(hasattr(base, attribute) for base in thing.__bases__)
+                if inspect.isfunction(value) and not attribute.startswith("_") and not inherited:
+                    yield f"{name}.{attribute}", value
+
+
+DOCUMENTED = {**dict(public()), **dict(methods())}
+
+
+def documentation(thing: Any) -> str:
+    """With that of its bases here, and of what it refers to: as `SecurityBase`."""
+    bases = thing.__mro__ if inspect.isclass(thing) else (thing,)
+    told = "\n".join(base.__doc__ or "" for base in bases if base.__module__.startswith("fastroute"))
+    referred = re.findall(r"as\s+(?:in\s+|by\s+)?`(\w+)`", told)
+    return "\n".join([told, *(documentation(DOCUMENTED[name]) for name in full_names(referred, thing))])
+
+
+def full_names(names: list[str], thing: Any) -> list[str]:
+    ends = tuple(f".{name}" for name in names)
+    return [full for full, other in DOCUMENTED.items() if full.endswith(ends) and other is not thing]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_public_name_has_a_docstring(name: str) -> None:
+    assert len(documentation(DOCUMENTED[name])) > 20
+
+
+@pytest.mark.parametrize("name", [name for name, thing in DOCUMENTED.items() if callable(thing)])
+def test_the_docstring_names_each_parameter(name: str) -> None:
+    thing = DOCUMENTED[name]
+    try:
+        signature = inspect.signature(thing)
+    except ValueError:  # a compiled class does not tell
+        pytest.skip(f"{name} has no signature to compare with")
+    told = documentation(thing)
+    parameters = [parameter for parameter in signature.parameters if parameter not in ("self", "args", "kwargs")]
+    assert [parameter for parameter in parameters if not re.search(rf"\b{parameter}\b", told)] == []
