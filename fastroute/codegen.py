@@ -23,6 +23,7 @@ from .fields import ParamField
 from .plan import Plan, Step
 from .signature import CallKind
 from .solver import InvalidError, Refuse, located, missing, read_field, solve_from
+from .threads import run_together
 
 __all__ = ["compile_plan", "generate"]
 
@@ -111,6 +112,7 @@ class _Generator:
             "readable": readable,
             "read_field": read_field,
             "run_in_threadpool": run_in_threadpool,
+            "run_together": run_together,
             "semaphore_of": semaphore_of,
             **{name: getattr(received, name) for name in received.__all__},
         }
@@ -143,8 +145,14 @@ class _Generator:
 
     def _solve(self) -> Iterator[str]:
         yield from self._received()
-        for index, step in enumerate(self.plan.steps):
-            yield from self._step(index, step)
+        for first, last in _groups(self.plan.steps):
+            yield from self._read(first, self.plan.steps[first])
+            if first < last:
+                yield from self._together(range(first, last + 1))
+            elif first == len(self.plan.steps) - 1:
+                yield from self._endpoint(first, self.plan.steps[first])
+            else:
+                yield from self._call(first, self.plan.steps[first])
 
     def _received(self) -> Iterator[str]:
         direct = [read for step in self.plan.steps for read in step.fields if _is_direct(read)]
@@ -160,25 +168,36 @@ class _Generator:
         if ("cookie", False) in places:
             yield "cookies = websocket.cookies"
 
-    def _step(self, index: int, step: Step) -> Iterator[str]:
-        if step.fields:
-            yield "try:"
-            for read, name in zip(step.fields, self.values[index], strict=True):
-                yield from _indented(self._field(read, name))
-            # Handed over outside the handler: what is raised later on has nothing to do with it.
-            yield "except (ValidationError, InvalidError) as error:"
-            yield "    wrong = error.with_traceback(None)"
-            yield "else:"
-            yield "    wrong = None"
-            yield "if wrong is not None:"
-            yield f"    await resume({index}, locals(), wrong)"
-        if index == len(self.plan.steps) - 1:
-            if any(step.dependant.kind.yields and step.dependant.lifetime == "handshake" for step in self.plan.steps):
-                yield "await cleanups.finish_handshake()"
-            endpoint = self.constant("endpoint", step.dependant)
-            yield f"await {endpoint}.call({', '.join(self._arguments(index, step))})"
+    def _read(self, index: int, step: Step) -> Iterator[str]:
+        if not step.fields:
             return
-        yield from self._call(index, step)
+        yield "try:"
+        for read, name in zip(step.fields, self.values[index], strict=True):
+            yield from _indented(self._field(read, name))
+        # Handed over outside the handler: what is raised later on has nothing to do with it.
+        yield "except (ValidationError, InvalidError) as error:"
+        yield "    wrong = error.with_traceback(None)"
+        yield "else:"
+        yield "    wrong = None"
+        yield "if wrong is not None:"
+        yield f"    await resume({index}, locals(), wrong)"
+
+    def _endpoint(self, index: int, step: Step) -> Iterator[str]:
+        if any(step.dependant.kind.yields and step.dependant.lifetime == "handshake" for step in self.plan.steps):
+            yield "await cleanups.finish_handshake()"
+        endpoint = self.constant("endpoint", step.dependant)
+        yield f"await {endpoint}.call({', '.join(self._arguments(index, step))})"
+
+    def _together(self, indexes: range) -> Iterator[str]:
+        results = ", ".join(self.results[index] for index in indexes)
+        yield f"def calls_{indexes[0]}(together):"
+        for index in indexes:
+            step = self.plan.steps[index]
+            call = self.constant(f"call_{self.results[index]}", step.call)
+            arguments = ", ".join((call, *self._arguments(index, step)))
+            yield f"    {self.results[index]} = together.run({arguments})"
+        yield f"    return {results}"
+        yield f"{results} = await run_together(calls_{indexes[0]})"
 
     def _field(self, read: ParamField, name: str) -> Iterator[str]:
         if not _is_direct(read):
@@ -238,6 +257,21 @@ class _Generator:
             yield f"async with semaphore_of(limit_{index}):"
             line = f"    {line}"
         yield line
+
+
+def _groups(steps: list[Step]) -> Iterator[tuple[int, int]]:
+    """The first and the last of the steps that are run together: sync calls, of which only the first reads anything."""
+    first = 0
+    while first < len(steps):
+        last = first
+        while _goes_along(steps[first]) and _goes_along(steps[last + 1]) and not steps[last + 1].fields:
+            last += 1
+        yield first, last
+        first = last + 1
+
+
+def _goes_along(step: Step) -> bool:
+    return step.dependant.kind is CallKind.THREAD and step.dependant.concurrency is None
 
 
 def _indented(lines: Iterator[str], depth: int = 1) -> Iterator[str]:

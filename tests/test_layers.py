@@ -30,8 +30,9 @@ ALLOWED = {
     "plan": {"dependant", "fields", "signature", "params", "exceptions"},
     "cleanups": {"params"},
     "received": set(),
+    "threads": set(),
     "solver": {"cleanups", "plan", "dependant", "fields", "signature", "params", "exceptions"},
-    "codegen": {"connection", "solver", "received", "cleanups", "plan", "fields", "signature"},
+    "codegen": {"threads", "connection", "solver", "received", "cleanups", "plan", "fields", "signature"},
     "connection": {"exceptions", "_fastapi"},
     # Where it meets the matching tower, of which it sees what the selector chose.
     "routing": {
