@@ -130,6 +130,7 @@ def _literals(template: str) -> list[str]:
 _SHAPES = st.sampled_from(["matching", "matching", "edited", "edited", "newline", "text", "/text"])
 _NUMBERS = st.lists(st.integers(0, 199), max_size=12)
 _PLACES = st.integers(0, 60)
+_MISTAKEN = st.sampled_from(["", "1", "/", "\n", "\u0661", "\uff11"])
 _REMOVED = st.sampled_from([0, 1, -1, 60])
 _LARGE = st.sampled_from(
     [str(2**bits + off) for bits in (31, 32, 53, 63, 64, 128) for off in (-1, 0)] + ["9" * 18, "9" * 20]
@@ -155,7 +156,7 @@ def _paths(draw: st.DrawFn, literals: list[str], values: list[_Draw]) -> str:
         path += "\n"
     elif shape == "edited":
         place = draw(_PLACES) % (len(path) + 1)
-        path = path[:place] + _draw_text(draw, own)[:1] + path[place + draw(_REMOVED) :]
+        path = path[:place] + (draw(_MISTAKEN) or _draw_text(draw, own)[:1]) + path[place + draw(_REMOVED) :]
     return path
 
 
