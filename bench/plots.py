@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import bench_connect
 import bench_matcher
 import bench_router
 import bench_solver
@@ -42,11 +43,12 @@ class Effort(NamedTuple):
 
     rounds: int
     seconds: float
+    passes: int  # over all cases: a machine that is busy for a while shall not decide about one of them
     sizes: Sequence[int]
 
 
-FULL = Effort(40, 2.0, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000))
-QUICK = Effort(3, 0.1, (1, 10, 100))
+FULL = Effort(30, 0.5, 4, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000))
+QUICK = Effort(3, 0.1, 1, (1, 10, 100))
 
 
 def machine() -> str:
@@ -108,14 +110,23 @@ def real_tables(effort: Effort) -> Rows:
 
 def solving(effort: Effort) -> Rows:
     """Microseconds for a connection in process, by kind of endpoint."""
-    names = {"Starlette, bare": "Starlette"}
-    return {
-        case.name: {
-            names.get(side, side): seconds * 1e6
-            for side, seconds in asyncio.run(bench_solver.measure(case, effort.seconds)).items()
-        }
-        for case in bench_solver.CASES
-    }
+    rows: Rows = {case.name: {} for case in bench_solver.CASES}
+    for _ in range(effort.passes):
+        for case in bench_solver.CASES:
+            for side, seconds in asyncio.run(bench_solver.measure(case, effort.seconds)).items():
+                row, name = rows[case.name], side.removesuffix(", bare")
+                row[name] = min(row.get(name, float("inf")), seconds * 1e6)
+    return rows
+
+
+def connecting(effort: Effort) -> tuple[Rows, Rows]:
+    """Microseconds of a server's processor for a connection, and connections for each second."""
+    rows: tuple[Rows, Rows] = ({}, {})
+    for case in bench_connect.chosen(bench_connect.CHOSEN):
+        found = bench_connect.measure(case, effort.rounds // 3, 40 * effort.passes)
+        rows[0][case.name] = {side.removesuffix(", bare"): cpu * 1e6 for side, (cpu, _) in found.items()}
+        rows[1][case.name] = {side.removesuffix(", bare"): rate for side, (_, rate) in found.items()}
+    return rows
 
 
 def draw_dots(file: str, title: str, unit: str, rows: Rows, sides: Sequence[str]) -> None:
@@ -184,7 +195,7 @@ def main() -> None:
         by_size, by_table = routing(effort), real_tables(effort)
     draw_lines("routing.svg", "A request through the router", "microseconds", by_size)
     for answer, sizes in by_size.items():
-        rows = {f"{size:,} routes": times for size, times in sizes.items()}
+        rows = {f"{size:,} route{'s' if size > 1 else ''}": times for size, times in sizes.items()}
         print("", *table(f"us for a request, {answer}", rows, sides[:3], slow_fast, 2), sep="\n")
     print("", *table("us for a lookup", by_table, sides[:3], slow_fast, 2), sep="\n")
 
@@ -192,7 +203,11 @@ def main() -> None:
     sides = ["Starlette", "by hand", "FastAPI", "fastroute"]
     draw_dots("solving.svg", "One connection, in process", "microseconds", by_endpoint, sides[1:])
     slow_fast = [("fastroute", "by hand"), ("FastAPI", "fastroute")]
-    print("", *table("us for a connection", by_endpoint, sides, slow_fast, 2), sep="\n")
+    print("", *table("us for a connection, in process", by_endpoint, sides, slow_fast, 2), sep="\n")
+
+    processor, rate = connecting(effort)
+    print("", *table("us of the server's processor for a connection", processor, sides, slow_fast, 0), sep="\n")
+    print("", *table("connections / s", rate, sides, [("fastroute", "FastAPI")], 0), sep="\n")
 
 
 if __name__ == "__main__":
