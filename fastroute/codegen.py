@@ -166,7 +166,7 @@ class _Generator:
         if ("header", False) in places:
             yield "headers = headers_by_name(scope['headers'])"
         if ("cookie", False) in places:
-            yield "cookies = websocket.cookies"
+            yield "cookies = cookie_values(scope['headers'])"
 
     def _read(self, index: int, step: Step) -> Iterator[str]:
         if not step.fields:

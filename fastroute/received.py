@@ -1,10 +1,11 @@
 """What a connection sent, read out of its scope in one pass each: the same values as Starlette's own properties."""
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["header_values", "headers_by_name", "query_lists", "query_values"]
+from starlette.requests import cookie_parser
+
+__all__ = ["cookie_values", "header_values", "headers_by_name", "query_lists", "query_values"]
 
 
 def query_values(query_string: bytes) -> dict[str, str]:
@@ -20,11 +21,14 @@ def query_lists(query_string: bytes) -> dict[str, list[str]]:
     return lists
 
 
-def _pairs(query_string: bytes) -> list[Any]:
+def _pairs(query_string: bytes) -> Iterable[tuple[str, str]]:
     text = query_string.decode("latin-1")
-    if "%" in text or "+" in text:
-        return parse_qsl(text, keep_blank_values=True)
-    return [pair.partition("=")[::2] for pair in text.split("&") if pair]
+    if "%" not in text and "+" not in text:
+        # Most queries: nothing to decode, and an equals sign in each part.
+        pairs = [part.split("=", 1) for part in text.split("&")]
+        if all([len(pair) == 2 for pair in pairs]):  # noqa: C419  # cheaper than a generator
+            return pairs  # type: ignore[return-value]  # lists of two
+    return parse_qsl(text, keep_blank_values=True)
 
 
 def headers_by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -35,3 +39,12 @@ def headers_by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes
 def header_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str] | None:
     """All values of a header (`Headers.getlist`), or None where there is none."""
     return [value.decode("latin-1") for key, value in headers if key == name] or None
+
+
+def cookie_values(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The cookies of all `cookie` headers, of repeated ones the last (`starlette.requests.HTTPConnection.cookies`)."""
+    cookies: dict[str, str] = {}
+    for key, value in headers:
+        if key == b"cookie":
+            cookies.update(cookie_parser(value.decode("latin-1")))
+    return cookies
