@@ -20,6 +20,8 @@ from starlette.testclient import TestClient
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as dial
 
+from fastroute._check import shadowed, unguarded
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TIMEOUT = 30  # seconds; only a hang gets near it
 
@@ -75,6 +77,12 @@ def test_chat_refuses(chat: ModuleType, path: str, offers: list[str], expected: 
 
 def test_page(chat: ModuleType) -> None:
     assert "new WebSocket" in TestClient(chat.app).get("/").text
+
+
+def test_check_finds_nothing(chat: ModuleType, prices: ModuleType) -> None:
+    for app in (chat.app, prices.app):
+        assert shadowed(app) == []
+        assert unguarded(app) == []
 
 
 def test_prices(prices: ModuleType) -> None:
