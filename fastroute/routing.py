@@ -15,7 +15,7 @@ from ._implementation import PathMatcher, child_scope, route_path
 from .codegen import compile_plan
 from .dependant import Dependant, get_dependant
 from .exceptions import DeclarationError, describe
-from .plan import build_plan
+from .plan import Plan, build_plan
 from .signature import CallKind, call_kind
 
 __all__ = ["APIWebSocketRoute"]
@@ -72,7 +72,9 @@ class APIWebSocketRoute(WebSocketRoute):
             path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
         )
         self._endpoint_context = _endpoint_context(endpoint)
-        self._solved = self._compiled()
+        self._plan = build_plan(self.dependant, self.param_convertors)
+        # Generated for the first connection: thousands of routes start without.
+        self._solved: ASGIApp | None = None
         self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None
         self.app = self._connect
 
@@ -116,7 +118,11 @@ class APIWebSocketRoute(WebSocketRoute):
     def _connect(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         provider = self.dependency_overrides_provider
         overrides = getattr(provider, "dependency_overrides", None) if provider else None
-        return (self._overridden(overrides) if overrides else self._solved)(scope, receive, send)
+        if overrides:
+            return self._overridden(overrides)(scope, receive, send)
+        if self._solved is None:
+            self._solved = self._compiled(self._plan)
+        return self._solved(scope, receive, send)
 
     def _overridden(self, overrides: Overrides) -> ASGIApp:
         # By identity: replacements that are equal now may differ later. The copy keeps them alive, so that no id is
@@ -124,11 +130,11 @@ class APIWebSocketRoute(WebSocketRoute):
         key = (*map(id, overrides), *map(id, overrides.values()))
         known = self._last_overridden
         if known is None or known[0] != key:
-            known = self._last_overridden = (key, dict(overrides), self._compiled(overrides))
+            plan = build_plan(self.dependant, self.param_convertors, overrides)
+            known = self._last_overridden = (key, dict(overrides), self._compiled(plan))
         return known[2]
 
-    def _compiled(self, overrides: Overrides | None = None) -> ASGIApp:
-        plan = build_plan(self.dependant, self.param_convertors, overrides)
+    def _compiled(self, plan: Plan) -> ASGIApp:
         return compile_plan(plan, self._refuse, f"{describe(self._endpoint)} at {self.path}")
 
     def _refuse(self, websocket: WebSocket, errors: list[Any]) -> Exception:

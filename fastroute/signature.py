@@ -58,6 +58,9 @@ def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _functions(call: Any) -> Iterator[Any]:
     """The functions whose kind tells how a callable is run."""
+    if inspect.isfunction(call) and not hasattr(call, "__wrapped__"):
+        yield call
+        return
     plain, wrapped = _without_partial(call), unwrapped(call)
     yield plain
     yield wrapped
@@ -149,7 +152,7 @@ def _refuse_kind(call: Callable[..., Any], parameter: inspect.Parameter) -> None
 
 def _evaluated(call: Callable[..., Any], parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
     annotation = parameter.annotation
-    if annotation is parameter.empty:
+    if annotation is parameter.empty or type(annotation) is type:
         return annotation
     holder = type("holder", (), {})
     holder.__annotations__ = {parameter.name: annotation}

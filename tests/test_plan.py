@@ -98,6 +98,7 @@ def test_generated_source_goes_with_its_route() -> None:
         return sum("short_lived" in name for name in linecache.cache)
 
     route = APIWebSocketRoute("/", short_lived)
+    connect(route, websocket_scope())
     assert sources() == 1
     del route
     gc.collect()
