@@ -8,10 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from engines import ENGINES
 from hypothesis import HealthCheck, settings
 
 import fastroute
-from fastroute import _implementation, _info
+from fastroute import _implementation, _info, routing
 
 pytest.register_assert_rewrite("oracle")
 
@@ -40,8 +41,15 @@ def _built() -> dict[str, dict[str, ModuleType]]:
 BUILT = _built()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=list(ENGINES), default="generated", help="what routes run (%(default)s)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # Not by a fixture: modules of tests make routes when they are imported.
+    routing.compile_plan = ENGINES[config.getoption("engine")]
     config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
+    config.addinivalue_line("markers", "generated: about the generated code, which the interpreter does not have")
     for module in BUILT.get("cython", {}).values():
         _refuse_stale(Path(str(module.__file__)))
 
@@ -53,8 +61,16 @@ def _refuse_stale(extension: Path) -> None:
         raise pytest.UsageError(f"{extension} is older than {source}: build again (pip install -e .)")
 
 
-def pytest_report_header() -> list[str]:
-    return [*(f"{label}: {text}" for label, text in _info.facts().items()), f"every test runs with: {', '.join(BUILT)}"]
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    facts = [f"{label}: {text}" for label, text in _info.facts().items()]
+    return [*facts, f"every test runs with: {', '.join(BUILT)}", f"routes run: {config.getoption('engine')}"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("engine") != "generated":
+        about_code = [item for item in items if item.get_closest_marker("generated")]
+        config.hook.pytest_deselected(items=about_code)
+        items[:] = [item for item in items if item not in about_code]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

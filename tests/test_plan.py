@@ -80,6 +80,7 @@ async def endpoint(
 ) -> None: ...
 
 
+@pytest.mark.generated
 def test_tracebacks_show_the_generated_code_and_the_users() -> None:
     with pytest.raises(KeyError) as caught:
         connect(APIWebSocketRoute("/", endpoint), websocket_scope("/?q=1"))
@@ -91,6 +92,7 @@ def test_tracebacks_show_the_generated_code_and_the_users() -> None:
     assert frames[-1].name == "fails"
 
 
+@pytest.mark.generated
 def test_generated_source_goes_with_its_route() -> None:
     async def short_lived(websocket: WebSocket) -> None: ...
 

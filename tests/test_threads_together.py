@@ -36,6 +36,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
+@pytest.mark.generated
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_one_trip(trips: list[Any], backend: str) -> None:
     def first(q: int) -> int:

@@ -1,0 +1,43 @@
+"""The two ways a connection can follow its plan: the generated code that routes run, and the interpreter beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
+
+from fastroute import routing
+from fastroute.codegen import compile_plan
+from fastroute.connection import answer, end, readable
+from fastroute.plan import Plan
+from fastroute.solver import Refuse, solve_dependencies
+
+__all__ = ["ENGINES", "engine"]
+
+
+def interpret_plan(plan: Plan, refuse: Refuse, title: str) -> ASGIApp:
+    """What `compile_plan` makes, without its code: the same shell around the interpreter."""
+
+    async def connect(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, readable(send))
+        try:
+            await solve_dependencies(plan, websocket, refuse)
+        except Exception as error:
+            if not await answer(websocket, error):
+                raise
+        else:
+            if websocket.application_state is not WebSocketState.DISCONNECTED:
+                await end(websocket)
+
+    return connect
+
+
+ENGINES = {"generated": compile_plan, "interpreter": interpret_plan}
+
+
+@contextmanager
+def engine(name: str) -> Iterator[None]:
+    """Routes that are made inside, and their overrides that are met inside, run on this engine."""
+    with mock.patch.object(routing, "compile_plan", ENGINES[name]):
+        yield
