@@ -11,6 +11,7 @@ rounds; of that the client, on the same machine, takes its share.
 import argparse
 import asyncio
 import platform
+import socket
 import subprocess
 import sys
 import time
@@ -60,21 +61,21 @@ def accepting(app: ASGIApp, handlers: Any) -> ASGIApp:
 def serve(case: Case, side: str) -> None:
     handlers = ({fastapi.exceptions.WebSocketRequestValidationError: bench_solver.refuse_as_fastapi}, {})
     app = accepting(bench_solver.sides(case)[side], handlers)
-    uvicorn.run(app, port=0, lifespan="off", access_log=False, log_level="info")
+    listening = socket.create_server(("127.0.0.1", 0))
+    print(listening.getsockname()[1], flush=True)
+    # Quiet: nobody reads what it says.
+    config = uvicorn.Config(app, lifespan="off", access_log=False, log_level="warning")
+    uvicorn.Server(config).run([listening])
 
 
 @contextmanager
 def server(case: Case, side: str) -> Iterator[str]:
     """A server process; its address."""
     command = [sys.executable, __file__, "--serve", side, case.name]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "running on http://" in line:
-                yield line.split("http://")[1].split()[0]
-                return
-        raise RuntimeError(f"{' '.join(command)} ended")
+        assert process.stdout is not None
+        yield f"127.0.0.1:{int(process.stdout.readline())}"
     finally:
         process.terminate()
         process.wait()
