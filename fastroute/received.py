@@ -27,7 +27,7 @@ def _pairs(query_string: bytes) -> Iterable[tuple[str, str]]:
         # Most queries: nothing to decode, and an equals sign in each part.
         pairs = [part.split("=", 1) for part in text.split("&")]
         if all([len(pair) == 2 for pair in pairs]):  # noqa: C419  # cheaper than a generator
-            return pairs  # type: ignore[return-value]  # lists of two
+            return pairs  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # lists of two
     return parse_qsl(text, keep_blank_values=True)
 
 
