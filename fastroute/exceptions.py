@@ -25,7 +25,10 @@ class DeclarationError(ValueError):
         call: the endpoint or dependency with the mistake.
         parameter: the name of the parameter, or None where the mistake is not about one.
         problem: what is wrong, and what to write instead.
+        endpoint: the endpoint of the route that needs `call`; None until a route is made of it.
     """
+
+    endpoint: Callable[..., Any] | None = None
 
     def __init__(self, call: Callable[..., Any], parameter: str | None, problem: str) -> None:
         self.call = call
@@ -33,6 +36,12 @@ class DeclarationError(ValueError):
         self.problem = problem
         about = "" if parameter is None else f"parameter {parameter!r}: "
         super().__init__(f"{describe(call)}: {about}{problem}")
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if self.endpoint is None or self.endpoint is self.call:
+            return text
+        return f"{text} (a dependency of the endpoint {describe(self.endpoint)})"
 
 
 class DependencyScopeError(DeclarationError):

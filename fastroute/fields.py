@@ -22,6 +22,9 @@ from .params import Dependency, Place
 
 __all__ = ["Declaration", "ModelKey", "ModelReader", "ParamField", "alternatives", "declaration", "param_field"]
 
+#: What declares a parameter once it is called.
+_MARKERS = ("Depends", "Security", "Path", "Query", "Header", "Cookie", "Body", "Form", "File")
+
 _SEQUENCES = (list, tuple, set, frozenset, deque, Sequence)
 
 
@@ -122,7 +125,7 @@ def declaration(call: Callable[..., Any], parameter: inspect.Parameter) -> Decla
         metadata = tuple(rest)
     for item in metadata:
         if callable(item) and not _fastapi.is_marker(item) and not hasattr(item, "__get_pydantic_core_schema__"):
-            raise DeclarationError(call, name, f"{item!r} in Annotated does nothing; write Depends({_name_of(item)})")
+            raise DeclarationError(call, name, _not_a_marker(item))
     markers = [item for item in metadata if _fastapi.is_marker(item)]
     marker = _fastapi.adopt(markers[-1]) if markers else None
     if isinstance(default, FieldInfo) or _fastapi.is_marker(default):
@@ -141,6 +144,12 @@ def declaration(call: Callable[..., Any], parameter: inspect.Parameter) -> Decla
             call, name, f"the default is a callable that nothing calls; write Depends({_name_of(default)})"
         )
     return Declaration(annotation, metadata, marker, default, marker is not None)
+
+
+def _not_a_marker(item: Any) -> str:
+    if getattr(item, "__module__", "").startswith(("fastroute.", "fastapi.")) and _name_of(item) in _MARKERS:
+        return f"{_name_of(item)} in Annotated is not called; write {_name_of(item)}(...)"
+    return f"{item!r} in Annotated does nothing; write Depends({_name_of(item)})"
 
 
 def _name_of(call: Any) -> str:

@@ -144,8 +144,8 @@ def _check_lifetimes(steps: list[Step]) -> None:
             raise DependencyScopeError(
                 own.call,
                 source.dependant.name,
-                f"has scope {source.dependant.lifetime!r} and is cleaned up earlier than this dependency with scope "
-                f"{own.lifetime!r}, that takes it of {describe(source.dependant.call)}; give both the same scope",
+                f"comes from {describe(source.dependant.call)}, whose scope {source.dependant.lifetime!r} ends before "
+                f"the scope {own.lifetime!r} of this dependency; give both the same scope",
             )
         shortest.append(source if own.lifetime is None else step)
     for name, need in steps[-1].arguments:

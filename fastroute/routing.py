@@ -68,11 +68,15 @@ class APIWebSocketRoute(WebSocketRoute):
         self.dependency_overrides_provider = dependency_overrides_provider
         self._matcher = PathMatcher(path)
         _refuse_endpoint(endpoint)
-        self.dependant: Dependant = get_dependant(
-            path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
-        )
         self._endpoint_context = _endpoint_context(endpoint)
-        self._plan = build_plan(self.dependant, self.param_convertors)
+        try:
+            self.dependant: Dependant = get_dependant(
+                path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
+            )
+            self._plan = build_plan(self.dependant, self.param_convertors)
+        except DeclarationError as error:
+            error.endpoint = endpoint
+            raise
         # Generated for the first connection: thousands of routes start without.
         self._solved: ASGIApp | None = None
         self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None

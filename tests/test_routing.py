@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match, Mount, NoMatchFound, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from fastroute import APIWebSocketRoute, Depends, Header, Query, WebSocketRequestValidationError
+from fastroute import APIWebSocketRoute, DeclarationError, Depends, Header, Query, WebSocketRequestValidationError
 
 
 async def room(websocket: WebSocket, room_id: int) -> None:
@@ -429,3 +429,20 @@ class TestDeclaration:
             with pytest.raises(ValueError, match=fix) as caught:
                 APIWebSocketRoute("/", endpoint)
             assert __name__.rpartition(".")[2] in str(caught.value)
+
+    def test_a_mistake_in_a_dependency_names_it_and_the_endpoint(self) -> None:
+        async def dependency(body: dict[str, int]) -> None: ...
+
+        async def endpoint(websocket: WebSocket, value: Annotated[None, Depends(dependency)]) -> None: ...
+
+        with pytest.raises(DeclarationError) as caught:
+            APIWebSocketRoute("/", endpoint)
+        assert caught.value.call is dependency
+        assert caught.value.endpoint is endpoint
+        assert re.search(r"dependency .*'body'.*a dependency of the endpoint .*endpoint", str(caught.value))
+
+    def test_a_marker_that_is_not_called(self) -> None:
+        async def endpoint(websocket: WebSocket, value: Annotated[str, Depends]) -> None: ...
+
+        with pytest.raises(DeclarationError, match=r"Depends in Annotated is not called; write Depends\(\.\.\.\)"):
+            APIWebSocketRoute("/", endpoint)
