@@ -199,6 +199,15 @@ def test_included_routers_of_fastapi(tmp_path: Any) -> None:
     assert outcome_of(app, "/x/y/7/").redirect == "/x/y/7"
 
 
+def test_partial_matches() -> None:
+    """A later full match wins over an earlier partial one, and among partial ones the first."""
+    put, post, get = (Route("/a", page, methods=[method]) for method in ("PUT", "POST", "GET"))
+    for routes, expected in (([put, get], get), ([put, post], put), ([post, put], post)):
+        answer = outcome_of(Router(routes), "/a").answer
+        assert answer is not None
+        assert answer.entry.route is expected
+
+
 # --- the command -------------------------------------------------------------------------------------------------
 
 
