@@ -1,143 +1,189 @@
-"""What a user sees of one connection: a real uvicorn, real clients, from the handshake to the close frame.
+"""What a user sees of one connection: a real uvicorn, from the handshake to the end of the connection.
 
-    python bench/bench_connect.py [--rounds N] [--connections N] [case ...]
+    python bench/bench_connect.py [--rounds N] [--connections N] [--seconds S] [case ...]
 
-Each side is a server process of its own, with the routes of bench_solver.py; the sides of a case take turns. Each
-connection is opened, accepted, closed by the endpoint, and its close frame awaited. Counted are the processor's time
-of the server for each connection, the least of all rounds, and the connections for each second, the most of all
-rounds; of that the client, on the same machine, takes its share.
+Each side is an application in a server process of its own, with a route of bench_solver.py; the sides of a case take
+turns, and a figure is the median of the rounds. The client is this process: it has some connections open at a time,
+speaks no more of WebSocket than a handshake and a close, so that it takes little from the server, and asserts what each
+endpoint got. The processor's time is the server's own; connections per second depend on what else the machine does.
 """
 
 import argparse
-import asyncio
 import platform
 import socket
+import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from typing import Any
 from urllib.request import urlopen
 
 import bench_solver
 import fastapi
-import starlette
 import uvicorn
-from bench_solver import CASES, Case
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from bench_solver import CASES, HEADERS, Case
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.websockets import WebSocket
 
 import fastroute
 
-CHOSEN = ("no parameters", "path, 2 query, header, cookie", "tree of 20, 8 parameters")
-AT_ONCE = 8
+CHOSEN = ("no parameters", "path, 2 query, header, cookie", "tree of 20")
+BARE = "Starlette, bare"
+AT_ONCE = 16  # enough that the server always has something to do
+TIMEOUT = 30  # seconds; only a hang gets near it
+CLOSE = b"\x88\x02\x03\xe8"
+CLOSE_OF_CLIENT = b"\x88\x82\0\0\0\0\x03\xe8"  # masked, with zeros
 
 
-def accepting(app: ASGIApp, handlers: Any) -> ASGIApp:
-    """The endpoints of the bench close without a word; here they accept before. Also tells the processor's time."""
+# --- the server ---
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": str(time.process_time()).encode()})
-            return
 
-        async def accept_first(message: Message) -> None:
-            await send({"type": "websocket.accept"})
-            await send(message)
+async def answer(websocket: WebSocket, value: Any) -> None:
+    """How the endpoints of bench_solver.py end here: the client is told what they got."""
+    await websocket.accept()
+    await websocket.send_text(repr(value))
+    await websocket.close()
 
-        bench_solver.answers.clear()
-        await receive()
-        await app({**scope, "starlette.exception_handlers": handlers}, connected, accept_first)
 
-    async def connected() -> Message:
-        return {"type": "websocket.connect"}
-
-    return answer
+def cpu(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(repr(time.process_time()))
 
 
 def serve(case: Case, side: str) -> None:
-    handlers = ({fastapi.exceptions.WebSocketRequestValidationError: bench_solver.refuse_as_fastapi}, {})
-    app = accepting(bench_solver.sides(case)[side], handlers)
-    listening = socket.create_server(("127.0.0.1", 0))
+    """Serve one side until the standard input ends, which it also does when the client dies."""
+    bench_solver.answer = answer
+    routes = [bench_solver.sides(case)[side], Route("/cpu", cpu)]
+    app = fastapi.FastAPI(routes=routes, openapi_url=None) if side == "FastAPI" else Starlette(routes=routes)
+    config = uvicorn.Config(
+        app, loop="asyncio", http="h11", ws="websockets-sansio", lifespan="off", log_level="warning", access_log=False
+    )
+    server = uvicorn.Server(config)
+
+    def stop_at_the_end() -> None:
+        sys.stdin.read()
+        server.should_exit = True
+
+    threading.Thread(target=stop_at_the_end, daemon=True).start()
+    listening = socket.create_server(("127.0.0.1", 0), backlog=4 * AT_ONCE)
     print(listening.getsockname()[1], flush=True)
-    # Quiet: nobody reads what it says.
-    config = uvicorn.Config(app, lifespan="off", access_log=False, log_level="warning")
-    uvicorn.Server(config).run([listening])
+    server.run(sockets=[listening])
 
 
 @contextmanager
-def server(case: Case, side: str) -> Iterator[str]:
-    """A server process; its address."""
+def server(case: Case, side: str) -> Iterator[int]:
+    """A server process; its port."""
     command = [sys.executable, __file__, "--serve", side, case.name]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        yield f"127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.terminate()
-        process.wait()
+        try:
+            yield int(process.stdout.readline())
+            process.stdin.close()
+            process.wait(TIMEOUT)
+        finally:
+            process.kill()
 
 
-def cpu_seconds(address: str) -> float:
-    with urlopen(f"http://{address}/") as response:
+# --- the client ---
+
+
+def cpu_seconds(port: int) -> float:
+    with urlopen(f"http://127.0.0.1:{port}/cpu", timeout=TIMEOUT) as response:
         return float(response.read())
 
 
-async def visit(address: str, case: Case, connections: int) -> None:
-    url = f"ws://{address}{case.url}?{case.query.decode()}"
-    # The client sends those of the handshake itself.
-    headers = [(name.decode(), value.decode()) for name, value in case.headers if name.startswith((b"x-", b"cookie"))]
+def visit(port: int, case: Case, expected: str, connections: int) -> None:
+    headers = b"".join(b"%b: %b\r\n" % pair for pair in case.headers or HEADERS)
+    handshake = b"GET %b?%b HTTP/1.1\r\n%b\r\n" % (case.url.encode(), case.query, headers)
+    answered = b"\x81%c%b%b" % (len(expected), expected.encode(), CLOSE)
+    for _ in range(connections // AT_ONCE):
+        with ExitStack() as stack:
+            address = ("127.0.0.1", port)
+            clients = [stack.enter_context(socket.create_connection(address, timeout=TIMEOUT)) for _ in range(AT_ONCE)]
+            for client in clients:
+                client.sendall(handshake)
+            for client in clients:
+                received = read(client)
+                head, _, frames = received.partition(b"\r\n\r\n")
+                assert (head[:13], frames) == (b"HTTP/1.1 101 ", answered), (case.name, received)
+                client.sendall(CLOSE_OF_CLIENT)
+            for client in clients:
+                assert client.recv(1) == b""
 
-    async def some() -> None:
-        for _ in range(connections // AT_ONCE):
-            async with connect(url, additional_headers=headers, proxy=None, compression=None) as connection:
-                with suppress(ConnectionClosed):
-                    await connection.recv()
-                assert connection.close_code == 1000
 
-    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+def read(client: socket.socket) -> bytes:
+    """All up to the close frame, or to what ends in place of it."""
+    received = b""
+    while not received.endswith(CLOSE) and (more := client.recv(4096)):
+        received += more
+    return received
 
 
-def measure(case: Case, rounds: int, connections: int) -> dict[str, tuple[float, float]]:
-    """Seconds of the server's processor for a connection, and connections for a second, by side."""
-    names = list(bench_solver.sides(case))
-    found = dict.fromkeys(names, (float("inf"), 0.0))
+def measure(case: Case, rounds: int, connections: int, seconds: float = 60.0) -> dict[str, tuple[float, float]]:
+    """Seconds of the server's processor for a connection, and connections for a second, by side.
+
+    Args:
+        case: the route.
+        rounds: how often each side has its turn, at most.
+        connections: in each turn; rounded up to what is open at a time.
+        seconds: no round begins later.
+    """
+    connections = -(-connections // AT_ONCE) * AT_ONCE
+    sides = list(bench_solver.sides(case))
+    expected = {side: repr(None if side == BARE else case.expected) for side in sides}
+    found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
     with ExitStack() as servers:
-        addresses = {side: servers.enter_context(server(case, side)) for side in names}
-        for _ in range(rounds):
-            for side, address in addresses.items():
-                before, started = cpu_seconds(address), time.perf_counter()
-                asyncio.run(visit(address, case, connections))
-                took, cpu = time.perf_counter() - started, cpu_seconds(address) - before
-                found[side] = (min(found[side][0], cpu / connections), max(found[side][1], connections / took))
-    return found
+        ports = {side: servers.enter_context(server(case, side)) for side in sides}
+        for side, port in ports.items():
+            visit(port, case, expected[side], AT_ONCE)  # what only the first connections do
+        deadline = time.perf_counter() + seconds
+        for done in range(rounds):
+            if done and time.perf_counter() > deadline:
+                break
+            for side, port in ports.items():
+                before, started = cpu_seconds(port), time.perf_counter()
+                visit(port, case, expected[side], connections)
+                took, spent = time.perf_counter() - started, cpu_seconds(port) - before
+                found[side].append((spent / connections, connections / took))
+    return {side: (middle(costs, 0), middle(costs, 1)) for side, costs in found.items()}
+
+
+def middle(costs: Sequence[tuple[float, float]], index: int) -> float:
+    return statistics.median(cost[index] for cost in costs)
 
 
 def chosen(words: Sequence[str]) -> list[Case]:
-    return [case for case in CASES if any(word in case.name for word in words)]
+    """All that are accepted: a refused handshake has no answer to compare."""
+    return [case for case in CASES if case.name != "validation error" and any(word in case.name for word in words)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="how often each side has its turn (default: 10)")
-    parser.add_argument("--connections", type=int, default=400, help="in each turn (default: 400)")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each side has its turn (default: 15)")
+    parser.add_argument("--connections", type=int, default=160, help="in each turn (default: 160)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for a case; no round begins later (default: 60)")
     parser.add_argument("--serve", metavar="SIDE", help=argparse.SUPPRESS)
     parser.add_argument("case", nargs="*", default=CHOSEN, help="only cases whose name contains one of these")
     arguments = parser.parse_args()
     if arguments.serve is not None:
         serve(next(case for case in CASES if case.name == arguments.case[0]), arguments.serve)
         return
-    print(
-        f"CPython {platform.python_version()}, fastroute {fastroute.IMPLEMENTATION}, "
-        f"starlette {starlette.__version__}, fastapi {fastapi.__version__}, uvicorn {uvicorn.__version__}"
-    )
+    names = ("uvicorn", "websockets", "h11", "starlette", "fastapi", "pydantic")
+    print(f"{platform.machine()} {platform.system()}, {platform.python_implementation()} {platform.python_version()}")
+    print(f"fastroute {fastroute.IMPLEMENTATION}, {', '.join(f'{name} {version(name)}' for name in names)}")
     for case in chosen(arguments.case):
-        print(f"\n{case.name:36}{'us of processor':>16}{'connections / s':>18}")
-        for side, (cpu, rate) in measure(case, arguments.rounds, arguments.connections).items():
-            print(f"{side:36}{cpu * 1e6:16.0f}{rate:18.0f}", flush=True)
+        print(f"\n{case.name:34}{'us of processor':>16}{'more than bare':>16}{'x bare':>8}{'connections / s':>17}")
+        found = measure(case, arguments.rounds, arguments.connections, arguments.seconds)
+        bare = found[BARE][0]
+        for side, (cost, rate) in found.items():
+            print(f"{side:34}{cost * 1e6:16.0f}{(cost - bare) * 1e6:16.0f}{cost / bare:8.2f}{rate:17.0f}", flush=True)
 
 
 if __name__ == "__main__":

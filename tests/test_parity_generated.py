@@ -100,9 +100,11 @@ def trees(draw: st.DrawFn, *, only_ours: bool = False) -> Tree:
         )
 
     count = draw(st.integers(1, 6))
+    # Adjacent sync calls share a trip to a thread, where nothing else stands between them.
+    kinds = draw(st.sampled_from([KINDS, KINDS, ["function"]]))
     nodes = [
         Node(
-            draw(st.sampled_from(KINDS)),
+            draw(st.sampled_from(kinds)),
             uses(index, cached=True),
             draw(st.booleans()),
             draw(st.sampled_from([False, False, True])),
@@ -172,53 +174,59 @@ def callables(api: Api, index: int, node: Node) -> dict[str, Callable[..., Any]]
 
     async def coroutine(**given: Any) -> str:
         value = enter(given)
-        await cancel("cancels")
+        await pause("cancels")
         return value
 
     def function(**given: Any) -> str:
         value = enter(given)
-        cancel_in_thread("cancels")
+        pause_in_thread("cancels")
         return value
 
     async def asynchronous(**given: Any) -> AsyncIterator[str]:
         value = enter(given)
-        await cancel("cancels")
+        await pause("cancels")
         try:
             yield value
         except Exception as error:
             if not caught(error):
                 raise
         finally:
-            await cancel("cancels in exit")
+            await pause("cancels in exit")
             leave()
 
     def synchronous(**given: Any) -> Iterator[str]:
         value = enter(given)
-        cancel_in_thread("cancels")
+        pause_in_thread("cancels")
         try:
             yield value
         except Exception as error:
             if not caught(error):
                 raise
         finally:
-            cancel_in_thread("cancels in exit")
+            pause_in_thread("cancels in exit")
             leave()
 
     async def endpoint(websocket: WebSocket, **given: Any) -> None:
         await websocket.accept()
         enter(given)
-        await cancel("cancels")
+        await pause("cancels")
 
-    async def cancel(where: str) -> None:
+    async def pause(where: str) -> None:
+        api.log(name, "slots", slots(api))
         if node.fails == where:
             api.cancel_scope.cancel()
             await anyio.lowlevel.checkpoint()
 
-    def cancel_in_thread(where: str) -> None:
+    def pause_in_thread(where: str) -> None:
         if node.fails == where:
             anyio.from_thread.run_sync(api.cancel_scope.cancel)
 
     return {each.__name__: each for each in (coroutine, function, asynchronous, synchronous, endpoint)}
+
+
+def slots(api: Api) -> list[int]:
+    """How many are free, by limit."""
+    return [semaphore_of(limit).value for limit in api.limits]
 
 
 def declare(tree: Tree, api: Api) -> Declared:
@@ -246,7 +254,7 @@ async def connect(mounted: Mounted, tree: Tree) -> Record:
         mounted.api.cancel_scope = scope
         record = await mounted.connect(Connection(query=tree.query.encode()))
     # Whatever happened, every slot is given back.
-    assert [semaphore_of(limit).value for limit in mounted.api.limits] == [MANY] * len(mounted.api.limits)
+    assert set(slots(mounted.api)) <= {MANY}
     if record is None:
         record = Record(list(mounted.api.events), error=("Cancelled", "", None))
     if scope.cancel_called:
