@@ -118,6 +118,8 @@ class _Generator:
         }
 
     def constant(self, name: str, value: Any) -> str:
+        # A name that ends in a letter: results of steps end in a digit and values of fields in an underscore, so that
+        # no name of a user's function or parameter makes one of these.
         self.namespace[name] = value
         return name
 
@@ -190,32 +192,33 @@ class _Generator:
 
     def _together(self, indexes: range) -> Iterator[str]:
         results = ", ".join(self.results[index] for index in indexes)
-        yield f"def calls_{indexes[0]}(together):"
+        calls = f"{self.results[indexes[0]]}_calls"
+        yield f"def {calls}(together):"
         for index in indexes:
             step = self.plan.steps[index]
-            call = self.constant(f"call_{self.results[index]}", step.call)
+            call = self.constant(f"{self.results[index]}_call", step.call)
             arguments = ", ".join((call, *self._arguments(index, step)))
             yield f"    {self.results[index]} = together.run({arguments})"
         yield f"    return {results}"
-        yield f"{results} = await run_together(calls_{indexes[0]})"
+        yield f"{results} = await run_together({calls})"
 
     def _field(self, read: ParamField, name: str) -> Iterator[str]:
         if not _is_direct(read):
-            yield f"{name} = read_field({self.constant(f'field_{name}', read)}, websocket)"
+            yield f"{name} = read_field({self.constant(f'{name}field', read)}, websocket)"
             return
         yield f"raw = {_raw(read)}"
         yield "if raw is None:"
         if read.required:
             yield f"    raise InvalidError([missing({(read.place, read.alias)!r})])"
         elif read.default_factory is not None:
-            yield f"    {name} = {self.constant(f'default_{name}', read.default_factory)}()"
+            yield f"    {name} = {self.constant(f'{name}default', read.default_factory)}()"
         else:
-            yield f"    {name} = {self.constant(f'default_{name}', read.default)}"
+            yield f"    {name} = {self.constant(f'{name}default', read.default)}"
         yield "else:"
         value = "raw.decode('latin-1')" if read.place == "header" and not read.sequence else "raw"
         schema = _schema_type(read)
         if schema is not None:
-            validator = self.constant(f"validate_{name}", read.adapter.validator.validate_python)
+            validator = self.constant(f"{name}validate", read.adapter.validator.validate_python)
             attributes = "" if schema in _PLAIN else ", from_attributes=True"
             value = f"{validator}({value}{attributes})"
         yield f"    {name} = {value}"
@@ -230,19 +233,19 @@ class _Generator:
             if given is not None:
                 yield f"{given}=websocket"
         if dependant.security_scopes_param_name is not None:
-            kind = self.constant(f"scopes_type_{index}", dependant.security_scopes_type)
+            kind = self.constant(f"{self.results[index]}_scopes", dependant.security_scopes_type)
             yield f"{dependant.security_scopes_param_name}={kind}(scopes={list(dependant.security_scopes)!r})"
 
     def _call(self, index: int, step: Step) -> Iterator[str]:
         dependant, result = step.dependant, self.results[index]
-        call = self.constant(f"call_{result}", step.call)
+        call = self.constant(f"{result}_call", step.call)
         arguments = ", ".join(self._arguments(index, step))
         limit = dependant.concurrency
         if limit is not None:
-            self.constant(f"limit_{index}", limit)
+            self.constant(f"{result}_limit", limit)
         if dependant.kind.yields:
             if limit is not None:
-                yield f"await cleanups.enter_limit({dependant.lifetime!r}, limit_{index})"
+                yield f"await cleanups.enter_limit({dependant.lifetime!r}, {result}_limit)"
             if dependant.kind is CallKind.ASYNC_GENERATOR:
                 entered = f"enter_async({dependant.lifetime!r}, {call}({arguments}))"
             else:
@@ -254,7 +257,7 @@ class _Generator:
         else:
             line = f"{result} = await run_in_threadpool({', '.join(filter(None, (call, arguments)))})"
         if limit is not None:
-            yield f"async with semaphore_of(limit_{index}):"
+            yield f"async with semaphore_of({result}_limit):"
             line = f"    {line}"
         yield line
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from .dependant import Dependant, get_dependant
 from .exceptions import DependencyScopeError, describe
 from .fields import ParamField
+from .params import DependencyScope
 from .signature import runnable
 
-__all__ = ["Plan", "Step", "build_plan"]
+__all__ = ["Overrides", "Plan", "Step", "build_plan"]
 
 #: Lifetimes of yield dependencies, shortest first.
-_LIFETIMES = ("handshake", "function", "request")
+_LIFETIMES = get_args(DependencyScope)
+
+#: Replacements by what they replace.
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 
 

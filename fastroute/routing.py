@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.convertors import Convertor
@@ -15,14 +15,12 @@ from ._implementation import PathMatcher, child_scope, route_path
 from .codegen import compile_plan
 from .dependant import Dependant, get_dependant
 from .exceptions import DeclarationError, describe
-from .plan import Plan, build_plan
+from .plan import Overrides, Plan, build_plan
 from .signature import CallKind, call_kind
 
 __all__ = ["APIWebSocketRoute"]
 
 _FULL, _NONE = Match.FULL, Match.NONE
-
-Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 
 
 class APIWebSocketRoute(WebSocketRoute):

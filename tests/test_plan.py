@@ -88,7 +88,7 @@ def test_tracebacks_show_the_generated_code_and_the_users() -> None:
     generated = next(frame for frame in frames if frame.name == "connect_endpoint")
     assert generated.filename.startswith("<fastroute plan ")
     assert "endpoint" in generated.filename
-    assert generated.line == "fails_0 = await call_fails_0(q=q_0_)"
+    assert generated.line == "fails_0 = await fails_0_call(q=q_0_)"
     assert frames[-1].name == "fails"
 
 
@@ -123,3 +123,33 @@ def test_a_tool_may_wrap_the_endpoint_of_a_dependant() -> None:
     route.dependant.call = wrapped
     connect(route, websocket_scope())
     assert called == [1]
+
+
+def test_names_of_users_never_meet_those_of_the_generated_code() -> None:
+    async def limit(q: int = 1) -> str:
+        return f"limit {q}"
+
+    def calls() -> str:
+        return "calls"
+
+    def other() -> str:
+        return "other"
+
+    seen: list[object] = []
+
+    async def endpoint(
+        websocket: WebSocket,
+        limited: Annotated[str, Depends(limit, max_concurrency=1)],
+        calls: Annotated[str, Depends(calls)],
+        other: Annotated[str, Depends(other)],
+        q: int = 1,
+        default_q: int = 2,
+        validate_q: int = 3,
+        raw: int = 4,
+        wrong: int = 5,
+    ) -> None:
+        seen.extend([limited, calls, other, q, default_q, validate_q, raw, wrong])
+
+    for query in ("", "?q=1"):
+        connect(APIWebSocketRoute("/", endpoint), websocket_scope(f"/{query}"))
+    assert seen == ["limit 1", "calls", "other", 1, 2, 3, 4, 5] * 2
