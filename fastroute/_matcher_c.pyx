@@ -22,7 +22,7 @@ cdef extern from "Python.h":
     Py_UCS4 PyUnicode_READ(int kind, const void* data, Py_ssize_t index) nogil
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     ctypedef struct PyTypeObject:
-        object (*tp_new)(object cls, object args, PyObject* kwargs)
+        object (*tp_new)(PyTypeObject* cls, object args, PyObject* kwargs)
         int (*tp_descr_set)(object descriptor, object owner, object value) except -1
     PyTypeObject* Py_TYPE(object value)
 
@@ -254,7 +254,8 @@ cdef object _make_uuid(int kind, void* data, Py_ssize_t start):
             count += 1
         start += 1
     digits[32] = 0
-    value = (<PyTypeObject*> UUID).tp_new(UUID, (), NULL)
+    cdef PyTypeObject* cls = <PyTypeObject*> UUID
+    value = cls.tp_new(cls, (), NULL)
     Py_TYPE(INT_SLOT).tp_descr_set(INT_SLOT, value, PyLong_FromString(digits, NULL, 16))
     Py_TYPE(SAFETY_SLOT).tp_descr_set(SAFETY_SLOT, value, UNKNOWN_SAFETY)
     return value
