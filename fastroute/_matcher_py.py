@@ -31,12 +31,13 @@ Match = Callable[[str], dict[str, Any] | None]
 
 _STEPS = 50_000
 
-# The same as Starlette's regexes, but possessive: only the longest end.
+# The same as Starlette's regexes, but possessive: only the longest end. No `++`, which takes nothing as well on
+# PyPy before 8.0.
 _LONGEST = {
-    "str": "[^/]++",
+    "str": "[^/][^/]*+",
     "path": ".*+",
-    "int": "[0-9]++",
-    "float": r"[0-9]++(?:\.[0-9]++)?+",
+    "int": "[0-9][0-9]*+",
+    "float": r"[0-9][0-9]*+(?:\.[0-9][0-9]*+)?+",
     "uuid": "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}",
 }
 _LONGEST_AT = {kind: re.compile(regex).match for kind, regex in _LONGEST.items()}

@@ -14,7 +14,7 @@ def describe(call: Callable[..., Any]) -> str:
     if inspect.isclass(named):
         function = named.__init__ if named is function else named.__call__
     code = getattr(function, "__code__", None)
-    where = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
+    where = f" ({code.co_filename}:{code.co_firstlineno})" if inspect.iscode(code) else ""
     return f"{named.__module__}.{named.__qualname__}{where}"
 
 

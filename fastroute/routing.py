@@ -148,7 +148,7 @@ class APIWebSocketRoute(WebSocketRoute):
 def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
     """Where an endpoint is defined, for the validation errors of its connections."""
     code = getattr(inspect.unwrap(endpoint), "__code__", None)
-    if code is None:
+    if not inspect.iscode(code):
         return {}
     return {"file": code.co_filename, "line": code.co_firstlineno, "function": get_name(endpoint)}
 

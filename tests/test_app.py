@@ -83,7 +83,7 @@ def test_a_module_that_fails(write: Write) -> None:
 
 
 def test_a_module_that_does_not_parse(write: Write) -> None:
-    file = write("shop_6.py", "x = 1\ndef f(:\n")
+    file = write("shop_6.py", "x = 1\ny = = 2\n")
     assert _refusal("shop_6:app") == f"importing 'shop_6' failed: {file}:2: invalid syntax"
 
 

@@ -677,9 +677,7 @@ def test_d20_diamonds_cost_linear_time(api: Api, backend: str) -> None:
     async def bottom(q: Annotated[int, AfterValidator(lambda value: calls.append(value) or value)]) -> int:
         return q
 
-    call: Callable[..., Any] = bottom
-    for _ in range(100):
-
+    def above(call: Callable[..., Any]) -> Callable[..., Any]:
         async def level(
             a: Annotated[int, api.Depends(call)],
             b: Annotated[int, api.Depends(call)],
@@ -687,7 +685,11 @@ def test_d20_diamonds_cost_linear_time(api: Api, backend: str) -> None:
         ) -> int:
             return a
 
-        call = level
+        return level
+
+    call: Callable[..., Any] = bottom
+    for _ in range(100):
+        call = above(call)
 
     async def endpoint(websocket: WebSocket, a: Annotated[int, api.Depends(call)]) -> None:
         await api.end(websocket, a)
@@ -701,14 +703,16 @@ def test_d20_a_diamond_is_called_once_per_level(api: Api, backend: str) -> None:
         api.log("bottom")
         return q
 
-    call: Callable[..., Any] = bottom
-    for _ in range(60):
-
+    def above(call: Callable[..., Any]) -> Callable[..., Any]:
         async def level(a: Annotated[int, api.Depends(call)], b: Annotated[int, api.Depends(call)]) -> int:
             api.log("level")
             return a + b
 
-        call = level
+        return level
+
+    call: Callable[..., Any] = bottom
+    for _ in range(60):
+        call = above(call)
 
     async def endpoint(websocket: WebSocket, a: Annotated[int, api.Depends(call)]) -> None:
         await api.end(websocket, a)
@@ -740,18 +744,23 @@ def test_d21_an_override_may_use_the_original(api: Api, backend: str) -> None:
     assert record.events == [("original",), ("endpoint", ("int", "2"), ("int", "2"))]
 
 
+def _through(count: int, marker: Any, api: Api) -> Any:
+    """The value of `marker`, handed on by so many plain dependencies."""
+    if count == 0:
+        return marker
+
+    async def plain(value: Annotated[str, marker]) -> str:
+        return value
+
+    return _through(count - 1, api.Depends(plain), api)
+
+
 @pytest.mark.parametrize("through", [0, 1, 3])
 def test_d22_scopes_are_checked_through_plain_dependencies(api: Api, through: int) -> None:
     async def session() -> AsyncIterator[str]:
         yield "session"
 
-    marker = api.Depends(session, scope="function")
-    for _ in range(through):
-
-        async def plain(value: Annotated[str, marker]) -> str:
-            return value
-
-        marker = api.Depends(plain)
+    marker = _through(through, api.Depends(session, scope="function"), api)
 
     async def user(value: Annotated[str, marker]) -> AsyncIterator[str]:
         yield value
@@ -1006,13 +1015,7 @@ def test_d26_a_longer_lived_dependency_cannot_take_a_handshake_value(api: Api, t
     async def session() -> AsyncIterator[str]:
         yield "session"
 
-    marker = api.Depends(session, scope="handshake")
-    for _ in range(through):
-
-        async def plain(value: Annotated[str, marker]) -> str:
-            return value
-
-        marker = api.Depends(plain)
+    marker = _through(through, api.Depends(session, scope="handshake"), api)
 
     async def longer(value: Annotated[str, marker]) -> AsyncIterator[str]:
         yield value
