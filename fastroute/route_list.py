@@ -1,5 +1,6 @@
-"""RouteList: the routes of a router, which notes that it was changed."""
+"""RouteList: the routes of a router, which notes that it was changed, by any thread."""
 
+import threading
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, SupportsIndex
@@ -12,11 +13,13 @@ __all__ = ["RouteList"]
 def _changes(method: Callable[..., Any]) -> Any:
     @wraps(method)
     def changed(self: "RouteList", *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        finally:
-            # Afterwards, and also after an error: part of the change may have been made.
-            self.edition = object()
+        # One at a time: `list.remove` looks for the route by Python's `==`, and misses what others move meanwhile.
+        with self._changing:
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                # Afterwards, and also after an error: part of the change may have been made.
+                self.edition = object()
 
     return changed
 
@@ -36,6 +39,7 @@ class RouteList(list[BaseRoute]):
     ) -> None:
         self.edition = object()
         self.refuse = refuse
+        self._changing = threading.RLock()
         super().__init__(self._checked(routes))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ class Router(routing.Router):
         **kwargs: what `starlette.routing.Router` takes.
 
     Attributes:
-        routes: a list, which may be changed in any way at any time. Assigning another list copies it.
+        routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
         prefix, dependencies, dependency_overrides_provider: as given; `dependencies` is a tuple.
 
     Raises:

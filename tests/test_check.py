@@ -94,6 +94,12 @@ def test_an_example_that_something_else_takes_is_not_given() -> None:
     assert hidden([first, mount]) == [("/{b}", ["/{a}"], "/m/1")]
 
 
+def test_what_would_take_too_long_to_tell_is_not_claimed() -> None:
+    one, other = "{a:path}a{b:uuid}b{c:uuid}", "{d:path}a{e:uuid}b{f:uuid}"
+    assert hidden([Route(f"/{one}", page), Route(f"/{other}", page)]) == []
+    assert hidden([Host(one, Router()), Host(other, Router())]) == []
+
+
 def test_custom_convertors_and_classes_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     class Even(Convertor[int]):
         regex = "[02468]"

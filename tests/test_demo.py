@@ -41,6 +41,15 @@ def test_a_wrong_answer_ends_with_exit_code_1(
     assert "1 of 1 clients got a wrong answer." in told
 
 
+@pytest.mark.once
+def test_an_interrupt_during_the_visits_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(serve: bool) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_demo, "demonstrate", interrupted)
+    assert _demo.run(argparse.Namespace(serve=False)) == 0
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C is a signal elsewhere only")
 def test_serve_keeps_serving_until_interrupted() -> None:
     with subprocess.Popen([*DEMO, "--serve"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:

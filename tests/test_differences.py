@@ -6,7 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import anyio
 import fastapi
@@ -89,6 +89,9 @@ async def nothing(websocket: WebSocket) -> None:
 # D01, D15: Depends() forgotten or half written
 
 
+Anything = TypeVar("Anything")
+
+
 def authenticate() -> str:
     raise AssertionError("not called")
 
@@ -124,6 +127,12 @@ def test_d15_depends_without_annotation(api: Api) -> None:
     async def endpoint(websocket: WebSocket, user=api.Depends()) -> None: ...  # type: ignore[no-untyped-def]
 
     refused(endpoint, "user", "annotation")
+
+
+def test_d15_depends_on_an_annotation_that_cannot_be_called(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, user: Annotated[Anything, api.Depends()]) -> None: ...
+
+    refused(endpoint, "user", "~Anything", "name the call")
 
 
 @pytest.mark.parametrize("word", ["args", "kwargs"])
@@ -799,6 +808,14 @@ def test_d24_path_alias_that_the_template_has_not(api: Api) -> None:
     async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None: ...
 
     refused(endpoint, "p", "'pp'", path="/{p}")
+
+
+def test_30_a_default_factory_that_takes_the_other_values(api: Api) -> None:
+    async def endpoint(
+        websocket: WebSocket, a: int, q: Annotated[int, api.Query(default_factory=lambda values: values["a"])]
+    ) -> None: ...
+
+    refused(endpoint, "q", "default_factory", "no argument")
 
 
 @pytest.mark.parametrize("alias", ["x-\u20ac", "x-\xe9"])

@@ -1,12 +1,16 @@
 """The fuzz command: it finds a planted bug in either twin, makes it small, and says how to repeat it."""
 
+import itertools
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.routing import compile_path
 
 from fastroute import _fuzz, _matcher_py
@@ -143,6 +147,62 @@ def test_a_difference_carries_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.value.template == "/{a:int}"
     assert error.value.path == "/1"
     assert error.value.answers == {"Starlette": {"a": 1}, "planted": {"a": "1"}}
+
+
+def test_a_failure_while_a_difference_is_made_smaller_does_not_hide_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Difference("/{a}", "/x", {"Starlette": None, "planted": {}})
+    monkeypatch.setattr(_fuzz, "compare", Mock(side_effect=itertools.chain([first], itertools.repeat(LookupError))))
+    assert main(["fuzz", "--seed", "1"]) == 1
+    assert "'/{a}'" in capsys.readouterr().out
+    with pytest.raises(LookupError):
+        main(["fuzz", "--seed", "1"])
+
+
+@pytest.fixture
+def fussy(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fussy(Convertor[str]):
+        regex = "[a-z]+"
+
+        def convert(self, value: str) -> str:
+            raise ValueError(f"no {value}")
+
+    monkeypatch.setitem(CONVERTOR_TYPES, "fussy", Fussy())
+
+
+@pytest.mark.usefixtures("fussy")
+def test_what_a_convertor_raises_is_compared() -> None:
+    compare("/{a:fussy}", ["/x", "/1"])
+
+
+@pytest.mark.usefixtures("fussy")
+@pytest.mark.parametrize("other", [ValueError("no y"), KeyError("no x"), None])
+def test_another_error_is_a_difference(other: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising_twin(template: str) -> Any:
+        return SimpleNamespace(match=Mock(side_effect=other, return_value=None))
+
+    monkeypatch.setattr(_fuzz, "twins", lambda: {"planted": raising_twin})
+    with pytest.raises(Difference):
+        compare("/{a:fussy}", ["/x"])
+
+
+def test_without_the_compiled_twin_the_pure_one_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastroute._matcher_c", None)
+    assert list(_fuzz.twins.__wrapped__()) == ["pure"]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_it_tells_how_far_it_is(
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = itertools.count(step=5)
+    monkeypatch.setattr(_fuzz.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert main(["fuzz", "--seconds", "100"]) == 0
+    told = re.findall(r"(\d+) s: \d+ cases" + ("\r" if terminal else "\n"), capsys.readouterr().err)
+    assert [*map(int, told)] == sorted(map(int, told))
+    assert len(told) >= 2
 
 
 def test_a_path_that_starlette_takes_minutes_for_is_left_out() -> None:

@@ -331,3 +331,24 @@ def test_the_installed_starlette_answers_as_the_kernels_do() -> None:
     """Else routes are asked by `matches`, which is right as well, but slow."""
     assert index._ANSWERS_ARE_KNOWN
     assert sys.int_info.str_digits_check_threshold > 0
+
+
+def test_segments_of_the_same_hash_are_told_apart() -> None:
+    """The compiled kernel finds a segment by its FNV-1a hash, which these two share."""
+    one, other = "/glbvs/x", "/yacxa/x"
+    assert candidates([one], other) == []
+    assert candidates([one, other], other) == [other]
+    assert candidates([one, other], one) == [one]
+
+
+def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_that() -> None:
+    class Rewriting(BaseRoute):
+        def matches(self, scope: Any) -> tuple[Match, Any]:
+            scope["path"] = "/b"
+            return Match.NONE, {}
+
+    post, put, get = (Route("/b", endpoint, methods=[method]) for method in ("POST", "PUT", "GET"))
+    for routes, expected in (([post, put], post), ([post, get], get), ([Route("/a", endpoint)], None)):
+        scope = {"type": "http", "path": "/a", "method": "GET"}
+        found = index.build_table([Rewriting(), *routes]).find(scope, "/a")
+        assert (found and found[0]) is expected

@@ -60,6 +60,12 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
         command_line.main(["demo"])
 
 
+def test_a_command_that_is_missing_itself_is_not_blamed_on_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastroute._demo", None)
+    with pytest.raises(ModuleNotFoundError, match=r"fastroute\._demo"):
+        command_line.main(["demo"])
+
+
 def test_a_command_that_is_not_asked_for_is_not_imported() -> None:
     program = "import sys; from fastroute.__main__ import main; main(['info']); print('uvicorn' in sys.modules)"
     fresh = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60)

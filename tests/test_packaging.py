@@ -39,6 +39,8 @@ KERNELS = {path.removesuffix(".pyx") for path in files(ROOT, "fastroute/_*_c.pyx
 #: What is an error, and no longer a warning, since GCC 14 and Clang 16.
 NEWER_COMPILERS = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=implicit-function-declaration"
 
+DIRECTIVES = "# cython: language_level=3, freethreading_compatible=True\n"
+
 
 class Tree:
     """A folder with the sources, to build in."""
@@ -161,7 +163,7 @@ def small(tmp_path: Path) -> Tree:
     tree = copied(tmp_path / "small")
     for source in tree.folder.glob("fastroute/*.p[yx][xd]"):
         source.unlink()
-    tree.folder.joinpath("fastroute", "_answer_c.pyx").write_text("# cython: language_level=3\nVALUE = 1\n")
+    tree.folder.joinpath("fastroute", "_answer_c.pyx").write_text(f"{DIRECTIVES}VALUE = 1\n")
     return tree
 
 
@@ -234,7 +236,7 @@ def test_a_pure_install_in_place_leaves_no_older_extension_in_use(
 def test_building_in_place_takes_up_a_change(small: Tree) -> None:
     program = "import sys; sys.path.insert(0, 'fastroute'); import _answer_c; print(_answer_c.VALUE)"
     for value in ("1", "2"):
-        small.folder.joinpath("fastroute", "_answer_c.pyx").write_text(f"# cython: language_level=3\nVALUE = {value}\n")
+        small.folder.joinpath("fastroute", "_answer_c.pyx").write_text(f"{DIRECTIVES}VALUE = {value}\n")
         built = small.run("setup.py", "build_ext", "--inplace")
         assert built.returncode == 0, built.stdout
         assert small.run("-c", program).stdout == f"{value}\n"

@@ -407,6 +407,23 @@ def test_48_scopes_are_part_of_the_key_where_they_are_used(api: Api) -> Any:
     return endpoint
 
 
+@parity(connect("/?q=1"), connect("/?q=x"), connect())
+def test_54_dependencies_behind_an_error_get_the_connection(api: Api) -> Any:
+    async def first(q: int) -> int:
+        return q
+
+    async def second(connection: HTTPConnection, websocket: WebSocket) -> bool:
+        api.log("second", connection is websocket)
+        return connection is websocket
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[int, api.Depends(first)], b: Annotated[bool, api.Depends(second)]
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    return endpoint
+
+
 @parity()
 def test_48_a_scheme_uses_scopes(api: Api) -> Any:
     class Scheme(api.security.APIKeyQuery):  # type: ignore[name-defined,misc]  # the class of either framework

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
+from fastapi.exceptions import FastAPIDeprecationWarning
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import FASTAPI, OURS, Api, Connection, Mounted, connect, parity, starlette
@@ -570,6 +571,27 @@ def test_35_path_has_no_default(names: dict[str, Any]) -> None:
         names["Path"](default=1)
 
 
+@pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
+def test_35_path_has_no_default_behind_it(names: dict[str, Any]) -> None:
+    api = Api(names)
+
+    async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path()] = 3) -> None: ...
+
+    with pytest.raises((AssertionError, ValueError), match="default"):
+        api.route(endpoint, "/{p}")
+
+
+@parity(connect("/?q=abc"), connect("/?q=b"), once=True)
+def test_35_regex_is_the_older_word_for_pattern(api: Api) -> Any:
+    with pytest.warns((DeprecationWarning, FastAPIDeprecationWarning), match="`pattern`"):
+        marker = api.Query(regex="^a")
+
+    async def endpoint(websocket: WebSocket, q: Annotated[str, marker]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
 @parity(connect("/?q=abc"), connect("/?q=b"))
 def test_35_pattern(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[str, api.Query(pattern="^a", title="Q")]) -> None:
@@ -885,6 +907,42 @@ class Aliased(BaseModel):
     first: int = Field(alias="First")
     second: int | None = Field(default=None, validation_alias=AliasChoices("s1", "s_2"))
     third: int = Field(default=3, validation_alias=AliasPath("t", 0))
+
+
+class AliasedByPath(BaseModel):
+    one: int = Field(default=1, validation_alias=AliasChoices("a", AliasPath("b", 0)))
+    several: list[int] = Field(default=[1], validation_alias=AliasChoices("c", AliasPath("d", 0)))
+
+
+@parity(
+    *(connect(f"/?{query}") for query in ("", "a=4&c=4", "one=2&several=2", "a=1&a=2&c=1&c=2", "b=1&d=1", "b=1&b=2")),
+    once=True,
+)
+def test_37_a_choice_of_a_path_in_a_model(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, q: Annotated[AliasedByPath, api.Query()]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
+@parity(
+    connect("/", ("x_a", "1"), ("y-b", "2")),
+    connect("/", ("x-a", "1"), ("y_b", "2")),
+    connect("/", ("x_a", "1"), ("y_b", "2")),
+    connect("/", ("x-a", "1"), ("y-b", "2")),
+    once=True,
+)
+def test_41_header_markers_of_a_model_whose_annotations_are_local(api: Api) -> Any:
+    Local = int  # a type that only pydantic finds, when the class is made
+
+    class Headers(BaseModel):
+        x_a: "Annotated[Local | None, api.Header(convert_underscores=False)]" = None
+        y_b: "Local | None" = None
+
+    async def endpoint(websocket: WebSocket, q: Annotated[Headers, api.Header()]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
 
 
 class ByName(BaseModel):

@@ -634,6 +634,23 @@ def test_lifespan_of_an_included_router_runs_inside() -> None:
     assert seen == ["outer starts", "inner starts", "inner ends", "outer ends"]
 
 
+def test_lifespans_without_a_state() -> None:
+    seen = []
+
+    def lifespan(name: str) -> Any:
+        @asynccontextmanager
+        async def run(app: Any) -> AsyncIterator[None]:
+            seen.append(name)
+            yield
+
+        return run
+
+    router = Router(lifespan=lifespan("outer"))
+    router.include_router(Router(lifespan=lifespan("inner")))
+    assert with_lifespan(router, lambda state: state) == {}
+    assert seen == ["outer", "inner"]
+
+
 def test_what_is_included_is_what_is_there() -> None:
     inner, outer = Router(), Router()
     outer.include_router(inner)

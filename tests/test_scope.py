@@ -49,6 +49,22 @@ def test_route_path(path: str, root_path: str | None, make: Callable[[dict[str, 
     assert _implementation.route_path(scope) == get_route_path(scope)
 
 
+class Path(str):
+    """A str that is not exactly one."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(("path", "root_path"), PATHS)
+def test_a_path_of_a_subclass(path: str, root_path: str | None) -> None:
+    for scope in (
+        {"path": Path(path), "root_path": root_path},
+        {"path": path, "root_path": root_path and Path(root_path)},
+    ):
+        found, expected = _implementation.route_path(scope), get_route_path(scope)
+        assert (type(found), found) == (type(expected), expected)
+
+
 @pytest.mark.parametrize("make", [*SCOPES, Scope])
 def test_route_path_without_a_root_path(make: Callable[[dict[str, Any]], Any]) -> None:
     path = "/some/path"

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgi import request
+from connection import connect, websocket_scope
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute, compile_path
 
-from fastroute import APIWebSocketRoute
+from fastroute import APIWebSocketRoute, strategies
 from fastroute.strategies import path_templates, paths, route_tables
 
 pytestmark = pytest.mark.once
@@ -20,6 +22,12 @@ pytestmark = pytest.mark.once
 def test_templates_are_accepted(template: str) -> None:
     compile_path(template)
     assert template.startswith("/")
+
+
+def test_braces_that_make_no_template_are_not_drawn() -> None:
+    assert strategies._is_accepted("/{a}{b")
+    assert not strategies._is_accepted("/{a}{a}")
+    assert not strategies._is_accepted("/{a:b}")
 
 
 def found(strategy: st.SearchStrategy[Any], condition: Any) -> bool:
@@ -123,6 +131,20 @@ def test_tables_can_be_routed(table: list[BaseRoute]) -> None:
 @pytest.mark.parametrize("kind", [APIWebSocketRoute, WebSocketRoute, Route, Mount])
 def test_tables_have_every_kind_of_route(kind: type[BaseRoute]) -> None:
     assert found(route_tables(), lambda table: any(type(route) is kind for route in table))
+
+
+def drawn_endpoint(kind: type[BaseRoute]) -> Any:
+    table = find(
+        route_tables(), lambda table: any(type(route) is kind for route in table), settings=settings(database=None)
+    )
+    return next(route.endpoint for route in table if type(route) is kind)  # type: ignore[attr-defined]
+
+
+def test_the_drawn_routes_answer() -> None:
+    assert request(Router([Route("/a", drawn_endpoint(Route))]), "/a") == (200, "/a")
+    router = Router([WebSocketRoute("/a", drawn_endpoint(WebSocketRoute))])
+    messages = connect(router, websocket_scope("/a"))
+    assert [message["type"] for message in messages] == ["websocket.accept", "websocket.close"]
 
 
 def test_tables_overlap() -> None:

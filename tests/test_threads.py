@@ -108,6 +108,21 @@ def test_a_router_that_changes() -> None:
     assert len(router.routes) == 2
 
 
+def test_a_route_is_removed_while_another_thread_changes_the_list() -> None:
+    class Compared(Route):
+        def __eq__(self, other: object) -> bool:
+            if not changing.is_alive():
+                changing.start()
+                changing.join(0.1)  # it has to wait; without a lock it does not, and `last` moves to where nobody looks
+            return self is other
+
+    router = Router([Compared("/first", page), last := Route("/last", page)])
+    changing = threading.Thread(target=router.routes.pop, args=(0,))
+    router.routes.remove(last)
+    changing.join()
+    assert router.routes == []
+
+
 async def doubled(number: Annotated[int, Query()]) -> int:
     return 2 * number
 
