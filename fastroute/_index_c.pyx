@@ -230,9 +230,10 @@ cdef class RouteTable:
         start(&found)
         try:
             self._collect(route_path, &found)
-            return [(<Row> PyList_GET_ITEM(self.rows, found.items[k])).route for k in range(found.count)]
+            routes = [(<Row> PyList_GET_ITEM(self.rows, found.items[k])).route for k in range(found.count)]
         finally:
             stop(&found)
+        return routes
 
     def find(self, scope, route_path, bint any_match=False):
         cdef Numbers found
@@ -240,11 +241,10 @@ cdef class RouteTable:
         try:
             route_path = PyUnicode_FromObject(route_path)
             self._collect(route_path, &found)
-            if not found.count:
-                return None
-            return self._choose(scope, route_path, any_match, &found)
+            chosen = self._choose(scope, route_path, any_match, &found) if found.count else None
         finally:
             stop(&found)
+        return chosen
 
     cdef object _choose(self, scope, str route_path, bint any_match, Numbers* found):
         cdef int k

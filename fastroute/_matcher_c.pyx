@@ -366,9 +366,10 @@ cdef class PathMatcher:
         if ends == NULL:
             raise MemoryError
         try:
-            return self._match(route_path, ends)
+            params = self._match(route_path, ends)
         finally:
             PyMem_Free(ends)
+        return params
 
     cdef object _match(self, object route_path, Py_ssize_t* ends):
         cdef void* data = PyUnicode_DATA(route_path)

@@ -88,6 +88,12 @@ def test_json(told: Any) -> None:
     assert all(seconds > 0 for seconds in found["matching"]["hit"] + found["matching"]["miss"])
 
 
+def test_a_table_that_misses_nothing(told: Any, tmp_path: Path) -> None:
+    (tmp_path / "table.txt").write_text("/{everything:path}\n")
+    [line] = [line for line in told("--table", "table.txt").splitlines() if line.strip().startswith("1 ")]
+    assert line.split()[-3:] == ["-", "-", "-"]
+
+
 @pytest.mark.once
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="matplotlib is built for CPython")
 @pytest.mark.parametrize(("name", "start"), [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")])

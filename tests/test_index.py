@@ -352,3 +352,8 @@ def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_t
         scope = {"type": "http", "path": "/a", "method": "GET"}
         found = index.build_table([Rewriting(), *routes]).find(scope, "/a")
         assert (found and found[0]) is expected
+
+
+def test_more_candidates_than_fit_on_the_stack() -> None:
+    templates = [f"/{{p{number}:int}}" for number in range(1_000)]
+    assert candidates(templates, "/7") == templates

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
+from unittest.mock import Mock
 
 import pytest
 from asgi import request, with_lifespan
@@ -212,6 +213,17 @@ def test_index_is_built_once_for_an_edition(monkeypatch: pytest.MonkeyPatch) -> 
     router.routes.append(Route("/c", page))
     get(router, "/c")
     assert len(built) == 4
+
+
+def test_an_index_that_could_not_be_built_is_built_for_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = Router([Route("/a", page)])
+    assert get(router, "/b")[0] == 404
+    router.routes.append(Route("/b", page))
+    with monkeypatch.context() as patch:
+        patch.setattr("fastroute.router.build_table", Mock(side_effect=MemoryError))
+        with pytest.raises(MemoryError):
+            get(router, "/b")
+    assert get(router, "/b")[0] == 200
 
 
 def test_threads_that_match_while_others_register() -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import sys
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -64,6 +65,10 @@ class TestAttributes:
         assert [field.name for field in route.dependant.path_params] == ["room_id"]
         assert callable(route.app)
         assert repr(route) == "APIWebSocketRoute(path='/rooms/{room_id:int}', name='room')"
+
+    def test_the_endpoint_without_fastapi(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, "fastapi.routing", raising=False)
+        assert APIWebSocketRoute("/{room_id:int}", room).endpoint is room
 
     def test_every_argument_by_position_and_by_keyword(self) -> None:
         provider = Starlette()
