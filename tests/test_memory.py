@@ -43,7 +43,7 @@ def outcomes(work: Callable[[], Any]) -> list[Any]:
     [
         ("/users/me", "/users/me"),
         ("/users/{user:int}", "/users/71234567890123456789"),
-        ("/{a:float}", "/1." + "5" * 80),
+        ("/{a:float}", "/1.5"),
         ("/{a:uuid}/x", "/9c5b94b1-35ad-49bb-b118-8e8fc24abf80/x"),
         # More steps of the two passes, and more parameters, than fit on the stack.
         ("/{a}-{b:path}-{c:int}", "/" + "x-" * 2_000 + "7"),
