@@ -810,6 +810,12 @@ def test_d24_path_alias_that_the_template_has_not(api: Api) -> None:
     refused(endpoint, "p", "'pp'", path="/{p}")
 
 
+def test_field_as_the_default(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, q: int = Field(gt=3)) -> None: ...
+
+    refused(endpoint, "q", "Field()", "Query()")
+
+
 def test_30_a_default_factory_that_takes_the_other_values(api: Api) -> None:
     async def endpoint(
         websocket: WebSocket, a: int, q: Annotated[int, api.Query(default_factory=lambda values: values["a"])]

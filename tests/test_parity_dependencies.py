@@ -408,7 +408,7 @@ def test_48_scopes_are_part_of_the_key_where_they_are_used(api: Api) -> Any:
 
 
 @parity(connect("/?q=1"), connect("/?q=x"), connect())
-def test_54_dependencies_behind_an_error_get_the_connection(api: Api) -> Any:
+def test_dependencies_behind_an_error_get_the_connection(api: Api) -> Any:
     async def first(q: int) -> int:
         return q
 
