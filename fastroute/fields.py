@@ -10,7 +10,7 @@ from dataclasses import dataclass, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Json, TypeAdapter
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, Json, TypeAdapter
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -265,7 +265,10 @@ def _default(call: Callable[..., Any], name: str, info: FieldInfo) -> tuple[Any,
 def _adapter(call: Callable[..., Any], name: str, info: FieldInfo) -> TypeAdapter[Any]:
     if any(base.__module__.startswith("pydantic.v1") for base in getattr(info.annotation, "__mro__", ())):
         raise DeclarationError(call, name, "pydantic.v1 models are not supported; derive from pydantic.BaseModel")
-    annotation: Any = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+    metadata = list(info.metadata)
+    if info.discriminator is not None:
+        metadata.append(Field(discriminator=info.discriminator))
+    annotation: Any = Annotated[info.annotation, *metadata] if metadata else info.annotation
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         # There is only one once the schema is complete: no surprise on the first connection.

@@ -592,6 +592,17 @@ def test_35_regex_is_the_older_word_for_pattern(api: Api) -> Any:
     return endpoint
 
 
+@pytest.mark.parametrize("annotation", [int | str, Json[list[int]], Json[int | str]])
+@pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
+def test_35_a_discriminator_without_models_to_choose_from(names: dict[str, Any], annotation: Any) -> None:
+    api = Api(names)
+
+    async def endpoint(websocket: WebSocket, q: Annotated[annotation, api.Query(discriminator="kind")]) -> None: ...
+
+    with pytest.raises((TypeError, ValueError), match=r"discriminat(ed union|or)"):
+        api.route(endpoint, "/")
+
+
 @parity(connect("/?q=abc"), connect("/?q=b"))
 def test_35_pattern(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[str, api.Query(pattern="^a", title="Q")]) -> None:
