@@ -11,11 +11,9 @@ from starlette.routing import Route
 import fastroute
 from fastroute import PathMatcher, RouteIndex
 
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.skipif(fastroute.IMPLEMENTATION != "cython", reason="only the compiled kernels allocate by themselves"),
-    pytest.mark.skipif(sys.gettrace() is not None, reason="coverage does not survive it"),
-]
+pytestmark = [pytest.mark.once, pytest.mark.skipif(sys.gettrace() is not None, reason="coverage does not survive it")]
+if fastroute.IMPLEMENTATION != "cython":
+    pytest.skip("only the compiled kernels allocate by themselves", allow_module_level=True)
 testcapi = pytest.importorskip("_testcapi", reason="this Python comes without the tests of CPython")
 
 SUCCESSES = 25  # in a row: nothing is left to fail
