@@ -11,18 +11,33 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.editable_wheel import editable_wheel
 from setuptools.errors import CCompilerError, ExecError, PlatformError
 
-NO_EXTENSIONS = os.environ.get("FASTROUTE_NO_EXTENSIONS") == "1"
-REQUIRE_EXTENSIONS = os.environ.get("FASTROUTE_REQUIRE_EXTENSIONS") == "1"
-TRACE_EXTENSIONS = os.environ.get("FASTROUTE_TRACE_EXTENSIONS") == "1"
 
+def is_set(variable: str) -> bool:
+    value = os.environ.get(variable, "")
+    if value not in ("", "0", "1"):
+        raise SystemExit(f"{variable} has to be 1 or 0, not {value!r}")
+    return value == "1"
+
+
+NO_EXTENSIONS = is_set("FASTROUTE_NO_EXTENSIONS")
+REQUIRE_EXTENSIONS = is_set("FASTROUTE_REQUIRE_EXTENSIONS")
+TRACE_EXTENSIONS = is_set("FASTROUTE_TRACE_EXTENSIONS")
+
+# What has to compile and link, each with more than the one before.
 TOOLCHAIN = {
-    "working C compiler": "int probe;\n",
+    "working C compiler and linker": "int probe;\n",
+    "stdlib.h (the headers of the C library, often packaged as libc6-dev or musl-dev)": "#include <stdlib.h>\n",
     "Python.h (Python's C headers, often packaged as python3-dev)": "#include <Python.h>\n",
 }
 
 
 class BuildKernels(build_ext):
     """Builds the kernels where there is a C toolchain; nothing else that fails may end in a pure install."""
+
+    def run(self) -> None:
+        if self.inplace:
+            remove_extensions()
+        super().run()
 
     def build_extensions(self) -> None:
         from Cython.Build import cythonize
@@ -33,10 +48,15 @@ class BuildKernels(build_ext):
             # The coverage plugin looks for the C beside the .pyx; nothing else wants it there.
             build_dir=None if TRACE_EXTENSIONS else self.build_temp,
             compiler_directives={"linetrace": TRACE_EXTENSIONS},
+            force=True,
         )
+        # The same sources make the same file, although the folder of the build never has the same name.
+        same_name = f"-ffile-prefix-map={self.build_temp}=."
+        known = self.compiler.compiler_type == "unix" and self._builds("int probe;\n", same_name)
         for extension, in_c in zip(self.extensions, translated, strict=True):
             extension.sources = in_c.sources
-        missing = self._missing_tool()
+            extension.extra_compile_args = [same_name] if known else []
+        missing = next((tool for tool, source in TOOLCHAIN.items() if not self._builds(source)), None)
         if missing is None:
             super().build_extensions()
         elif REQUIRE_EXTENSIONS:
@@ -46,26 +66,33 @@ class BuildKernels(build_ext):
             self.extensions = []
             self.warn(f"fastroute is built without its compiled kernels, as there is no {missing}")
 
-    def _missing_tool(self) -> str | None:
-        for tool, source in TOOLCHAIN.items():
-            with tempfile.TemporaryDirectory() as folder:
-                probe = Path(folder, "probe.c")
-                probe.write_text(source)
-                try:
-                    self.compiler.compile([str(probe)], output_dir=folder)
-                except (CCompilerError, ExecError, PlatformError, OSError):
-                    return tool
-        return None
+    def _builds(self, source: str, *flags: str) -> bool:
+        with tempfile.TemporaryDirectory() as folder:
+            probe, library = Path(folder, "probe.c"), Path(folder, "probe.so")
+            probe.write_text(source)
+            try:
+                objects = self.compiler.compile([str(probe)], output_dir=folder, extra_postargs=list(flags))
+                if self.compiler.compiler_type == "msvc":
+                    return True  # it brings its linker
+                self.compiler.link_shared_object(objects, str(library))
+            except (CCompilerError, ExecError, PlatformError, OSError):
+                return False
+            return library.exists()
 
 
 class InstallInPlace(editable_wheel):
-    """What an earlier build left beside the sources would else stay in use, in a pure install too."""
+    """A pure install has no extensions to build, so that nothing else removes those of an earlier one."""
 
     def run(self) -> None:
-        for suffix in EXTENSION_SUFFIXES:
-            for extension in Path("fastroute").glob(f"_*_c{suffix}"):
-                extension.unlink()
+        remove_extensions()
         super().run()
+
+
+def remove_extensions() -> None:
+    """What an earlier build left beside the sources would else stay in use."""
+    for suffix in EXTENSION_SUFFIXES:
+        for extension in Path("fastroute").glob(f"_*_c{suffix}"):
+            extension.unlink()
 
 
 def kernels() -> list[Extension]:

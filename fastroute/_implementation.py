@@ -25,25 +25,35 @@ def _import_error() -> ImportError | None:
     return None
 
 
+def _is_set(variable: str) -> bool:
+    value = os.environ.get(variable, "")
+    if value not in ("", "0", "1"):
+        raise ImportError(f"{variable} has to be 1 or 0, not {value!r}")
+    return value == "1"
+
+
 def _reason_for_python() -> str | None:
-    if os.environ.get("FASTROUTE_NO_EXTENSIONS") == "1":
+    if _is_set("FASTROUTE_NO_EXTENSIONS"):
         return "FASTROUTE_NO_EXTENSIONS=1"
     if sys.implementation.name != "cpython":
         return f"{sys.implementation.name} is not CPython"
     error = _import_error()
     if error is None:
         return None
-    # Only a source tree has them: `python -m` puts the current folder before the installed package.
-    if any(Path(__file__).parent.glob("_*_c.pyx")):
-        return f"this source tree is not built; python -P runs the installed package: {error}"
-    return f"the compiled kernels cannot be imported: {error}"
+    here = Path(__file__).parent
+    if not any(here.glob("_*_c.pyx")):
+        return f"the compiled kernels cannot be imported: {error}"
+    # Only a source tree has them: installed in place, or found because `python -m` looks in the current folder first.
+    is_found_first = here.parent == Path.cwd() and not sys.flags.safe_path
+    hint = "; python -P runs the installed package" if is_found_first else ""
+    return f"the kernels of this source tree are not built{hint}: {error}"
 
 
 def _choose() -> tuple[Literal["cython", "python"], str]:
     reason = _reason_for_python()
     if reason is None:
         return "cython", "the compiled kernels are installed"
-    if os.environ.get("FASTROUTE_REQUIRE_EXTENSIONS") == "1":
+    if _is_set("FASTROUTE_REQUIRE_EXTENSIONS"):
         raise ImportError(f"FASTROUTE_REQUIRE_EXTENSIONS=1, but fastroute would run pure Python: {reason}")
     return "python", reason
 

@@ -3,24 +3,39 @@
 import argparse
 import platform
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
-from . import __version__
-from ._implementation import IMPLEMENTATION, REASON
+import pydantic
+import starlette
 
-__all__ = ["add_arguments", "facts", "run"]
+from . import __version__
+from ._implementation import IMPLEMENTATION, KERNELS, REASON
+
+__all__ = ["add_arguments", "changed_since_built", "facts", "run"]
+
+
+def changed_since_built() -> list[Path]:
+    """The sources of imported kernels, built in place, that are newer than what was built from them."""
+    modules = [sys.modules.get(f"fastroute._{kernel}_c") for kernel in KERNELS]
+    extensions = [Path(str(module.__file__)) for module in modules if module is not None]
+    sources = [extension.with_name(extension.name.partition(".")[0] + ".pyx") for extension in extensions]
+    return [
+        source
+        for source, extension in zip(sources, extensions, strict=True)
+        if source.exists() and source.stat().st_mtime > extension.stat().st_mtime
+    ]
 
 
 def facts() -> dict[str, str]:
     """What a bug report should say about the installation: a label and a text for each line."""
+    changed = "".join(f"; {source.name} has changed since: build again" for source in changed_since_built())
     return {
         "fastroute": f"{__version__} in {Path(__file__).parent}",
-        "implementation": f"{IMPLEMENTATION} ({REASON})",
+        "implementation": f"{IMPLEMENTATION} ({REASON}{changed})",
         "Python": f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}",
         "GIL": "enabled" if getattr(sys, "_is_gil_enabled", lambda: True)() else "disabled",
-        "starlette": version("starlette"),
-        "pydantic": version("pydantic"),
+        "starlette": starlette.__version__,
+        "pydantic": pydantic.VERSION,
     }
 
 

@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -50,15 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     routing.compile_plan = ENGINES[config.getoption("engine")]
     config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
     config.addinivalue_line("markers", "generated: about the generated code, which the interpreter does not have")
-    for module in BUILT.get("cython", {}).values():
-        _refuse_stale(Path(str(module.__file__)))
-
-
-def _refuse_stale(extension: Path) -> None:
-    """A source beside its extension means a build in place, which nothing but this keeps up to date."""
-    source = extension.with_name(extension.name.partition(".")[0] + ".pyx")
-    if source.exists() and source.stat().st_mtime > extension.stat().st_mtime:
-        raise pytest.UsageError(f"{extension} is older than {source}: build again (pip install -e .)")
+    for source in _info.changed_since_built():
+        raise pytest.UsageError(f"{source} has changed since it was built in place: build again (pip install -e .)")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -1,12 +1,15 @@
+import os
+import shutil
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import fastroute
-from fastroute import _implementation
+from fastroute import _implementation, _info
 from fastroute._implementation import KERNELS
 
 PACKAGE = Path(fastroute.__file__).parent
@@ -98,4 +101,39 @@ def test_a_source_tree_that_is_not_built_says_so(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(_implementation, "__file__", str(tmp_path / "_implementation.py"))
     assert "source tree" not in str(_implementation._reason_for_python())
     (tmp_path / "_absent_c.pyx").touch()
-    assert str(_implementation._reason_for_python()).startswith("this source tree is not built; python -P runs")
+    assert str(_implementation._reason_for_python()).startswith("the kernels of this source tree are not built: ")
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
+def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "0")
+    shutil.copytree(PACKAGE, tmp_path / "fastroute", ignore=shutil.ignore_patterns("*_c.*", "__pycache__"))
+    (tmp_path / "fastroute" / "_matcher_c.pyx").touch()
+    program = "import fastroute._implementation as chosen; print(chosen.REASON)"
+    found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert found.stdout.startswith("the kernels of this source tree are not built; python -P runs the installed ")
+
+
+@pytest.mark.parametrize("variable", ["FASTROUTE_NO_EXTENSIONS", "FASTROUTE_REQUIRE_EXTENSIONS"])
+def test_a_variable_is_one_or_zero(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(ImportError, match=f"{variable} has to be 1 or 0, not 'true'"):
+        _implementation._is_set(variable)
+    monkeypatch.setenv(variable, "")
+    assert not _implementation._is_set(variable)
+
+
+def test_a_kernel_that_has_changed_since_it_was_built_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    extension, source = tmp_path / "_scope_c.cpython.so", tmp_path / "_scope_c.pyx"
+    monkeypatch.setitem(sys.modules, "fastroute._scope_c", SimpleNamespace(__file__=str(extension)))
+    extension.touch()
+    assert _info.changed_since_built() == []
+    source.touch()
+    os.utime(extension, (0, 0))
+    assert _info.changed_since_built() == [source]
+    assert "_scope_c.pyx has changed since: build again" in _info.facts()["implementation"]
+    os.utime(source, (0, 0))
+    assert _info.changed_since_built() == []

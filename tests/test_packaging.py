@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import time
 import zipfile
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import PathDistribution, distribution
@@ -150,7 +151,7 @@ def test_require_and_no_extensions_exclude_each_other(tree: Tree) -> None:
     assert "FASTROUTE_REQUIRE_EXTENSIONS=1 needs CPython without FASTROUTE_NO_EXTENSIONS=1" in done.stdout
 
 
-# A machine that cannot compile: CC is a program that always fails, or one that finds no Python.h.
+# A machine that cannot compile: CC is a program that always fails, or does so for some of what it is given.
 
 needs_cython = pytest.mark.skipif(
     sys.implementation.name != "cpython" or os.name == "nt", reason="CC is what chooses the compiler elsewhere"
@@ -161,22 +162,33 @@ needs_cython = pytest.mark.skipif(
 def small(tmp_path: Path) -> Tree:
     """The sources with one kernel that is translated in no time."""
     tree = copied(tmp_path / "small")
-    for source in tree.folder.glob("fastroute/*.p[yx][xd]"):
+    for source in tree.folder.glob("fastroute/*.pyx"):
         source.unlink()
     tree.folder.joinpath("fastroute", "_answer_c.pyx").write_text(f"{DIRECTIVES}VALUE = 1\n")
     return tree
 
 
+#: What a compiler does, in Python, before it writes its output, and what is missing then.
+LACKING = {
+    "everything": ("sys.exit('no license')", "working C compiler and linker"),
+    "output": ("sys.exit()", "working C compiler and linker"),
+    "linker": ("if '-shared' in sys.argv: sys.exit('no ld')", "working C compiler and linker"),
+    "C library": ("if '#include' in source: sys.exit('no such file: stdlib.h')", "stdlib.h"),
+    "headers": ("if 'Python.h' in source: sys.exit('no such file: Python.h')", "Python.h"),
+}
+
+
 @pytest.fixture
-def no_headers(tmp_path: Path) -> str:
+def compiler(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Lacks what its parameter says."""
     program = tmp_path / "cc"
     program.write_text(
         textwrap.dedent(f"""\
         #!{sys.executable}
         import pathlib, sys
-        source = next(word for word in sys.argv if word.endswith(".c"))
-        if "Python.h" in pathlib.Path(source).read_text():
-            sys.exit("probe.c:1:10: fatal error: Python.h: No such file or directory")
+        source = "".join(pathlib.Path(word).read_text() for word in sys.argv if word.endswith(".c"))
+        {LACKING[request.param][0]}
+        pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).touch()
         """)
     )
     program.chmod(0o755)
@@ -184,17 +196,15 @@ def no_headers(tmp_path: Path) -> str:
 
 
 @needs_cython
-def test_without_a_compiler_the_build_is_pure_and_says_so_once(small: Tree, tmp_path: Path) -> None:
-    wheel, output = small.build("build_wheel", tmp_path, CC="false")
+@pytest.mark.parametrize(
+    ("compiler", "missing"), [(name, missing) for name, (_, missing) in LACKING.items()], indirect=["compiler"]
+)
+def test_without_a_toolchain_the_build_is_pure_and_says_so_once(
+    small: Tree, tmp_path: Path, compiler: str, missing: str
+) -> None:
+    wheel, output = small.build("build_wheel", tmp_path / "wheel", CC=compiler)
     assert names(wheel) == MODULES
-    assert output.count("fastroute is built without its compiled kernels, as there is no working C compiler") == 1
-
-
-@needs_cython
-def test_without_headers_the_build_is_pure_and_says_so_once(small: Tree, tmp_path: Path, no_headers: str) -> None:
-    wheel, output = small.build("build_wheel", tmp_path, CC=no_headers)
-    assert names(wheel) == MODULES
-    assert output.count("fastroute is built without its compiled kernels, as there is no Python.h") == 1
+    assert output.count(f"fastroute is built without its compiled kernels, as there is no {missing}") == 1
 
 
 @needs_cython
@@ -204,19 +214,20 @@ def test_a_fallback_is_not_mistaken_for_the_pure_wheel(small: Tree, tmp_path: Pa
 
 
 @needs_cython
-@pytest.mark.parametrize("missing", ["working C compiler", "Python.h"])
-def test_required_extensions_fail_and_name_what_is_missing(small: Tree, missing: str, no_headers: str) -> None:
-    compiler = "false" if missing == "working C compiler" else no_headers
+@pytest.mark.parametrize(
+    ("compiler", "missing"), [(name, missing) for name, (_, missing) in LACKING.items()], indirect=["compiler"]
+)
+def test_required_extensions_fail_and_name_what_is_missing(small: Tree, compiler: str, missing: str) -> None:
     done = small.run("setup.py", "build_ext", CC=compiler, FASTROUTE_REQUIRE_EXTENSIONS="1")
     assert done.returncode != 0
     assert f"FASTROUTE_REQUIRE_EXTENSIONS=1, but there is no {missing}" in done.stdout
 
 
 @needs_cython
-@pytest.mark.parametrize("compiler", ["cc", "false"])
-def test_an_error_in_a_kernel_fails_with_and_without_a_compiler(small: Tree, compiler: str) -> None:
+@pytest.mark.parametrize("command", ["cc", "false"])
+def test_an_error_in_a_kernel_fails_with_and_without_a_compiler(small: Tree, command: str) -> None:
     small.folder.joinpath("fastroute", "_answer_c.pyx").write_text("cdef int number = undeclared\n")
-    done = small.run("setup.py", "build_ext", CC=compiler)
+    done = small.run("setup.py", "build_ext", CC=command)
     assert done.returncode != 0
     assert "undeclared name not builtin: undeclared" in done.stdout
 
@@ -229,6 +240,9 @@ def test_a_pure_install_in_place_leaves_no_older_extension_in_use(
     left.touch()
     small.build("build_editable", tmp_path / "wheel", **mode)
     assert not left.exists()
+    left.touch()
+    assert small.run("setup.py", "build_ext", "--inplace", **mode).returncode == 0
+    assert not left.exists()
 
 
 @needs_cython
@@ -239,4 +253,22 @@ def test_building_in_place_takes_up_a_change(small: Tree) -> None:
         small.folder.joinpath("fastroute", "_answer_c.pyx").write_text(f"{DIRECTIVES}VALUE = {value}\n")
         built = small.run("setup.py", "build_ext", "--inplace")
         assert built.returncode == 0, built.stdout
+        [extension] = small.folder.glob(f"fastroute/_answer_c{EXTENSION_SUFFIXES[0]}")
+        os.utime(extension, (time.time() + 3600,) * 2)  # a clock that went wrong, an archive that was unpacked
         assert small.run("-c", program).stdout == f"{value}\n"
+
+
+@needs_cython
+@compiled
+def test_the_same_sources_make_the_same_wheel(small: Tree, tmp_path: Path) -> None:
+    first, second = (
+        small.build("build_wheel", tmp_path / name, SOURCE_DATE_EPOCH="1700000000")[0].read_bytes() for name in "ab"
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("variable", ["FASTROUTE_NO_EXTENSIONS", "FASTROUTE_REQUIRE_EXTENSIONS"])
+def test_a_variable_is_one_or_zero(small: Tree, variable: str) -> None:
+    done = small.run("setup.py", "--version", **{variable: "true"})
+    assert done.returncode != 0
+    assert f"{variable} has to be 1 or 0, not 'true'" in done.stdout
