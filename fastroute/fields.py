@@ -252,7 +252,7 @@ def _keys(name: str, place: Place, marker: Any, info: FieldInfo, path_names: fro
 
 def _default(call: Callable[..., Any], name: str, info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
-        if getattr(info, "default_factory_takes_validated_data", False):
+        if _needs_arguments(info.default_factory):
             raise DeclarationError(call, name, "default_factory gets no other values here; take no argument")
         return None, typing.cast(Callable[[], Any], info.default_factory)
     try:
@@ -260,6 +260,16 @@ def _default(call: Callable[..., Any], name: str, info: FieldInfo) -> tuple[Any,
     except Exception:  # what cannot be copied can only be shared
         mutable = False
     return info.default, functools.partial(copy.deepcopy, info.default) if mutable else None
+
+
+def _needs_arguments(factory: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(factory).bind()
+    except TypeError:
+        return True
+    except ValueError:  # a builtin without a signature, like int
+        return False
+    return False
 
 
 def _adapter(call: Callable[..., Any], name: str, info: FieldInfo) -> TypeAdapter[Any]:

@@ -816,10 +816,9 @@ def test_field_as_the_default(api: Api) -> None:
     refused(endpoint, "q", "Field()", "Query()")
 
 
-def test_30_a_default_factory_that_takes_the_other_values(api: Api) -> None:
-    async def endpoint(
-        websocket: WebSocket, a: int, q: Annotated[int, api.Query(default_factory=lambda values: values["a"])]
-    ) -> None: ...
+@pytest.mark.parametrize("factory", [lambda values: values["a"], lambda *, values: values["a"]])
+def test_30_a_default_factory_that_takes_the_other_values(api: Api, factory: Any) -> None:
+    async def endpoint(websocket: WebSocket, a: int, q: Annotated[int, api.Query(default_factory=factory)]) -> None: ...
 
     refused(endpoint, "q", "default_factory", "no argument")
 

@@ -363,8 +363,9 @@ def test_30_default_factory(api: Api) -> Any:
         websocket: WebSocket,
         q: Annotated[int, api.Query(default_factory=factory)],
         r: list[str] = api.Query(default_factory=list),
+        s: int = api.Query(default_factory=int),
     ) -> None:
-        await api.end(websocket, q, r)
+        await api.end(websocket, q, r, s)
 
     return endpoint
 
