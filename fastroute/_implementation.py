@@ -19,7 +19,10 @@ KERNELS = {
 def _import_error() -> ImportError | None:
     try:
         for kernel in KERNELS:
-            import_module(f"fastroute._{kernel}_c")
+            found = Path(str(import_module(f"fastroute._{kernel}_c").__file__))
+            # An installation in place offers its modules to every other fastroute that lacks them.
+            if found.parent != Path(__file__).parent:
+                raise ImportError(f"{found} is of another installation")
     except ImportError as error:
         return error
     return None

@@ -117,6 +117,14 @@ def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
     assert found.stdout.startswith("the kernels of this source tree are not built; python -P runs the installed ")
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
+def test_kernels_of_another_installation_are_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    other = SimpleNamespace(__file__=str(tmp_path / "_scope_c.so"))
+    monkeypatch.setattr(_implementation, "import_module", lambda name: other)
+    assert str(_implementation._reason_for_python()).endswith("_scope_c.so is of another installation")
+
+
 @pytest.mark.parametrize("variable", ["FASTROUTE_NO_EXTENSIONS", "FASTROUTE_REQUIRE_EXTENSIONS"])
 def test_a_variable_is_one_or_zero(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "true")
