@@ -50,14 +50,11 @@ class BuildKernels(build_ext):
             compiler_directives={"linetrace": TRACE_EXTENSIONS},
             force=True,
         )
-        # The same sources make the same file, although the folder of the build never has the same name.
-        same_name = f"-ffile-prefix-map={self.build_temp}=."
-        known = self.compiler.compiler_type == "unix" and self._builds("int probe;\n", same_name)
         for extension, in_c in zip(self.extensions, translated, strict=True):
             extension.sources = in_c.sources
-            extension.extra_compile_args = [same_name] if known else []
         missing = next((tool for tool, source in TOOLCHAIN.items() if not self._builds(source)), None)
         if missing is None:
+            self._leave_out_folders()
             super().build_extensions()
         elif REQUIRE_EXTENSIONS:
             raise PlatformError(f"FASTROUTE_REQUIRE_EXTENSIONS=1, but there is no {missing}")
@@ -65,6 +62,13 @@ class BuildKernels(build_ext):
             # The wheel keeps its platform tag: no other machine shall take it for the deliberately pure one.
             self.extensions = []
             self.warn(f"fastroute is built without its compiled kernels, as there is no {missing}")
+
+    def _leave_out_folders(self) -> None:
+        """The same sources make the same file, wherever they are; the folder of the build never has the same name."""
+        flags = [f"-ffile-prefix-map={folder}=." for folder in (os.getcwd(), self.build_temp)]
+        if self.compiler.compiler_type == "unix" and self._builds("int probe;\n", *flags):
+            for extension in self.extensions:
+                extension.extra_compile_args = flags
 
     def _builds(self, source: str, *flags: str) -> bool:
         with tempfile.TemporaryDirectory() as folder:

@@ -21,13 +21,13 @@ def query_lists(query_string: bytes) -> dict[str, list[str]]:
     return lists
 
 
-def _pairs(query_string: bytes) -> Iterable[tuple[str, str]]:
+def _pairs(query_string: bytes) -> list[list[str]] | list[tuple[str, str]]:
     text = query_string.decode("latin-1")
     if "%" not in text and "+" not in text:
         # Most queries: nothing to decode, and an equals sign in each part.
         pairs = [part.split("=", 1) for part in text.split("&")]
         if all([len(pair) == 2 for pair in pairs]):  # noqa: C419  # cheaper than a generator
-            return pairs  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # lists of two
+            return pairs
     return parse_qsl(text, keep_blank_values=True)
 
 

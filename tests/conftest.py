@@ -49,8 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     routing.compile_plan = ENGINES[config.getoption("engine")]
     config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
     config.addinivalue_line("markers", "generated: about the generated code, which the interpreter does not have")
-    for source in _info.changed_since_built():
-        raise pytest.UsageError(f"{source} has changed since it was built in place: build again (pip install -e .)")
+    if changed := _info.changed_since_built():
+        names = ", ".join(map(str, changed))
+        raise pytest.UsageError(f"changed since they were built in place: {names}; build again (pip install -e .)")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
