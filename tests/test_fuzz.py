@@ -95,10 +95,9 @@ def test_a_planted_bug_is_found_made_small_and_repeated(capsys: pytest.CaptureFi
     report = capsys.readouterr().out
     template, path = (re.search(rf"^{word}: +'(.*)'$", report, re.MULTILINE) for word in ("template", "path"))
     assert template is not None
-    # Two parameters show any of the bugs; Hypothesis sometimes stops at a template with four, one of them a UUID.
-    assert len(template[1]) <= len("/{p0:path}{p1:path}{p2:path}{p3:path}")
+    assert len(template[1]) <= len("/{p0:path}-{p1:path}")
     assert path is not None
-    assert len(path[1]) <= len(r"/1-00000000-0000-0000-0000-000000000000-2\ud800")
+    assert len(path[1]) <= len(r"/1-2-3\ud800")
     seed = re.search(r"repeat it with: python -m fastroute fuzz --seed (\d+)$", report, re.MULTILINE)
     assert seed is not None
     assert main(["fuzz", "--seed", seed[1]]) == 1
