@@ -4,9 +4,10 @@ import argparse
 import itertools
 import math
 import random
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from starlette.convertors import IntegerConvertor
-from starlette.routing import compile_path
+from starlette.routing import PARAM_REGEX, compile_path
 
 from . import _matcher_py
 from ._app import application, entries, walk
@@ -26,6 +27,7 @@ __all__ = ["Difference", "add_arguments", "cases", "compare", "run", "starlette_
 _EXAMPLES = 200  # templates of a round, which one seed repeats
 _PATHS = 20  # the most paths for a template at once
 _STARLETTE_STEPS = 1_000_000  # how often its regex may go back over one path
+_PIECE = re.compile(f"{PARAM_REGEX.pattern}|.", re.DOTALL)  # of a template: a parameter or a character
 
 Match = Callable[[str], dict[str, Any] | None]
 
@@ -171,11 +173,12 @@ def run(arguments: argparse.Namespace) -> int:
     first = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"{subject}: Starlette against {' against '.join(twins())}; seed {first}", flush=True)
     search = _Search(templates, arguments.seconds)
+    shorten = _shorter_cases if arguments.target is None else _shorter_paths
     difference: Difference | None = None
     for number in itertools.count(first):
         difference = search.round(number)
         if difference is not None:
-            _report(difference, number, arguments)
+            _report(_smallest(difference, shorten), number, arguments)
         if difference is not None or search.is_over():
             break
     print(f"{search.cases} cases, {search.templates} templates, {'no' if difference is None else 'a'} difference")
@@ -248,6 +251,55 @@ class _Search:
             self._shown = now
             end = "\r" if sys.stderr.isatty() else "\n"
             print(f"{now - self._start:.0f} s: {self.cases} cases", end=end, file=sys.stderr, flush=True)
+
+
+Case = tuple[str, str]  # a template and one path
+
+
+def _smallest(difference: Difference, shorten: Callable[[Case], Iterator[Case]]) -> Difference:
+    """What is left when no case of `shorten` shows a difference any more.
+
+    Hypothesis draws a path for its template, and so cannot make one smaller without drawing the other anew.
+    """
+    while True:
+        shorter = shorten((difference.template, difference.path))
+        smaller = next(filter(None, itertools.starmap(_difference, shorter)), None)
+        if smaller is None:
+            return difference
+        difference = smaller
+
+
+def _difference(template: str, path: str) -> Difference | None:
+    try:
+        compare(template, [path])
+    except Difference as difference:
+        return difference
+    except Exception:
+        pass  # what is left of a template may name a parameter twice: that shall not hide what was found
+    return None
+
+
+def _shorter_cases(case: Case) -> Iterator[Case]:
+    """Without one parameter or character of the template, and what it stands for in the path; then shorter paths."""
+    template, path = case
+    found = compile_path(template)[0].match(path)
+    for piece in _PIECE.finditer(template, 1):  # the slash stays
+        shorter, name = template[: piece.start()] + template[piece.end() :], piece[1]
+        text = piece[0] if name is None else found[name] if found else ""
+        yield shorter, path
+        for cut in re.finditer(re.escape(text), path) if text else ():
+            yield shorter, path[: cut.start()] + path[cut.end() :]
+    yield from _shorter_paths(case)
+
+
+def _shorter_paths(case: Case) -> Iterator[Case]:
+    """Without a half of the path, a quarter, and so on to a character."""
+    template, path = case
+    size = len(path)
+    while size > 1:
+        size = (size + 1) // 2
+        for start in range(0, len(path), size):
+            yield template, path[:start] + path[start + size :]
 
 
 def _report(difference: Difference, number: int, arguments: argparse.Namespace) -> None:

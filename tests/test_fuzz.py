@@ -148,6 +148,30 @@ def test_a_difference_carries_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.value.answers == {"Starlette": {"a": 1}, "planted": {"a": "1"}}
 
 
+def smallest(monkeypatch: pytest.MonkeyPatch, bug: Any, template: str, path: str, shorten: Any) -> tuple[str, str]:
+    monkeypatch.setattr(_fuzz, "twins", lambda: {"planted": Bug(bug)})
+    with pytest.raises(Difference) as error:
+        compare(template, [path])
+    left = _fuzz._smallest(error.value, shorten)
+    return left.template, left.path
+
+
+def test_template_and_path_are_made_smaller_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = "/rooms/{a:uuid}/{b}-{c:int}{d:path}.{e:float}/x"
+    path = "/rooms/9c5b94b1-35ad-49bb-b118-8e8fc24abf80/b-71\u00e9.2.5/x"
+    assert smallest(monkeypatch, int_as_text, template, path, _fuzz._shorter_cases) == ("/{c:int}", "/7")
+    assert smallest(monkeypatch, raises, template, path + "\ud800", _fuzz._shorter_cases) == ("/", "\ud800")
+
+
+def test_the_template_of_an_application_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = ("/rooms/{a:int}", "/rooms/123456")
+    assert smallest(monkeypatch, int_as_text, *case, _fuzz._shorter_paths) == ("/rooms/{a:int}", "/rooms/1")
+
+
+def test_a_template_that_names_a_parameter_twice_is_no_difference() -> None:
+    assert _fuzz._difference("/{a}{a}", "/x") is None
+
+
 def test_a_failure_while_a_difference_is_made_smaller_does_not_hide_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
