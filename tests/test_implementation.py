@@ -117,6 +117,21 @@ def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
     assert found.stdout.startswith("the kernels of this source tree are not built; python -P runs the installed ")
 
 
+def test_a_source_tree_that_is_all_there_is_hides_no_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, installed = tmp_path / "tree", tmp_path / "installed"
+    for folder in (tree, installed):
+        shutil.copytree(PACKAGE, folder / "fastroute")
+    monkeypatch.chdir(tree)
+    # In place: a .pth file in site-packages adds the tree.
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), str(tree)])
+    assert not _implementation._hides_an_installed_package(tree)
+    monkeypatch.setattr(sys, "path", ["", str(installed)])
+    assert _implementation._hides_an_installed_package(tree)
+    assert not _implementation._hides_an_installed_package(installed)
+
+
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
 def test_kernels_of_another_installation_are_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
