@@ -209,7 +209,7 @@ class _Search:
         return time.monotonic() - self._start >= self._seconds
 
     def round(self, number: int) -> Difference | None:
-        """The smallest difference that the round with this seed finds."""
+        """The first difference that the round with this seed finds."""
         found: Difference | None = None
 
         @seed(number)
@@ -217,7 +217,7 @@ class _Search:
             max_examples=_EXAMPLES,
             database=None,
             deadline=None,
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.generate],  # `_smallest` does the rest
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  # its metaclass is untyped
             verbosity=Verbosity.quiet,
@@ -238,7 +238,7 @@ class _Search:
         try:
             search()
         except Exception:
-            # Hypothesis may fail as well, while it makes a difference smaller: that shall not hide it.
+            # Hypothesis may fail as well, when it repeats a difference: that shall not hide it.
             if found is None:
                 raise
         return found
@@ -259,7 +259,7 @@ Case = tuple[str, str]  # a template and one path
 def _smallest(difference: Difference, shorten: Callable[[Case], Iterator[Case]]) -> Difference:
     """What is left when no case of `shorten` shows a difference any more.
 
-    Hypothesis draws a path for its template, and so cannot make one smaller without drawing the other anew.
+    Hypothesis draws a path for its template: it could not make one smaller without drawing the other anew.
     """
     while True:
         shorter = shorten((difference.template, difference.path))
@@ -280,7 +280,9 @@ def _difference(template: str, path: str) -> Difference | None:
 
 
 def _shorter_cases(case: Case) -> Iterator[Case]:
-    """Without one parameter or character of the template, and what it stands for in the path; then shorter paths."""
+    """Without one parameter or character of the template, and what it stands for in the path; without a convertor;
+    then shorter paths.
+    """
     template, path = case
     found = compile_path(template)[0].match(path)
     for piece in _PIECE.finditer(template, 1):  # the slash stays
@@ -289,17 +291,19 @@ def _shorter_cases(case: Case) -> Iterator[Case]:
         yield shorter, path
         for cut in re.finditer(re.escape(text), path) if text else ():
             yield shorter, path[: cut.start()] + path[cut.end() :]
+        if piece[2]:
+            yield f"{template[: piece.start()]}{{{name}}}{template[piece.end() :]}", path
     yield from _shorter_paths(case)
 
 
 def _shorter_paths(case: Case) -> Iterator[Case]:
-    """Without a half of the path, a quarter, and so on to a character."""
+    """Without the path, a half of it, a quarter, and so on to a character."""
     template, path = case
     size = len(path)
-    while size > 1:
-        size = (size + 1) // 2
+    while size:
         for start in range(0, len(path), size):
             yield template, path[:start] + path[start + size :]
+        size //= 2
 
 
 def _report(difference: Difference, number: int, arguments: argparse.Namespace) -> None:
