@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib import import_module
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -48,15 +47,9 @@ def _reason_for_python() -> str | None:
     if not any(here.glob("_*_c.pyx")):
         return f"the compiled kernels cannot be imported: {error}"
     # Only a source tree has them: installed in place, or found because `python -m` looks in the current folder first.
-    hint = "; python -P runs the installed package" if _hides_an_installed_package(here.parent) else ""
+    is_found_first = here.parent == Path.cwd() and not sys.flags.safe_path
+    hint = "; python -P runs what is installed" if is_found_first else ""
     return f"the kernels of this source tree are not built{hint}: {error}"
-
-
-def _hides_an_installed_package(tree: Path) -> bool:
-    if tree != Path.cwd() or sys.flags.safe_path:
-        return False
-    others = [folder for folder in sys.path if Path(folder).absolute() != tree]
-    return PathFinder.find_spec("fastroute", others) is not None
 
 
 def _choose() -> tuple[Literal["cython", "python"], str]:
