@@ -14,7 +14,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["tests"]
 
 MATRIX = [
-    *((python, mode) for python in ("3.11", "3.12", "3.13", "3.14", "3.14t") for mode in ("compiled", "pure")),
+    *((python, mode) for python in ("3.11", "3.12", "3.13", "3.14", "3.14t", "3.15") for mode in ("compiled", "pure")),
     # The oldest pydantic knows no newer Python.
     *((python, "oldest") for python in ("3.11", "3.12", "3.13")),
     ("pypy3.11", "pure"),
