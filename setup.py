@@ -26,8 +26,8 @@ TRACE_EXTENSIONS = is_set("FASTROUTE_TRACE_EXTENSIONS")
 # What has to compile and link, each with more than the one before.
 TOOLCHAIN = {
     "working C compiler and linker": "int probe;\n",
-    "stdlib.h (the headers of the C library, often packaged as libc6-dev or musl-dev)": "#include <stdlib.h>\n",
-    "Python.h (Python's C headers, often packaged as python3-dev)": "#include <Python.h>\n",
+    "usable stdlib.h (the headers of the C library, often packaged as libc6-dev or musl-dev)": "#include <stdlib.h>\n",
+    "usable Python.h (Python's C headers, often packaged as python3-dev)": "#include <Python.h>\n",
 }
 
 

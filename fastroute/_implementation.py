@@ -47,7 +47,8 @@ def _reason_for_python() -> str | None:
     if not any(here.glob("_*_c.pyx")):
         return f"the compiled kernels cannot be imported: {error}"
     # Only a source tree has them: installed in place, or found because `python -m` looks in the current folder first.
-    is_found_first = here.parent == Path.cwd() and not sys.flags.safe_path
+    # The current folder may be gone by now, which has no path then.
+    is_found_first = os.path.exists(here.name) and here.samefile(here.name) and not sys.flags.safe_path
     hint = "; python -P runs what is installed" if is_found_first else ""
     return f"the kernels of this source tree are not built{hint}: {error}"
 

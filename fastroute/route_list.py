@@ -72,10 +72,20 @@ class RouteList(list[BaseRoute]):
         super().extend(self._checked(routes))
         return self
 
+    @_changes
+    def sort(self, **order: Any) -> None:
+        # `list.sort` empties the list while it compares: a request would find no route meanwhile.
+        edition, ordered = self.edition, list(self)
+        try:
+            ordered.sort(**order)
+        finally:
+            super().__setitem__(slice(None), ordered)
+        if self.edition is not edition:
+            raise ValueError("list modified during sort")
+
     __delitem__ = _changes(list.__delitem__)
     __imul__ = _changes(list.__imul__)
     clear = _changes(list.clear)
     pop = _changes(list.pop)
     remove = _changes(list.remove)
     reverse = _changes(list.reverse)
-    sort = _changes(list.sort)

@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -101,6 +102,7 @@ def test_a_source_tree_that_is_not_built_says_so(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(_implementation, "__file__", str(tmp_path / "_implementation.py"))
     assert "source tree" not in str(_implementation._reason_for_python())
     (tmp_path / "_absent_c.pyx").touch()
+    monkeypatch.setattr(os, "getcwd", Mock(side_effect=FileNotFoundError("the current folder was deleted")))
     assert str(_implementation._reason_for_python()).startswith("the kernels of this source tree are not built: ")
 
 
@@ -110,6 +112,7 @@ def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
 ) -> None:
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
     monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "0")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     shutil.copytree(PACKAGE, tmp_path / "fastroute", ignore=shutil.ignore_patterns("*_c.*", "__pycache__"))
     (tmp_path / "fastroute" / "_matcher_c.pyx").touch()
     program = "import fastroute._implementation as chosen; print(chosen.REASON)"

@@ -173,8 +173,8 @@ LACKING = {
     "everything": ("sys.exit('no license')", "working C compiler and linker"),
     "output": ("sys.exit()", "working C compiler and linker"),
     "linker": ("if '-shared' in sys.argv: sys.exit('no ld')", "working C compiler and linker"),
-    "C library": ("if '#include' in source: sys.exit('no such file: stdlib.h')", "stdlib.h"),
-    "headers": ("if 'Python.h' in source: sys.exit('no such file: Python.h')", "Python.h"),
+    "C library": ("if '#include' in source: sys.exit('no such file: stdlib.h')", "usable stdlib.h"),
+    "headers": ("if 'Python.h' in source: sys.exit('no such file: Python.h')", "usable Python.h"),
 }
 
 

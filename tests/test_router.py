@@ -106,6 +106,32 @@ def test_the_order_decides(change: str) -> None:
     assert get(router, "/me") == (200, "other page")
 
 
+def test_no_route_is_missing_while_they_are_sorted() -> None:
+    router = Router([Route("/b", page), Route("/a", page)])
+    answers = []
+
+    def key(route: Any) -> Any:
+        answers.append(get(router, route.path)[0])
+        return route.path
+
+    router.routes.sort(key=key)  # type: ignore[attr-defined]
+    assert answers == [200, 200]
+    assert [route.path for route in router.routes] == ["/a", "/b"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [list, RouteList])
+def test_sorting_does_what_a_list_does_with_a_key_that_fails_or_changes_the_list(kind: type[list[Any]]) -> None:
+    routes = kind([Route("/c", page), Route("/b", page), Mount("/a", routes=[]), Route("/d", page)])
+    with pytest.raises(TypeError):
+        routes.sort(key=lambda route: route.path if isinstance(route, Route) else 1)
+    assert sorted(route.path for route in routes) == ["/a", "/b", "/c", "/d"]
+    with pytest.raises(ValueError, match="list modified during sort"):
+        routes.sort(key=lambda route: routes.append(route) or route.path)
+    assert [route.path for route in routes] == ["/a", "/b", "/c", "/d"]
+    routes.sort(key=lambda route: route.path, reverse=True)
+    assert [route.path for route in routes] == ["/d", "/c", "/b", "/a"]
+
+
 def test_assigning_a_list_copies_it_and_sharing_a_routers_list_shares_it() -> None:
     own = [Route("/a", page)]
     router, other = Router(), Router()
