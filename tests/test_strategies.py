@@ -30,9 +30,13 @@ def test_braces_that_make_no_template_are_not_drawn() -> None:
     assert not strategies._is_accepted("/{a:b}")
 
 
+def drawn(strategy: st.SearchStrategy[Any], condition: Any) -> Any:
+    return find(strategy, condition, settings=settings(max_examples=5_000, database=None, phases=[Phase.generate]))
+
+
 def found(strategy: st.SearchStrategy[Any], condition: Any) -> bool:
     try:
-        find(strategy, condition, settings=settings(max_examples=5_000, database=None, phases=[Phase.generate]))
+        drawn(strategy, condition)
     except NoSuchExample:
         return False
     return True
@@ -134,9 +138,7 @@ def test_tables_have_every_kind_of_route(kind: type[BaseRoute]) -> None:
 
 
 def drawn_endpoint(kind: type[BaseRoute]) -> Any:
-    table = find(
-        route_tables(), lambda table: any(type(route) is kind for route in table), settings=settings(database=None)
-    )
+    table = drawn(route_tables(), lambda table: any(type(route) is kind for route in table))
     return next(route.endpoint for route in table if type(route) is kind)  # type: ignore[attr-defined]
 
 
