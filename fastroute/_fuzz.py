@@ -186,13 +186,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _templates_of(app: Any) -> list[str]:
-    """The templates of its routes, simplest first, as their routes give them to `compile_path`."""
+    """The templates of its routes, in the same order each time, as their routes give them to `compile_path`."""
     found = {
         f"{entry.path}/{{path:path}}" if entry.kind == "mount" else entry.path
         for entry in walk(entries(app))
         if entry.kind in ("http", "websocket", "mount")
     }
-    return sorted(found, key=lambda template: (len(template), template))
+    return sorted(found)
 
 
 class _Search:
@@ -286,13 +286,13 @@ def _shorter_cases(case: Case) -> Iterator[Case]:
     template, path = case
     found = compile_path(template)[0].match(path)
     for piece in _PIECE.finditer(template, 1):  # the slash stays
-        shorter, name = template[: piece.start()] + template[piece.end() :], piece[1]
+        before, after, name = template[: piece.start()], template[piece.end() :], piece[1]
         text = piece[0] if name is None else found[name] if found else ""
-        yield shorter, path
+        yield before + after, path
         for cut in re.finditer(re.escape(text), path) if text else ():
-            yield shorter, path[: cut.start()] + path[cut.end() :]
+            yield before + after, path[: cut.start()] + path[cut.end() :]
         if piece[2]:
-            yield f"{template[: piece.start()]}{{{name}}}{template[piece.end() :]}", path
+            yield f"{before}{{{name}}}{after}", path
     yield from _shorter_paths(case)
 
 

@@ -123,7 +123,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/router/page", {}),
     ("/hosted", {"headers": {"host": "example.org"}}),
     ("/files/a/b", {}),
-    ("/root/page/7", {"root_path": "/root"}),
+    ("/proxy/page/7", {"root_path": "/proxy"}),
 ]
 CONNECTIONS = ["/talk/me", "/api-talk", "/talk", "/nowhere", "/inner/page/7"]
 
