@@ -93,17 +93,18 @@ class InstallInPlace(editable_wheel):
 
 
 def remove_extensions() -> None:
-    """What an earlier build left beside the sources would else stay in use."""
+    """Remove the kernels that an earlier build left in the source tree: they would stay in use."""
     for suffix in EXTENSION_SUFFIXES:
-        for extension in Path("fastroute").glob(f"_*_c{suffix}"):
+        # At any depth: earlier versions had their kernels elsewhere.
+        for extension in Path("fastroute").rglob(f"*_c{suffix}"):
             extension.unlink()
 
 
 def kernels() -> list[Extension]:
     if not NO_EXTENSIONS and sys.implementation.name == "cpython":
         macros = [("CYTHON_TRACE_NOGIL", "1")] if TRACE_EXTENSIONS else []
-        sources = sorted(Path("fastroute").glob("_*_c.pyx"))
-        return [Extension(f"fastroute.{path.stem}", [str(path)], define_macros=macros) for path in sources]
+        sources = sorted(Path("fastroute", "matching").glob("*_c.pyx"))
+        return [Extension(f"fastroute.matching.{path.stem}", [str(path)], define_macros=macros) for path in sources]
     if REQUIRE_EXTENSIONS:
         raise SystemExit("FASTROUTE_REQUIRE_EXTENSIONS=1 needs CPython without FASTROUTE_NO_EXTENSIONS=1")
     return []

@@ -18,7 +18,8 @@ from typing import Any
 from starlette.routing import WebSocketRoute, compile_path
 from starlette.websockets import WebSocket
 
-from fastroute import IMPLEMENTATION, APIWebSocketRoute, _matcher_c, _matcher_py
+from fastroute import IMPLEMENTATION, APIWebSocketRoute
+from fastroute.matching import matcher_c, matcher_py
 
 UUID = "0b9f4a3c-7d2e-4c1b-9a5f-1e2d3c4b5a69"
 
@@ -103,7 +104,7 @@ def table(cases: dict[str, tuple[str, str]], rounds: int) -> None:
     print(f"{'':28}{'starlette':>10}{'pure':>10}{'compiled':>10}{'floor':>10}", end="")
     print(f"{'pure':>11}{'compiled':>11}{'floor':>8}")
     for name, (path, route_path) in cases.items():
-        matchers = [Starlette(path), _matcher_py.PathMatcher(path), _matcher_c.PathMatcher(path)]
+        matchers = [Starlette(path), matcher_py.PathMatcher(path), matcher_c.PathMatcher(path)]
         expected = matchers[0].match(route_path)
         matchers.append(floor(expected))
         assert all(matcher.match(route_path) == expected for matcher in matchers), path
@@ -120,7 +121,7 @@ def once(match: Callable[[str], Any], route_path: str, rounds: int) -> float:
 def growth(rounds: int) -> None:
     print(f"{GROWTH_TEMPLATE}, ms per call")
     print(f"{'characters':28}{'starlette':>10}{'pure':>10}{'compiled':>10}")
-    makers = (Starlette, _matcher_py.PathMatcher, _matcher_c.PathMatcher)
+    makers = (Starlette, matcher_py.PathMatcher, matcher_c.PathMatcher)
     starlette, *twins = (maker(GROWTH_TEMPLATE) for maker in makers)
     for size in SIZES:
         for name, unit in GROWTH.items():

@@ -28,11 +28,12 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from fastroute import Router, _index_c, _index_py, _matcher_c, _matcher_py, _scope_c, _scope_py, index
+from fastroute import Router, index
 from fastroute import router as router_module
+from fastroute.matching import matcher_c, matcher_py, scope_c, scope_py, table_c, table_py
 
 TABLES = Path(__file__).parent / "tables"
-TWINS = {"compiled": (_index_c, _matcher_c, _scope_c), "pure": (_index_py, _matcher_py, _scope_py)}
+TWINS = {"compiled": (table_c, matcher_c, scope_c), "pure": (table_py, matcher_py, scope_py)}
 PARAMETER = re.compile(r"\{[^}]*\}")
 
 

@@ -22,7 +22,7 @@ import bench_solver
 import matplotlib
 from matplotlib.figure import Figure
 
-from fastroute import _matcher_c, _matcher_py
+from fastroute.matching import matcher_c, matcher_py
 
 PLOTS = Path(__file__).parent / "plots"
 COLORS = {
@@ -70,9 +70,7 @@ def matching(effort: Effort) -> Rows:
     cases = {f"hit, {name}": case for name, case in bench_matcher.HITS.items()}
     cases |= {f"miss, {name}": case for name, case in bench_matcher.MISSES.items() if "last" in name or "wrong" in name}
     for name, (template, path) in cases.items():
-        matchers = [
-            kind(template) for kind in (bench_matcher.Starlette, _matcher_py.PathMatcher, _matcher_c.PathMatcher)
-        ]
+        matchers = [kind(template) for kind in (bench_matcher.Starlette, matcher_py.PathMatcher, matcher_c.PathMatcher)]
         expected = matchers[0].match(path)
         matchers.append(bench_matcher.floor(expected))
         assert all(matcher.match(path) == expected for matcher in matchers), template

@@ -1,9 +1,9 @@
 """FastAPI's WebSocket routes on plain Starlette, with compiled matching and an indexed router."""
 
-from ._implementation import IMPLEMENTATION, PathMatcher
 from .acceleration import accelerate
 from .exceptions import DeclarationError, DependencyScopeError, WebSocketRequestValidationError
 from .index import RouteIndex
+from .matching.implementation import IMPLEMENTATION, PathMatcher
 from .params import Cookie, Depends, Header, Path, Query, Security, SecurityScopes
 from .router import Router
 from .routing import APIWebSocketRoute

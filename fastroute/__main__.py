@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 class Command(NamedTuple):
-    """Lives in the module `fastroute._<name>`, as `add_arguments(parser)` and `run(arguments) -> int`."""
+    """Lives in the module `fastroute.commands.<name>`, as `add_arguments(parser)` and `run(arguments) -> int`."""
 
     summary: str
     extra: str | None = None
@@ -33,7 +33,7 @@ COMMANDS = {
 def _load(name: str) -> ModuleType:
     extra = COMMANDS[name].extra
     try:
-        return import_module(f"fastroute._{name}")
+        return import_module(f"fastroute.commands.{name}")
     except ModuleNotFoundError as error:
         if extra is None or error.name is None or error.name.partition(".")[0] == "fastroute":
             raise

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 from starlette.convertors import Convertor, FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.routing import PARAM_REGEX, BaseRoute, Match, Mount, Route, WebSocketRoute
 
-from ._implementation import PathMatcher, RouteTable
+from ._starlette import ANSWERS_ALIKE
+from .matching.implementation import PathMatcher, RouteTable
 from .routing import APIWebSocketRoute
 
 __all__ = ["RouteIndex", "build_table", "is_indexed", "serves"]
@@ -212,7 +213,7 @@ def _known(route: BaseRoute, template: str, convertors: Mapping[str, Convertor[A
             longest=sys.maxsize,
         )
     match = None if names is not None else _match(template, convertors)
-    known = _ANSWERS_ARE_KNOWN and (names is not None or match is not None)
+    known = ANSWERS_ALIKE and (names is not None or match is not None)
     if not known or not isinstance(route, Route | WebSocketRoute):
         return None
     # Starlette raises where an int has more digits than Python converts, `PathMatcher` does not match there.
@@ -230,22 +231,3 @@ def _known(route: BaseRoute, template: str, convertors: Mapping[str, Convertor[A
         adds_route=False,
         longest=sys.int_info.str_digits_check_threshold if has_int else sys.maxsize,
     )
-
-
-def _answers_are_known() -> bool:
-    """Whether routes of the installed Starlette say what `RouteTable` says in their place."""
-
-    async def endpoint(connection: object) -> None: ...
-
-    child_scope = {"endpoint": endpoint, "path_params": {"outer": 1, "own": "x"}}
-    scope = {"type": "http", "method": "POST", "path": "/x", "path_params": {"outer": 1}}
-    route = Route("/{own}", endpoint, methods=["POST"])
-    websocket_route = WebSocketRoute("/{own}", endpoint)
-    return (
-        route.matches(scope) == (Match.FULL, child_scope)
-        and route.matches({**scope, "method": "GET"}) == (Match.PARTIAL, child_scope)
-        and websocket_route.matches({**scope, "type": "websocket"}) == (Match.FULL, child_scope)
-    )
-
-
-_ANSWERS_ARE_KNOWN = _answers_are_known()

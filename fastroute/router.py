@@ -1,20 +1,18 @@
 """Router: Starlette's router with an index over its routes, and dependencies for its WebSocket routes."""
 
-import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
-from copy import copy
-from inspect import Parameter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from starlette import routing
 from starlette.datastructures import URL
 from starlette.responses import RedirectResponse
-from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute, compile_path
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.routing import BaseRoute, Host
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ._implementation import RouteTable, route_path
+from ._starlette import SETS_ROUTE
+from .inclusion import Outer, check_prefix, merge, mounted
 from .index import build_table, serves
+from .matching.implementation import RouteTable, route_path
 from .route_list import RouteList
 from .routing import APIWebSocketRoute
 
@@ -68,7 +66,7 @@ class Router(routing.Router):
         prefix: str = "",
         **kwargs: Any,
     ) -> None:
-        _check_prefix(prefix)
+        check_prefix(prefix)
         self.prefix = prefix
         self.dependencies = tuple(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
@@ -103,7 +101,7 @@ class Router(routing.Router):
         found = table.find(scope, route_path(scope))
         if found is not None:
             route, child_scope = found
-            if _SETS_ROUTE:
+            if SETS_ROUTE:
                 scope["route"] = route
             scope.update(child_scope)
             await route.handle(scope, receive, send)
@@ -190,16 +188,16 @@ class Router(routing.Router):
             ValueError: a route cannot take the prefix or the dependencies, or the router has middleware, which would
                 be left out; nothing is registered then.
         """
-        _check_prefix(prefix)
+        check_prefix(prefix)
         if router is self:
             raise ValueError("a router cannot be included in itself")
         if router.middleware_stack != router.app:
             raise ValueError(f"{router!r} has middleware, which its routes would lose; mount() it instead")
-        outer = _Outer(
+        outer = Outer(
             self.prefix + prefix, [*self.dependencies, *(dependencies or ())], self.dependency_overrides_provider
         )
         self.routes.extend([outer.include(route) for route in router.routes])
-        self.lifespan_context = _merge(self.lifespan_context, router.lifespan_context)
+        self.lifespan_context = merge(self.lifespan_context, router.lifespan_context)
 
     def mount(self, path: str, app: ASGIApp, name: str | None = None) -> None:
         """Starlette's `mount`, behind the prefix."""
@@ -207,7 +205,7 @@ class Router(routing.Router):
 
     def host(self, host: str, app: ASGIApp, name: str | None = None) -> None:
         """Starlette's `host`, behind the prefix."""
-        super().host(host, _mounted(self.prefix, app), name)
+        super().host(host, mounted(self.prefix, app), name)
 
     def add_route(self, path: str, *args: Any, **kwargs: Any) -> None:
         """Starlette's `add_route`, behind the prefix."""
@@ -249,27 +247,6 @@ class Router(routing.Router):
         return str(getattr(route, "path", "")).startswith(self.prefix)
 
 
-def _sets_route() -> bool:
-    """Whether the installed Starlette's router puts the route into the scope."""
-
-    class Everything(BaseRoute):
-        def matches(self, scope: Scope) -> tuple[Match, Scope]:
-            return Match.FULL, {}
-
-        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-
-    scope: dict[str, Any] = {"type": "http", "path": "/"}
-    router: Any = routing.Router(routes=[Everything()])
-    with suppress(StopIteration):
-        router.app(scope, None, None).send(None)
-    return "route" in scope
-
-
-_SETS_ROUTE = _sets_route()
-
-_COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-
-
 def _with_other_slash(scope: Scope) -> Scope | None:
     """The scope for the path with a slash at its end, or without any, where it is the other way around."""
     path = route_path(scope)
@@ -278,80 +255,3 @@ def _with_other_slash(scope: Scope) -> Scope | None:
     if path.endswith("/"):
         return {**scope, "path": scope["path"].rstrip("/")}
     return {**scope, "path": scope["path"] + "/"}
-
-
-def _check_prefix(prefix: str) -> None:
-    if prefix and not prefix.startswith("/"):
-        raise ValueError(f"the prefix {prefix!r} has to start with '/'")
-    if prefix.endswith("/"):
-        raise ValueError(f"the prefix {prefix!r} must not end with '/', the paths of the routes start with it")
-
-
-def _mounted(prefix: str, app: ASGIApp) -> ASGIApp:
-    return Router([Mount(prefix, app)]) if prefix else app
-
-
-def _merge(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
-    @asynccontextmanager
-    async def merged(app: Any) -> AsyncIterator[Any]:
-        async with outer(app) as outer_state, inner(app) as inner_state:
-            if outer_state is None and inner_state is None:
-                yield None
-            else:
-                yield {**(inner_state or {}), **(outer_state or {})}
-
-    return merged
-
-
-class _Outer(NamedTuple):
-    """What included routes get."""
-
-    prefix: str
-    dependencies: list[Any]
-    dependency_overrides_provider: Any | None
-
-    def include(self, route: BaseRoute) -> BaseRoute:
-        """The route with what it gets; a new one if that is anything."""
-        if isinstance(route, APIWebSocketRoute):
-            return self._include_api_websocket_route(route)
-        if self.dependencies:
-            raise ValueError(
-                f"{route!r} would be open: only an APIWebSocketRoute can have the dependencies of the including "
-                "router; include it without dependencies"
-            )
-        if not self.prefix:
-            return route
-        included = copy(route)
-        if isinstance(included, Host):
-            included.app = _mounted(self.prefix, included.app)
-            return included
-        if not isinstance(included, Route | WebSocketRoute | Mount):
-            raise ValueError(f"{route!r} cannot have the prefix {self.prefix!r}; append it to `routes` as it is")
-        included.path = self.prefix + included.path
-        template = f"{included.path}/{{path:path}}" if isinstance(included, Mount) else included.path
-        included.path_regex, included.path_format, included.param_convertors = compile_path(template)
-        return included
-
-    def _include_api_websocket_route(self, route: APIWebSocketRoute) -> APIWebSocketRoute:
-        if not any(self):
-            return route
-        kind = type(route)
-        arguments: dict[str, Any] = {
-            "path": self.prefix + route.path,
-            "endpoint": route.endpoint,
-            "name": route.name,
-            "dependencies": [*self.dependencies, *route.dependencies],
-            "dependency_overrides_provider": self.dependency_overrides_provider or route.dependency_overrides_provider,
-        }
-        own = [
-            parameter.name
-            for parameter in inspect.signature(kind).parameters.values()
-            if parameter.name not in arguments and parameter.kind not in _COLLECTING
-        ]
-        if own:
-            raise ValueError(
-                f"{route!r} cannot be made again for the including router: what its class was given for "
-                f"{', '.join(own)} is not known; make it with its whole path and all dependencies instead, and append "
-                "it to `routes`"
-            )
-        return kind(**arguments)

@@ -11,12 +11,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from . import _fastapi
-from ._implementation import PathMatcher, child_scope, route_path
-from .codegen import compile_plan
-from .dependant import Dependant, get_dependant
+from .dependencies.codegen import compile_plan
+from .dependencies.dependant import Dependant, get_dependant
+from .dependencies.plan import Overrides, Plan, build_plan
+from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
-from .plan import Overrides, Plan, build_plan
-from .signature import CallKind, call_kind
+from .matching.implementation import PathMatcher, child_scope, route_path
 
 __all__ = ["APIWebSocketRoute"]
 

@@ -12,8 +12,8 @@ import sys
 import atheris
 from hypothesis import HealthCheck, given, settings
 
-with atheris.instrument_imports(include=["fastroute._matcher_py", "fastroute._template"]):
-    from fastroute._fuzz import cases, compare
+with atheris.instrument_imports(include=["fastroute.matching.matcher_py", "fastroute.matching.template"]):
+    from fastroute.commands.fuzz import cases, compare
     from fastroute.strategies import path_templates
 
 

@@ -11,7 +11,9 @@ from engines import ENGINES
 from hypothesis import HealthCheck, settings
 
 import fastroute
-from fastroute import _implementation, _info, routing
+from fastroute import routing
+from fastroute.commands import info
+from fastroute.matching import implementation as selector
 
 pytest.register_assert_rewrite("oracle")
 
@@ -26,7 +28,7 @@ settings.load_profile(os.environ.get("FASTROUTE_HYPOTHESIS_PROFILE", "ci"))
 
 
 def _kernels(twin: str) -> dict[str, ModuleType]:
-    return {name: import_module(f"fastroute._{name}{TWINS[twin]}") for name in _implementation.KERNELS}
+    return {name: import_module(f"fastroute.matching.{name}{TWINS[twin]}") for name in selector.KERNELS}
 
 
 def _built() -> dict[str, dict[str, ModuleType]]:
@@ -49,13 +51,13 @@ def pytest_configure(config: pytest.Config) -> None:
     routing.compile_plan = ENGINES[config.getoption("engine")]
     config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
     config.addinivalue_line("markers", "generated: about the generated code, which the interpreter does not have")
-    if changed := _info.changed_since_built():
+    if changed := info.changed_since_built():
         names = ", ".join(map(str, changed))
         raise pytest.UsageError(f"changed since they were built in place: {names}; build again (pip install -e .)")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    facts = [f"{label}: {text}" for label, text in _info.facts().items()]
+    facts = [f"{label}: {text}" for label, text in info.facts().items()]
     return [*facts, f"every test runs with: {', '.join(BUILT)}", f"routes run: {config.getoption('engine')}"]
 
 
@@ -75,11 +77,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The twin under test, `cython` or `python`, here and in every Python that the test starts."""
     twin: str = getattr(request, "param", fastroute.IMPLEMENTATION)
-    monkeypatch.setattr(_implementation, "IMPLEMENTATION", twin)
+    monkeypatch.setattr(selector, "IMPLEMENTATION", twin)
     monkeypatch.setattr(fastroute, "IMPLEMENTATION", twin)
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "1" if twin == "python" else "0")
     monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "1" if twin == "cython" else "0")
-    for kernel, names in _implementation.KERNELS.items():
+    for kernel, names in selector.KERNELS.items():
         for module in _users():
             for name in names:
                 if hasattr(module, name):

@@ -8,10 +8,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from fastroute import routing
-from fastroute.codegen import compile_plan
-from fastroute.connection import answer, end, readable
-from fastroute.plan import Plan
-from fastroute.solver import Refuse, solve_dependencies
+from fastroute.connection.closing import answer, end, readable
+from fastroute.dependencies.codegen import compile_plan
+from fastroute.dependencies.interpreter import Refuse, solve_dependencies
+from fastroute.dependencies.plan import Plan
 
 __all__ = ["ENGINES", "engine"]
 

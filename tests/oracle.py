@@ -8,6 +8,7 @@ Numbers in the names of cases are those of the list of FastAPI's behaviour that 
 (d01 to d36) of the list of its defects.
 """
 
+import asyncio
 import functools
 import linecache
 import os
@@ -21,6 +22,7 @@ import fastapi.exceptions
 import fastapi.routing
 import fastapi.security
 import pytest
+import trio
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.websockets import WebSocket
@@ -29,6 +31,7 @@ import fastroute
 import fastroute.security
 
 BACKENDS = ["asyncio", "trio"]
+CANCELLED = (asyncio.CancelledError, trio.Cancelled)
 TIME_LIMIT = 20  # seconds for one connection; only a hang gets near it
 
 FASTAPI = {
@@ -227,7 +230,9 @@ def raised(error: BaseException | None) -> Any:
     """An exception with its arguments and what it came from."""
     if error is None:
         return None
-    return type(error).__name__, str(error), raised(error.__cause__ or error.__context__)
+    # The text of a cancellation holds the address of its cancel scope.
+    text = "" if isinstance(error, CANCELLED) else str(error)
+    return type(error).__name__, text, raised(error.__cause__ or error.__context__)
 
 
 class Server:

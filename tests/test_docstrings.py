@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import fastroute
-from fastroute import _matcher_py, security, strategies
+from fastroute import security, strategies
+from fastroute.matching import matcher_py
 
 pytestmark = pytest.mark.once
 
@@ -20,7 +21,7 @@ def public() -> Iterator[tuple[str, Any]]:
         for name in module.__all__:
             if name not in DATA:
                 # A compiled class does not tell its signature; its twin does.
-                yield f"{module.__name__}.{name}", getattr(_matcher_py, name, getattr(module, name))
+                yield f"{module.__name__}.{name}", getattr(matcher_py, name, getattr(module, name))
 
 
 def methods() -> Iterator[tuple[str, Any]]:

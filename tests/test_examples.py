@@ -15,12 +15,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from connection import connect, websocket_scope
 from starlette.testclient import TestClient
+from websocket_client import connect, websocket_scope
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as dial
 
-from fastroute._check import shadowed, unguarded
+from fastroute.commands.check import shadowed, unguarded
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TIMEOUT = 30  # seconds; only a hang gets near it

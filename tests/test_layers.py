@@ -1,4 +1,4 @@
-"""Who may import whom inside the package, read from the sources: two towers that meet only in routing."""
+"""Who may import whom inside the package, read from the sources: two towers that meet only in `routing`."""
 
 import ast
 import sys
@@ -13,83 +13,57 @@ import fastroute
 pytestmark = pytest.mark.once
 
 PACKAGE = Path(fastroute.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+WINGS = ("matching", "dependencies", "connection", "commands")
 
-# `__init__` stands for the package itself: `from . import __version__`.
-ALLOWED = {
-    "exceptions": set(),
-    "params": set(),
-    "_template": set(),
-    "_implementation": {"the kernels"},
-    "_fastapi": {"params", "exceptions"},
-    "security": {"params", "exceptions"},
-    # The dependency tower.
-    "signature": {"exceptions", "_fastapi"},
-    "fields": {"params", "exceptions", "_fastapi"},
-    "dependant": {"fields", "signature", "params", "exceptions", "_fastapi"},
-    "plan": {"dependant", "fields", "signature", "params", "exceptions"},
-    "cleanups": {"params"},
-    "received": set(),
-    "threads": set(),
-    "solver": {"cleanups", "plan", "dependant", "fields", "signature", "params", "exceptions"},
-    "codegen": {"threads", "connection", "solver", "received", "cleanups", "plan", "fields", "signature"},
-    "connection": {"exceptions", "_fastapi"},
-    # Where it meets the matching tower, of which it sees what the selector chose.
-    "routing": {
-        "codegen",
-        "plan",
-        "dependant",
-        "signature",
-        "params",
-        "exceptions",
-        "_fastapi",
-        "_implementation",
-    },
-    "index": {"routing", "_implementation"},
+#: A room is a wing or a file at the top. What it may import besides itself; `__init__` is the package's own.
+FRAMEWORKS = {"_starlette", "_fastapi"}
+MAY_IMPORT = {
+    "exceptions, params": set(),
+    "matching": set(),
+    "_starlette, _fastapi": {"exceptions", "params"},
+    "security": {"exceptions", "params"},
+    "connection": {"exceptions", "params", *FRAMEWORKS},
+    "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
+    "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
     "route_list": set(),
-    "router": {"index", "route_list", "routing", "params", "exceptions", "_implementation"},
-    "acceleration": {"index", "route_list", "router"},
-    "strategies": {"router", "routing", "exceptions", "_implementation"},
-    "__init__": {"acceleration", "index", "router", "routing", "security", "params", "exceptions", "_implementation"},
-    "_app": {"router", "routing", "exceptions"},
-    # What the commands know about an application: shared by them, and used by nothing else.
-    "_language": {"_template"},
-    "_trace": {"_app"},
-    "_terminal": set(),
-    "_plot": set(),
-    "__main__": {"__init__", "acceleration", "index", "router", "routing", "exceptions", "_implementation"},
-    # The one command that compares the kernels themselves.
-    "_fuzz": {"_app", "_template", "strategies", "the kernels"},
+    "index": {"routing", "matching", *FRAMEWORKS},
+    "inclusion": {"exceptions", "routing", *FRAMEWORKS},
+    "router": {"exceptions", "routing", "matching", "connection", "index", "route_list", "inclusion", *FRAMEWORKS},
+    "acceleration": {"router", "index", "route_list", *FRAMEWORKS},
+    "strategies": {"exceptions", "routing", "matching", "router"},
+    "__init__": {"exceptions", "params", "routing", "matching", "index", "router", "acceleration"},
 }
-# A module that is one command of `__main__` is imported by nothing, and may import anything public.
-SHARED = {"_app", "_language", "_terminal", "_trace"}
-COMMAND = {"__init__", "_template", "plan", "codegen", "strategies", "security", *SHARED, *ALLOWED["__main__"]}
+EVERYTHING = {room for rooms in MAY_IMPORT for room in rooms.split(", ")}
+ALLOWED = {room: allowed for rooms, allowed in MAY_IMPORT.items() for room in rooms.split(", ")}
+# Nothing but `__main__` imports the commands, and it does so by name.
+ALLOWED |= {"commands": EVERYTHING, "__main__": {"__init__"}}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}
 NEWER_STANDARD_LIBRARY = {"annotationlib"}
 EXTRAS = {
-    "hypothesis": {"strategies", "_fuzz"},
-    "matplotlib": {"_plot"},
-    "rich": {"_terminal"},
-    "uvicorn": {"_demo"},
-    "websockets": {"_demo"},
+    "hypothesis": {"strategies", "commands.fuzz"},
+    "matplotlib": {"commands._plot"},
+    "rich": {"commands._terminal"},
+    "uvicorn": {"commands.demo"},
+    "websockets": {"commands.demo"},
 }
 
 
-def is_kernel(module: str) -> bool:
-    return module.endswith(("_c", "_py"))
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def allowed(module: str) -> set[str]:
-    if is_kernel(module):
-        return {"_template"}
-    return ALLOWED.get(module, COMMAND)
+MODULES = sorted(map(module_of, PACKAGE.rglob("*.py")))
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 @cache
 def tree(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    return ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
 
 
 def imports(module: str) -> Iterator[tuple[ast.stmt, int, str]]:
@@ -97,16 +71,15 @@ def imports(module: str) -> Iterator[tuple[ast.stmt, int, str]]:
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             yield from ((node, 0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node, 0, node.module or ""
         elif isinstance(node, ast.ImportFrom):
-            if node.level and node.module is None:
-                yield from ((node, node.level, name) for name in siblings(node))
-            else:
-                yield node, node.level, node.module or ""
-
-
-def siblings(node: ast.ImportFrom) -> set[str]:
-    """What `from . import a, b` imports: modules, or names of the package itself."""
-    return {alias.name if alias.name in MODULES else "__init__" for alias in node.names}
+            outer = module.split(".")[: -node.level]
+            base = ".".join([*outer, *filter(None, [node.module])])
+            # `from . import a, b` imports modules, or names of the package itself.
+            for alias in node.names:
+                named = f"{base}.{alias.name}" if base else alias.name
+                yield node, node.level, named if named in (*MODULES, *WINGS) else base or "__init__"
 
 
 def inside(module: str) -> set[str]:
@@ -118,29 +91,38 @@ def outside(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
-    found = {"the kernels" if is_kernel(name) else name for name in inside(module)}
-    assert found <= allowed(module), f"{module} may not import {found - allowed(module)}"
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    room = room_of(module)
+    found = {room_of(name) for name in inside(module)}
+    assert found <= {room, *ALLOWED[room]}, f"{module} may not import {found - ALLOWED[room] - {room}}"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_inside_the_package_are_relative_and_one_level(module: str) -> None:
+def test_only_the_selector_imports_the_twins(module: str) -> None:
+    # The fuzz command compares them.
+    if module not in ("matching.implementation", "commands.fuzz"):
+        assert not [name for name in inside(module) if name.endswith(("_c", "_py"))]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_inside_the_package_are_relative(module: str) -> None:
     assert "fastroute" not in outside(module)
-    assert all(level <= 1 for _, level, _ in imports(module))
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_import_stands_at_the_top_of_its_file(module: str) -> None:
-    body = tree(module).body
-    # The branches of an `if` at the top count as the top; what only a newer Python has may be imported late.
-    top = body + [statement for node in body if isinstance(node, ast.If) for statement in node.body + node.orelse]
-    top += [node for node, _, name in imports(module) if name in NEWER_STANDARD_LIBRARY]
-    late = [node.lineno for node, _, _ in imports(module) if node not in top]
-    assert not late, f"{module} imports in lines {late}"
+def test_imports_stand_at_the_top(module: str) -> None:
+    top = {
+        node for statement in tree(module).body if not isinstance(statement, FUNCTIONS) for node in ast.walk(statement)
+    }
+    late = [name for node, level, name in imports(module) if level and node not in top]
+    assert not late, f"{module} imports {late} late"
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_package_from_outside_is_imported_only_where_it_may(module: str) -> None:
+def test_imports_from_outside_are_dependencies_or_the_extra_of_a_module(module: str) -> None:
     extras = {package for package, users in EXTRAS.items() if module in users}
     found = outside(module) - sys.stdlib_module_names - NEWER_STANDARD_LIBRARY - DEPENDENCIES - extras
     assert not found, f"{module} may not import {found}"
@@ -156,3 +138,18 @@ def test_there_is_no_cycle() -> None:
         leaves = {module for module, names in remaining.items() if not names & remaining.keys()}
         assert leaves, f"a cycle among {sorted(remaining)}"
         remaining = {module: names for module, names in remaining.items() if module not in leaves}
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_a_wing_opens_with_its_map(wing: str) -> None:
+    [map_of_the_wing] = tree(f"{wing}.__init__").body
+    assert isinstance(map_of_the_wing, ast.Expr)
+    named = str(ast.literal_eval(map_of_the_wing.value))
+    files = [path for path in (PACKAGE / wing).glob("*.py*") if path.suffix in (".py", ".pyx")]
+    missing = [path.stem for path in files if path.stem != "__init__" and f"`{path.stem}`" not in named]
+    assert not missing, f"{wing}/__init__.py does not name {missing}"
+
+
+def test_the_house_has_at_most_24_entries() -> None:
+    entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= 24, sorted(entries)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from connection import connect, websocket_scope
+from websocket_client import connect, websocket_scope
 
 from fastroute import __main__ as command_line
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from asgi import request
-from connection import connect, websocket_scope
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute, compile_path
+from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, strategies
 from fastroute.strategies import path_templates, paths, route_tables

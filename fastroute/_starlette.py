@@ -1,0 +1,54 @@
+"""Starlette's private side, and how its installed release behaves: what to read if a new Starlette breaks us."""
+
+from contextlib import suppress
+from typing import Any
+
+from starlette import routing
+from starlette._exception_handler import _lookup_exception_handler
+from starlette._utils import get_route_path, is_async_callable
+from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+__all__ = ["ANSWERS_ALIKE", "SETS_ROUTE", "get_route_path", "is_async_callable", "lookup_exception_handler"]
+
+lookup_exception_handler = _lookup_exception_handler
+
+
+def _sets_route() -> bool:
+    """Whether the installed Starlette's router puts the route into the scope."""
+
+    class Everything(BaseRoute):
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            return Match.FULL, {}
+
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    scope: dict[str, Any] = {"type": "http", "path": "/"}
+    router: Any = routing.Router(routes=[Everything()])
+    with suppress(StopIteration):
+        router.app(scope, None, None).send(None)
+    return "route" in scope
+
+
+#: Starlette's router puts the route into the scope.
+SETS_ROUTE = _sets_route()
+
+
+def _answers_alike() -> bool:
+    """Whether routes of the installed Starlette answer as `RouteTable` does in their place."""
+
+    async def endpoint(connection: object) -> None: ...
+
+    child_scope = {"endpoint": endpoint, "path_params": {"outer": 1, "own": "x"}}
+    scope = {"type": "http", "method": "POST", "path": "/x", "path_params": {"outer": 1}}
+    route = Route("/{own}", endpoint, methods=["POST"])
+    websocket_route = WebSocketRoute("/{own}", endpoint)
+    return (
+        route.matches(scope) == (Match.FULL, child_scope)
+        and route.matches({**scope, "method": "GET"}) == (Match.PARTIAL, child_scope)
+        and websocket_route.matches({**scope, "type": "websocket"}) == (Match.FULL, child_scope)
+    )
+
+
+#: Routes of the installed Starlette answer as `RouteTable` does in their place.
+ANSWERS_ALIKE = _answers_alike()

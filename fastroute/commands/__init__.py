@@ -1,0 +1,14 @@
+"""The command line, `python -m fastroute`. A module without an underscore is the command of that name.
+
+- `routes`, `match`, `plan`, `check`: what an application does, and what is wrong with it.
+- `bench`, `fuzz`: how fast and how exact the matching is, on routes of your own.
+- `demo`, `info`: a small server with its clients; the versions and the implementation that run here.
+
+The commands share:
+
+- `_loading`: imports the `module:app` that was asked for.
+- `_entries`: the routes of an application as a tree.
+- `_trace`: which of them answers a scope.
+- `_language`: the set of paths that a template matches.
+- `_terminal`, `_plot`: tables, progress and plots.
+"""

@@ -1,0 +1,315 @@
+"""`python -m fastroute bench`: what routing and matching cost on the table of the user, here and with Starlette.
+
+Both routers get the same plain routes and the same scopes, in one process and in turns; a figure is the least of many
+rounds. Each path is a string of its own, and what is answered is compared before anything is timed and counted while it
+is. Endpoints do nothing: what is left is the way from a scope to its endpoint.
+"""
+
+import argparse
+import gc
+import json
+import platform
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from starlette import routing
+from starlette.routing import BaseRoute, Route, WebSocketRoute, compile_path
+
+from ..matching.implementation import IMPLEMENTATION, PathMatcher
+from ..matching.template import kind_of
+from ..router import Router
+from ._entries import Entry, entries, facts
+from ._language import example
+from ._loading import application
+from ._terminal import print_table, track
+from ._trace import connection
+
+__all__ = ["Cost", "Template", "add_arguments", "run"]
+
+_ROUNDS = 7
+_MOST_PATHS = 200
+_NO_SUCH = "/~no-such-path~"
+
+
+class Template(NamedTuple):
+    """What a table says about one route."""
+
+    kind: str
+    path: str
+    methods: list[str] | None
+
+    def route(self) -> BaseRoute:
+        if self.kind == "websocket":
+            return WebSocketRoute(self.path, _Endpoint())
+        return Route(self.path, _Endpoint(), methods=self.methods)
+
+    def scope(self, filling: str, *, miss: bool) -> dict[str, Any]:
+        path = example(self.path, compile_path(self.path)[2], filling) + (_NO_SUCH if miss else "")
+        return dict(connection(self.kind, (self.methods or ["GET"])[0], path, "localhost"))
+
+
+class Cost(NamedTuple):
+    """Seconds for each request, with a table of so many routes."""
+
+    routes: int
+    starlette_hit: float
+    own_hit: float
+    starlette_miss: float
+    own_miss: float
+
+
+class _Endpoint:
+    """An ASGI application that does nothing but say in the scope that it was reached."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        scope["reached"] = self
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "app", metavar="module:app", nargs="?", type=_of_application, help="the routes of an application"
+    )
+    for option, type_, help_ in (
+        ("--table", _of_file, "a template on each line, after a method or none"),
+        ("--openapi", _of_openapi, "an OpenAPI document, as JSON"),
+    ):
+        source.add_argument(option, dest="table", metavar="FILE", type=type_, help=help_)
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw cost over number of routes: .svg or .png")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, for tools")
+    parser.epilog = """\
+examples:
+  python -m fastroute bench main:app
+  python -m fastroute bench --table routes.txt --plot routes.svg
+  python -m fastroute bench --openapi openapi.json"""
+
+
+def _of_application(target: str) -> list[Template]:
+    return _usable(list(_templates(entries(application(target)), ())), target)
+
+
+def _templates(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> list[Template]:
+    found = []
+    for entry in tree:
+        if entry.kind in ("http", "websocket"):
+            found.append(Template(entry.kind, facts(entry, inside)["path"], entry.methods))
+        found += _templates(entry.children, inside if entry.kind == "included" else (*inside, entry))
+    return found
+
+
+def _of_file(name: str) -> list[Template]:
+    templates = []
+    for number, line in enumerate(_read(name).splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        method, path = ("GET", words[0]) if len(words) == 1 else (words[0].upper(), words[1])
+        if len(words) > 2 or not path.startswith("/"):
+            raise argparse.ArgumentTypeError(f"{name}:{number}: {line!r} is no template, with or without a method")
+        templates.append(_template(name, method, path))
+    return _usable(templates, name)
+
+
+def _of_openapi(name: str) -> list[Template]:
+    try:
+        paths = json.loads(_read(name))["paths"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise argparse.ArgumentTypeError(f"{name} is no OpenAPI document in JSON: it has no object 'paths'") from None
+    methods = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+    return _usable(
+        [_template(name, method.upper(), path) for path, item in paths for method in item if method in methods], name
+    )
+
+
+def _template(name: str, method: str, path: str) -> Template:
+    template = Template("websocket" if method == "WEBSOCKET" else "http", path, [method])
+    try:
+        template.route()
+    except (AssertionError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{name}: {path!r} is no template of Starlette's: {error}") from None
+    return template
+
+
+def _read(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{name} cannot be read: {error}") from None
+
+
+def _usable(templates: list[Template], source: str) -> list[Template]:
+    """Those for which an example path can be made."""
+    usable = [template for template in templates if all(map(kind_of, compile_path(template.path)[2].values()))]
+    if not usable:
+        raise argparse.ArgumentTypeError(f"there is no route in {source} with only Starlette's own convertors")
+    return usable
+
+
+# --- the figures -------------------------------------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace) -> int:
+    # Before anything takes its time.
+    plot = None if arguments.plot is None else _plot()
+    templates: list[Template] = arguments.app or arguments.table
+    costs = [routing_cost(templates, size) for size in track(_sizes(len(templates)), "measuring")]
+    matching = {"hit": matching_cost(templates, miss=False), "miss": matching_cost(templates, miss=True)}
+    if arguments.json:
+        print(json.dumps({**_machine(), "routing": [cost._asdict() for cost in costs], "matching": matching}, indent=2))
+    else:
+        _print(costs, matching)
+    if plot is not None:
+        plot.draw(arguments.plot, costs, ", ".join(map(str, _machine().values())))
+        print(f"drawn: {arguments.plot}")
+    return 0
+
+
+def _plot() -> ModuleType:
+    try:
+        return import_module("fastroute.commands._plot")
+    except ModuleNotFoundError as error:
+        raise SystemExit("fastroute bench --plot needs matplotlib: pip install 'fastroute[plot]'") from error
+
+
+def _sizes(most: int) -> list[int]:
+    steps = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
+    return [size for size in steps if size < most] + [most]
+
+
+def _spread(templates: Sequence[Template], most: int) -> list[Template]:
+    """So many of them, from all parts of the table."""
+    count = min(len(templates), most)
+    return [templates[index * len(templates) // count] for index in range(count)]
+
+
+def routing_cost(templates: Sequence[Template], size: int) -> Cost:
+    """From a scope to its endpoint, over examples of the whole table, and to the answer that there is none."""
+    some = _spread(templates, size)
+    routes = [template.route() for template in some]
+    default = _Endpoint()
+    routers = (routing.Router(routes, default=default), Router(routes, default=default))
+    asked = _spread(some, _MOST_PATHS)
+    hits = [template.scope(f"v{number}", miss=False) for number, template in enumerate(asked)]
+    misses = [template.scope(f"v{number}", miss=True) for number, template in enumerate(asked)]
+    misses = [scope for scope in misses if _ask(routers[0], scope) is default]
+    return Cost(size, *_least(routers, hits), *(_least(routers, misses) if misses else (0.0, 0.0)))
+
+
+def _ask(router: Any, scope: dict[str, Any]) -> Any:
+    scope = dict(scope)
+    _drive(router, scope)
+    return scope["reached"]
+
+
+def _drive(router: Any, scope: dict[str, Any]) -> None:
+    try:
+        router(scope, None, None).send(None)
+    except StopIteration:
+        return
+    raise AssertionError("an endpoint that does nothing does not wait")
+
+
+def _least(routers: Sequence[Any], scopes: Sequence[dict[str, Any]]) -> list[float]:
+    """The least seconds for each scope, by router."""
+    for scope in scopes:
+        assert len({id(_ask(router, scope)) for router in routers}) == 1, f"they differ about {scope['path']!r}"
+    scopes = list(scopes) * -(-_MOST_PATHS // len(scopes))
+    least = [float("inf")] * len(routers)
+    for _ in range(_ROUNDS):
+        for index, router in enumerate(routers):
+            fresh = [{**scope, "path": "".join(list(scope["path"]))} for scope in scopes]
+            least[index] = min(least[index], _timed(_ask_all, router, fresh) / len(scopes))
+    return least
+
+
+def _ask_all(router: Any, scopes: Sequence[dict[str, Any]]) -> None:
+    for scope in scopes:
+        _drive(router, scope)
+    assert all("reached" in scope for scope in scopes)
+
+
+def _timed(work: Callable[..., None], *arguments: Any) -> float:
+    gc.disable()
+    try:
+        start = perf_counter()
+        work(*arguments)
+        return perf_counter() - start
+    finally:
+        gc.enable()
+
+
+def matching_cost(templates: Sequence[Template], *, miss: bool) -> list[float]:
+    """From a path to its converted parameters, of one template: with Starlette's regexes, and with `PathMatcher`."""
+    some = _spread(templates, _MOST_PATHS)
+    pairs = [(template.path, str(template.scope("v", miss=miss)["path"])) for template in some]
+    matchers = ([_starlette_match(path) for path, _ in pairs], [PathMatcher(path).match for path, _ in pairs])
+    paths = [path for _, path in pairs]
+    answers = [[match(path) for match, path in zip(side, paths, strict=True)] for side in matchers]
+    assert answers[0] == answers[1], "they differ"
+    least = [float("inf")] * len(matchers)
+    for _ in range(_ROUNDS * 10):
+        for index, side in enumerate(matchers):
+            work = list(zip(side, paths, strict=True))
+            least[index] = min(least[index], _timed(_match_all, work) / len(work))
+    return least
+
+
+def _starlette_match(template: str) -> Callable[[str], dict[str, Any] | None]:
+    """What Starlette's routes do between a path and its parameters."""
+    regex, _, convertors = compile_path(template)
+
+    def match(path: str) -> dict[str, Any] | None:
+        found = regex.match(path)
+        if found is None:
+            return None
+        params = found.groupdict()
+        for key, value in params.items():
+            params[key] = convertors[key].convert(value)
+        return params
+
+    return match
+
+
+def _match_all(work: Sequence[tuple[Callable[[str], Any], str]]) -> None:
+    for match, path in work:
+        match(path)
+
+
+# --- the output --------------------------------------------------------------------------------------------------
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "machine": f"{platform.machine()} {platform.system()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "starlette": f"Starlette {version('starlette')}",
+        "fastroute": f"fastroute {version('fastroute')} ({IMPLEMENTATION})",
+    }
+
+
+def _print(costs: Sequence[Cost], matching: dict[str, list[float]]) -> None:
+    print(", ".join(_machine().values()))
+    print("\nRouting, from a scope to its endpoint, in microseconds; on average over the routes:\n")
+    header = ("routes", "hit: Starlette", "fastroute", "ratio", "miss: Starlette", "fastroute", "ratio")
+    by_size = [
+        (str(cost.routes), *_pair(cost.starlette_hit, cost.own_hit), *_pair(cost.starlette_miss, cost.own_miss))
+        for cost in costs
+    ]
+    print_table(header, by_size, numbers=range(7))
+    print("\nMatching one template, in microseconds; on average over the templates:\n")
+    templates = [(name, *_pair(*figures)) for name, figures in matching.items()]
+    print_table(("", "Starlette", "fastroute", "ratio"), templates, numbers=range(1, 4))
+
+
+def _pair(starlette: float, own: float) -> tuple[str, str, str]:
+    if not own:
+        return "-", "-", "-"
+    return f"{starlette * 1e6:.2f}", f"{own * 1e6:.2f}", f"{starlette / own:.1f}"

@@ -1,0 +1,49 @@
+"""`python -m fastroute info`: which fastroute runs here, on what, and why this twin of the kernels."""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import pydantic
+import starlette
+
+from .. import __version__
+from ..matching.implementation import IMPLEMENTATION, KERNELS, REASON
+
+__all__ = ["add_arguments", "changed_since_built", "facts", "run"]
+
+
+def changed_since_built() -> list[Path]:
+    """The sources of imported kernels, built in place, that are newer than what was built from them."""
+    modules = [sys.modules.get(f"fastroute.matching.{kernel}_c") for kernel in KERNELS]
+    extensions = [Path(str(module.__file__)) for module in modules if module is not None]
+    sources = [extension.with_name(extension.name.partition(".")[0] + ".pyx") for extension in extensions]
+    return [
+        source
+        for source, extension in zip(sources, extensions, strict=True)
+        if source.exists() and source.stat().st_mtime > extension.stat().st_mtime
+    ]
+
+
+def facts() -> dict[str, str]:
+    """What a bug report should say about the installation: a label and a text for each line."""
+    changed = "".join(f"; {source.name} has changed since: build again" for source in changed_since_built())
+    return {
+        "fastroute": f"{__version__} in {Path(__file__).parent.parent}",
+        "implementation": f"{IMPLEMENTATION} ({REASON}{changed})",
+        "Python": f"{platform.python_implementation()} {platform.python_version()} on {platform.platform()}",
+        "GIL": "enabled" if getattr(sys, "_is_gil_enabled", lambda: True)() else "disabled",
+        "starlette": starlette.__version__,
+        "pydantic": pydantic.VERSION,
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "example:\n  python -m fastroute info"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    for label, text in facts().items():
+        print(f"{label:<14}  {text}")
+    return 0

@@ -1,0 +1,61 @@
+"""`python -m fastroute plan`: what a WebSocket route calls for a connection, and the code generated of it."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from starlette.routing import Match
+
+from ..dependencies.codegen import generate
+from ..dependencies.plan import Plan, Step, build_plan
+from ..exceptions import describe
+from ..routing import APIWebSocketRoute
+from ._loading import add_application
+from ._trace import connection, trace
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_application(parser)
+    parser.add_argument("path", help="a path that the route answers, from its slash on")
+    parser.add_argument("--host", default="localhost", help="the Host header (default: localhost)")
+    parser.add_argument("--source", action="store_true", help="print the generated code as well")
+    parser.epilog = """\
+exit code: 0, or 1 where no route of fastroute answers the path, or 2 where the application could not be loaded
+
+examples:
+  python -m fastroute plan main:app /rooms/7
+  python -m fastroute plan main:app /rooms/7 --source"""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    scope = connection("websocket", "GET", arguments.path, arguments.host)
+    answer = trace(arguments.app, scope).answer
+    route = None if answer is None or answer.match is not Match.FULL else answer.entry.route
+    if not isinstance(route, APIWebSocketRoute):
+        found = "no route" if route is None else repr(route)
+        print(f"{arguments.path}: {found} answers, and only an APIWebSocketRoute has a plan", file=sys.stderr)
+        return 1
+    plan = build_plan(route.dependant, route.param_convertors)
+    print("\n".join([f"WebSocket {route.path}", *_lines(plan)]))
+    if arguments.source:
+        print(f"\n{generate(plan)[0]}", end="")
+    return 0
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    for index, step in enumerate(plan.steps):
+        yield f"{index:3}  {_kind(plan, step)} {describe(step.dependant.call)}"
+        for read in step.fields:
+            sent = " or ".join(read.keys) if read.model is None else "a model of its parameters"
+            yield f"       {read.name}: {read.place} {sent}, {'required' if read.required else 'optional'}"
+        for name, need in step.arguments:
+            yield f"       {name}: the result of {need}"
+
+
+def _kind(plan: Plan, step: Step) -> str:
+    if step is plan.steps[-1]:
+        return "endpoint"
+    kind = step.dependant.kind
+    return f"{kind.value} ({step.dependant.lifetime})" if kind.yields else kind.value

@@ -1,0 +1,248 @@
+"""Signature -> tree of dependants. Runs when a route is declared: nothing here awaits."""
+
+import inspect
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args, get_origin
+
+from starlette.background import BackgroundTasks
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from .. import _fastapi
+from ..exceptions import DeclarationError
+from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
+from .fields import Declaration, ParamField, alternatives, declaration, param_field
+from .signature import CallKind, call_kind, parameters, unwrapped
+
+__all__ = ["Dependant", "get_dependant"]
+
+
+@dataclass(slots=True)
+class Dependant:
+    """A callable and all that it needs: the node of a route's tree of dependencies (`fastapi`'s `Dependant`).
+
+    Attributes:
+        call: the endpoint or dependency.
+        path: the template of the route, without convertors.
+        name: the parameter that receives the result, or None where the result is dropped.
+        path_params, query_params, header_params, cookie_params: what is read from the connection.
+        dependencies: what has to be called before.
+        websocket_param_name, http_connection_param_name: parameters that receive the WebSocket.
+        security_scopes_param_name: the parameter that receives the scopes, as a `security_scopes_type`.
+        own_scopes, security_scopes: scopes of this `Security()`; and these behind those of its parents.
+        use_cache, scope, concurrency: as in `Depends()`.
+        kind: how it is run.
+        uses_scopes: something here or below asks for security scopes, so that they are part of the cache key.
+    """
+
+    call: Callable[..., Any]
+    path: str
+    name: str | None = None
+    path_params: list[ParamField] = field(default_factory=list)
+    query_params: list[ParamField] = field(default_factory=list)
+    header_params: list[ParamField] = field(default_factory=list)
+    cookie_params: list[ParamField] = field(default_factory=list)
+    dependencies: list["Dependant"] = field(default_factory=list)
+    websocket_param_name: str | None = None
+    http_connection_param_name: str | None = None
+    security_scopes_param_name: str | None = None
+    security_scopes_type: type[Any] = SecurityScopes
+    own_scopes: tuple[str, ...] = ()
+    security_scopes: tuple[str, ...] = ()
+    use_cache: bool = True
+    scope: DependencyScope | None = None
+    concurrency: Concurrency | None = None
+    kind: CallKind = CallKind.COROUTINE
+    uses_scopes: bool = False
+
+    @property
+    def lifetime(self) -> DependencyScope | None:
+        """When the clean-up runs; None where there is neither one nor a declared scope."""
+        if self.scope is None and self.kind.yields:
+            return "request"
+        return self.scope
+
+    @property
+    def fields(self) -> Iterator[ParamField]:
+        """All that is read from the connection, in the order in which it is validated."""
+        yield from self.path_params
+        yield from self.query_params
+        yield from self.header_params
+        yield from self.cookie_params
+
+
+def get_dependant(
+    *,
+    path: str,
+    call: Callable[..., Any],
+    path_names: Collection[str],
+    dependencies: Sequence[Any] = (),
+    name: str | None = None,
+    parent_scopes: tuple[str, ...] = (),
+    scope: DependencyScope | None = None,
+    concurrency: Concurrency | None = None,
+    use_cache: bool = True,
+) -> Dependant:
+    """The tree of a callable (`fastapi.dependencies.utils.get_dependant`).
+
+    Args:
+        path: the template without convertors, for error messages of connections.
+        call: the endpoint, or the replacement of a dependency.
+        path_names: the parameters of the template.
+        dependencies: `Depends()` that run before all others and whose results are dropped.
+        name, parent_scopes, scope, concurrency, use_cache: of the node that is made.
+
+    Raises:
+        DeclarationError: a signature asks for what cannot be had; the message names the place and the fix.
+    """
+    tree = _Tree(path, frozenset(path_names))
+    dependant = tree.node(Dependency(call, use_cache, scope, concurrency), name, parent_scopes)
+    leading = []
+    for marker in dependencies:
+        depends = _fastapi.adopt(marker)
+        if not isinstance(depends, Dependency) or depends.dependency is None:
+            raise DeclarationError(call, None, f"dependencies=[...] takes Depends(function), not {marker!r}")
+        _refuse_depends(call, None, depends)
+        leading.append(tree.node(depends, None, ()))
+    return replace(dependant, dependencies=[*leading, *dependant.dependencies])
+
+
+class _Tree:
+    """Builds the nodes of one tree; equal subtrees are one object, so that a diamond costs linear time."""
+
+    def __init__(self, path: str, path_names: frozenset[str]) -> None:
+        self.path = path
+        self.path_names = path_names
+        self.nodes: dict[Any, Dependant] = {}
+        self.active: list[Callable[..., Any]] = []
+
+    def node(self, depends: Dependency, name: str | None, parent_scopes: tuple[str, ...]) -> Dependant:
+        call = depends.dependency
+        assert call is not None
+        own_scopes = tuple(depends.scopes)
+        key = (id(call), own_scopes, parent_scopes, depends.use_cache, depends.scope, id(depends.concurrency))
+        node = self.nodes.get(key)
+        if node is None:
+            if any(call is active for active in self.active):
+                raise DeclarationError(call, None, "depends on itself; break the cycle")
+            self.active.append(call)
+            node = self.nodes[key] = self._build(call, depends, own_scopes, parent_scopes)
+            self.active.pop()
+        return replace(node, name=name)
+
+    def _build(
+        self,
+        call: Callable[..., Any],
+        depends: Dependency,
+        own_scopes: tuple[str, ...],
+        parent_scopes: tuple[str, ...],
+    ) -> Dependant:
+        scopes = tuple(dict.fromkeys(parent_scopes + own_scopes))
+        node = Dependant(
+            call,
+            self.path,
+            own_scopes=own_scopes,
+            security_scopes=scopes,
+            use_cache=depends.use_cache,
+            scope=depends.scope,
+            concurrency=depends.concurrency,
+            kind=call_kind(call),
+        )
+        for parameter in parameters(call):
+            self._add_parameter(node, parameter)
+        node.uses_scopes = (
+            bool(own_scopes)
+            or node.security_scopes_param_name is not None
+            or _fastapi.is_security_scheme(unwrapped(call))
+            or any(dependency.uses_scopes for dependency in node.dependencies)
+        )
+        return node
+
+    def _add_parameter(self, node: Dependant, parameter: inspect.Parameter) -> None:
+        call, name = node.call, parameter.name
+        declared = declaration(call, parameter)
+        if isinstance(declared.marker, Dependency):
+            depends = declared.marker
+            if depends.dependency is None:
+                depends = replace(depends, dependency=_dependency_of_annotation(call, name, declared.type))
+            _refuse_depends(call, name, depends)
+            node.dependencies.append(self.node(depends, name, node.security_scopes))
+        elif (special := _special_type(declared.type)) is not None:
+            self._add_special(node, name, declared, special)
+        else:
+            read = param_field(call, name, declared, self.path_names)
+            {
+                "path": node.path_params,
+                "query": node.query_params,
+                "header": node.header_params,
+                "cookie": node.cookie_params,
+            }[read.place].append(read)
+
+    def _add_special(self, node: Dependant, name: str, declared: Declaration, special: type[Any]) -> None:
+        if declared.marker is not None:
+            raise DeclarationError(
+                node.call, name, f"a {special.__name__} is given as it is; remove {declared.marker!r}"
+            )
+        if issubclass(special, WebSocket):
+            self._set_once(node, "websocket_param_name", name)
+        elif issubclass(special, _fastapi.security_scopes_types()):
+            self._set_once(node, "security_scopes_param_name", name)
+            node.security_scopes_type = special
+        elif not issubclass(special, Request) and issubclass(special, HTTPConnection):
+            self._set_once(node, "http_connection_param_name", name)
+        elif issubclass(special, Request) and _fastapi.is_security_scheme(unwrapped(node.call)):
+            # A scheme that was written for HTTP only: what it reads of a Request, a WebSocket has as well.
+            self._set_once(node, "http_connection_param_name", name)
+        elif declared.default is inspect.Parameter.empty:
+            raise DeclarationError(node.call, name, _not_on_a_websocket(special))
+
+    def _set_once(self, node: Dependant, attribute: str, name: str) -> None:
+        other = getattr(node, attribute)
+        if other is not None:
+            raise DeclarationError(node.call, name, f"is the same as parameter {other!r}; remove one of them")
+        setattr(node, attribute, name)
+
+
+def _refuse_depends(call: Callable[..., Any], name: str | None, depends: Dependency) -> None:
+    if depends.scope is not None and depends.scope not in get_args(DependencyScope):
+        raise DeclarationError(
+            call, name, f"Depends(scope={depends.scope!r}): a scope is 'handshake', 'function' or 'request'"
+        )
+    if not callable(depends.dependency):
+        raise DeclarationError(call, name, f"Depends({depends.dependency!r}): not a callable")
+
+
+def _dependency_of_annotation(call: Callable[..., Any], name: str, annotation: Any) -> Callable[..., Any]:
+    if annotation is Any:
+        raise DeclarationError(call, name, "Depends() takes what to call from the annotation, and there is none")
+    if not callable(annotation):
+        raise DeclarationError(call, name, f"Depends() cannot call the annotation {annotation!r}; name the call")
+    result: Callable[..., Any] = annotation
+    return result
+
+
+_SPECIAL = (HTTPConnection, Response, BackgroundTasks)
+
+
+def _special_type(annotation: Any) -> type[Any] | None:
+    """The class where an annotation asks for something that is given as it is, as WebSocket."""
+    special = (*_SPECIAL, *_fastapi.security_scopes_types())
+    kinds = [get_origin(part) or part for part in alternatives(annotation) if part is not type(None)]
+    if not kinds or not all(isinstance(kind, type) and issubclass(kind, special) for kind in kinds):
+        return None
+    given = [kind for kind in kinds if issubclass(WebSocket, kind) or issubclass(kind, WebSocket)]
+    first: type[Any] = (given or kinds)[0]
+    return first
+
+
+def _not_on_a_websocket(special: type[Any]) -> str:
+    if issubclass(special, Request):
+        return (
+            "a WebSocket has no Request; annotate WebSocket, or HTTPConnection where HTTP routes share the "
+            "function, or give it the default None"
+        )
+    if issubclass(special, Response):
+        return "there is no Response to a WebSocket; pass headers to websocket.accept(headers=...)"
+    return "nothing runs BackgroundTasks on a WebSocket; start a task group in the endpoint"

@@ -1,0 +1,435 @@
+"""One parameter of a callable -> where its value is looked for and how it is validated. Startup only."""
+
+import copy
+import functools
+import inspect
+import typing
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, Json, TypeAdapter
+from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from starlette.datastructures import UploadFile
+
+from .. import _fastapi
+from ..exceptions import DeclarationError
+from ..params import Dependency, Place
+
+__all__ = ["Declaration", "ModelKey", "ModelReader", "ParamField", "alternatives", "declaration", "param_field"]
+
+#: What declares a parameter once it is called.
+_MARKERS = ("Depends", "Security", "Path", "Query", "Header", "Cookie", "Body", "Form", "File")
+
+_SEQUENCES = (list, tuple, set, frozenset, deque, Sequence)
+
+
+@dataclass(slots=True)
+class ModelKey:
+    """The keys that may fill one field of a pydantic model.
+
+    Attributes:
+        name: the field.
+        aliases: pairs of the name that the model validates and the key that a client sends, in order of preference.
+        sequence: whether all values of the key are collected.
+    """
+
+    name: str
+    aliases: list[tuple[str, str]]
+    sequence: bool
+
+
+@dataclass(slots=True)
+class ModelReader:
+    """How a pydantic model is filled from the query string, the headers or the cookies.
+
+    Attributes:
+        keys: one for each field of the model.
+        optional: `Model | None`: nothing sent for it means that it is absent.
+        extras: the model allows or forbids other keys, so that they count as sent for it.
+        loc_by_alias: errors name the key and not the field.
+    """
+
+    keys: list[ModelKey]
+    optional: bool
+    extras: bool
+    loc_by_alias: bool
+
+
+@dataclass(slots=True)
+class ParamField:
+    """One parameter that is read from the connection.
+
+    Attributes:
+        name: the parameter of the call.
+        place: where it is looked for.
+        keys: the keys it is looked up by; the first that is present wins.
+        info: pydantic's view of it, constraints and default included.
+        adapter: validates a value.
+        required: an absent value is an error.
+        default, default_factory: the value where none was sent; the factory wins, and there is one where the
+            default is mutable.
+        validate_default: the default is validated like a value that was sent.
+        sequence: all values of the key are collected.
+        model: set where a pydantic model is filled from many keys.
+    """
+
+    name: str
+    place: Place
+    keys: tuple[str, ...]
+    info: FieldInfo
+    adapter: TypeAdapter[Any]
+    required: bool
+    default: Any
+    default_factory: Callable[[], Any] | None
+    validate_default: bool
+    sequence: bool
+    model: ModelReader | None
+
+    @property
+    def alias(self) -> str:
+        """The key that is preferred."""
+        return self.keys[0]
+
+
+@dataclass(slots=True)
+class Declaration:
+    """What a parameter's annotation and default say.
+
+    Attributes:
+        type: the annotation without metadata; Any where there is none.
+        metadata: the metadata of `Annotated`, that of a marker given as the default behind it.
+        marker: `Depends()`, `Query()`, ... or None.
+        default: the plain default, or empty.
+        in_annotated: the marker stands in `Annotated`.
+    """
+
+    type: Any
+    metadata: tuple[Any, ...]
+    marker: Any
+    default: Any
+    in_annotated: bool
+
+
+def declaration(call: Callable[..., Any], parameter: inspect.Parameter) -> Declaration:
+    name, annotation, default = parameter.name, parameter.annotation, parameter.default
+    metadata: tuple[Any, ...] = ()
+    if annotation is parameter.empty:
+        annotation = Any
+    elif get_origin(annotation) is Annotated:
+        annotation, *rest = get_args(annotation)
+        metadata = tuple(rest)
+    for item in metadata:
+        if callable(item) and not _fastapi.is_marker(item) and not hasattr(item, "__get_pydantic_core_schema__"):
+            raise DeclarationError(call, name, _not_a_marker(item))
+    markers = [item for item in metadata if _fastapi.is_marker(item)]
+    marker = _fastapi.adopt(markers[-1]) if markers else None
+    if isinstance(default, FieldInfo) or _fastapi.is_marker(default):
+        if marker is not None:
+            raise DeclarationError(
+                call, name, f"{marker!r} in Annotated and {default!r} as the default; remove one of them"
+            )
+        if not _fastapi.is_marker(default):
+            raise DeclarationError(call, name, "Field() as the default says no place; write Query(), Header(), ...")
+        default = _fastapi.adopt(default)
+        if not isinstance(default, Dependency):
+            metadata += (default,)
+        return Declaration(annotation, metadata, default, parameter.empty, False)
+    if default is not parameter.empty and callable(default) and not isinstance(default, BaseModel):
+        raise DeclarationError(
+            call, name, f"the default is a callable that nothing calls; write Depends({_name_of(default)})"
+        )
+    return Declaration(annotation, metadata, marker, default, marker is not None)
+
+
+def _not_a_marker(item: Any) -> str:
+    if getattr(item, "__module__", "").startswith(("fastroute.", "fastapi.")) and _name_of(item) in _MARKERS:
+        return f"{_name_of(item)} in Annotated is not called; write {_name_of(item)}(...)"
+    return f"{item!r} in Annotated does nothing; write Depends({_name_of(item)})"
+
+
+def _name_of(call: Any) -> str:
+    return getattr(call, "__name__", None) or type(call).__name__
+
+
+def param_field(call: Callable[..., Any], name: str, declared: Declaration, path_names: frozenset[str]) -> ParamField:
+    marker = declared.marker
+    if _fastapi.is_body(marker) or (marker is None and _is_upload(declared.type)):
+        raise DeclarationError(call, name, "a WebSocket has no body; " + _BODY_FIX)
+    place = _place(call, name, declared, path_names)
+    info = _field_info(call, name, declared)
+    json = any(type(item) is Json for item in info.metadata)
+    sequence = not json and _is_sequence(info.annotation)
+    model = None if json or place == "path" else _model_of(info.annotation)
+    _refuse_type(call, name, place, info, json)
+    keys = _keys(name, place, marker, info, path_names)
+    if place == "header" and not all(key.isascii() for key in keys):
+        raise DeclarationError(call, name, f"no header can have the name {keys!r}; use ASCII letters, digits and '-'")
+    if place == "path" and keys[0] not in path_names:
+        known = ", ".join(sorted(path_names)) or "none"
+        raise DeclarationError(
+            call,
+            name,
+            f"Path(): the route's path has no {keys[0]!r}, it has {known}; a parameter of an outer Mount is read "
+            "from websocket.path_params",
+        )
+    default, default_factory = _default(call, name, info)
+    return ParamField(
+        name,
+        place,
+        keys,
+        info,
+        _adapter(call, name, info),
+        required=place == "path" or info.is_required(),
+        default=default,
+        default_factory=default_factory,
+        validate_default=bool(info.validate_default),
+        sequence=sequence,
+        model=None if model is None else _model_reader(model, info, place, marker),
+    )
+
+
+_BODY_FIX = (
+    "read a message with websocket.receive_json(), or name the place: "
+    "Annotated[..., Query()], Header() or Cookie() (also for a pydantic model)"
+)
+
+
+def _place(call: Callable[..., Any], name: str, declared: Declaration, path_names: frozenset[str]) -> Place:
+    if declared.marker is None:
+        if name in path_names:
+            return "path"
+        if not _is_scalar(declared.type):
+            raise DeclarationError(
+                call, name, f"{_name_of(declared.type)} would be the body, and a WebSocket has none; {_BODY_FIX}"
+            )
+        return "query"
+    # FastAPI's is an enum, and missing on the base class of its markers.
+    in_: Any = getattr(declared.marker, "in_", "query")
+    place: Place = getattr(in_, "value", in_)
+    if name in path_names and place != "path":
+        raise DeclarationError(call, name, f"the route's path has {{{name}}}; write Path() instead, or rename it")
+    if name in path_names and declared.default is not inspect.Parameter.empty:
+        raise DeclarationError(call, name, "a path parameter is always there; remove its default")
+    return place
+
+
+def _field_info(call: Callable[..., Any], name: str, declared: Declaration) -> FieldInfo:
+    """pydantic's merge of all that the annotation and the marker say."""
+    annotation: Any = Annotated[declared.type, *declared.metadata] if declared.metadata else declared.type
+    info = FieldInfo.from_annotation(annotation)
+    if declared.marker is not None and not declared.in_annotated:
+        return info
+    if declared.in_annotated and info.default is not PydanticUndefined:
+        raise DeclarationError(
+            call, name, f"a default inside Annotated is not used; write `= {info.default!r}` behind the annotation"
+        )
+    info = copy.copy(info)
+    info.default = PydanticUndefined if declared.default is inspect.Parameter.empty else declared.default
+    return info
+
+
+def _keys(name: str, place: Place, marker: Any, info: FieldInfo, path_names: frozenset[str]) -> tuple[str, ...]:
+    alias = info.alias
+    if not alias:
+        alias = name.replace("_", "-") if getattr(marker, "convert_underscores", False) else name
+    validation_alias = info.validation_alias
+    if isinstance(validation_alias, AliasChoices):
+        choices = [choice for choice in validation_alias.choices if isinstance(choice, str)]
+        if len(choices) < len(validation_alias.choices):
+            return (alias,)
+        if place == "path":
+            return (next((choice for choice in choices if choice in path_names), alias),)
+        return tuple(choices)
+    if isinstance(validation_alias, str) and validation_alias:
+        return (validation_alias,)
+    return (alias,)
+
+
+def _default(call: Callable[..., Any], name: str, info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
+    if info.default_factory is not None:
+        if _needs_arguments(info.default_factory):
+            raise DeclarationError(call, name, "default_factory gets no other values here; take no argument")
+        return None, typing.cast(Callable[[], Any], info.default_factory)
+    try:
+        mutable = copy.deepcopy(info.default) is not info.default
+    except Exception:  # what cannot be copied can only be shared
+        mutable = False
+    return info.default, functools.partial(copy.deepcopy, info.default) if mutable else None
+
+
+def _needs_arguments(factory: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(factory).bind()
+    except TypeError:
+        return True
+    except ValueError:  # a builtin without a signature, like int
+        return False
+    return False
+
+
+def _adapter(call: Callable[..., Any], name: str, info: FieldInfo) -> TypeAdapter[Any]:
+    if any(base.__module__.startswith("pydantic.v1") for base in getattr(info.annotation, "__mro__", ())):
+        raise DeclarationError(call, name, "pydantic.v1 models are not supported; derive from pydantic.BaseModel")
+    metadata = list(info.metadata)
+    if info.discriminator is not None:
+        metadata.append(Field(discriminator=info.discriminator))
+    annotation: Any = Annotated[info.annotation, *metadata] if metadata else info.annotation
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        # There is only one once the schema is complete: no surprise on the first connection.
+        _ = adapter.validator.validate_python
+    except (PydanticUserError, NameError, TypeError) as error:
+        raise DeclarationError(
+            call, name, f"pydantic cannot validate {info.annotation!r}: {str(error).splitlines()[0]}"
+        ) from error
+    return adapter
+
+
+# --- annotations ---
+
+
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without `Annotated`; any other annotation is its own only alternative."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from alternatives(get_args(annotation)[0])
+    elif origin is Union or origin is UnionType:
+        for part in get_args(annotation):
+            yield from alternatives(part)
+    else:
+        yield annotation
+
+
+def _is_subclass(thing: Any, classes: Any) -> bool:
+    return isinstance(thing, type) and get_origin(thing) is None and issubclass(thing, classes)
+
+
+def _is_sequence_class(annotation: Any) -> bool:
+    kind = get_origin(annotation) or annotation
+    return _is_subclass(kind, _SEQUENCES) and not issubclass(kind, (str, bytes))
+
+
+def _is_sequence(annotation: Any) -> bool:
+    return any(_is_sequence_class(part) for part in alternatives(annotation))
+
+
+def _is_complex(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    return any(
+        _is_subclass(kind, (BaseModel, Mapping, UploadFile)) or _is_sequence_class(kind) or is_dataclass(kind)
+        for kind in (annotation, origin)
+    ) or any(hasattr(origin, hook) for hook in ("__pydantic_core_schema__", "__get_pydantic_core_schema__"))
+
+
+def _is_scalar(annotation: Any) -> bool:
+    return not any(_is_complex(part) for part in alternatives(annotation))
+
+
+def _is_scalar_sequence(annotation: Any) -> bool:
+    found = False
+    for part in alternatives(annotation):
+        if _is_sequence_class(part) and all(item is ... or _is_scalar(item) for item in get_args(part)):
+            found = True
+        elif _is_complex(part):
+            return False
+    return found
+
+
+def _is_upload(annotation: Any) -> bool:
+    return any(_is_subclass(part, UploadFile) for part in alternatives(annotation))
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """The model of `Model` and `Model | None`."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    models = [part for part in parts if part is not type(None)]
+    if len(models) == 1 and len(parts) <= 2 and _is_subclass(models[0], BaseModel):
+        model: type[BaseModel] = models[0]
+        return model
+    return None
+
+
+def _refuse_type(call: Callable[..., Any], name: str, place: Place, info: FieldInfo, json: bool) -> None:
+    annotation = info.annotation
+    if json or _is_scalar(annotation):
+        return
+    if place == "path":
+        raise DeclarationError(call, name, f"a path parameter is one value, {annotation!r} is not")
+    if place == "query" and not _is_scalar_sequence(annotation) and _model_of(annotation) is None:
+        raise DeclarationError(
+            call, name, f"the query string cannot fill {annotation!r}; use a scalar, a list of scalars or one model"
+        )
+    if place == "cookie" and _is_sequence(annotation):
+        raise DeclarationError(
+            call, name, f"a cookie is one value, {annotation!r} is not; take a str and split it, or use Json[...]"
+        )
+
+
+# --- models ---
+
+
+def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker: Any) -> ModelReader:
+    convert = place == "header" and getattr(marker, "convert_underscores", False)
+    markers = _header_markers(model) if place == "header" else {}
+    keys = []
+    for name, field_info in model.model_fields.items():
+        own = markers.get(name, field_info)
+        converts = place == "header" and getattr(own, "convert_underscores", convert)
+        json = any(type(item) is Json for item in field_info.metadata)
+        sequence = not json and _is_sequence(field_info.annotation)
+        keys.append(ModelKey(name, _model_aliases(model, name, field_info, converts), sequence))
+    config = model.model_config
+    return ModelReader(
+        keys,
+        optional=info.annotation is not model,
+        extras=config.get("extra") in ("allow", "forbid"),
+        loc_by_alias=bool(config.get("loc_by_alias", True)),
+    )
+
+
+def _header_markers(model: type[BaseModel]) -> dict[str, Any]:
+    """`Header()` in the `Annotated` of a field: pydantic keeps of it only what it knows itself."""
+    try:
+        hints = typing.get_type_hints(model, include_extras=True)
+    except NameError:
+        return {}
+    found = {}
+    for name, hint in hints.items():
+        if get_origin(hint) is Annotated:
+            markers = [item for item in get_args(hint)[1:] if hasattr(item, "convert_underscores")]
+            if markers:
+                found[name] = markers[-1]
+    return found
+
+
+def _model_aliases(
+    model: type[BaseModel], name: str, info: FieldInfo, convert_underscores: bool
+) -> list[tuple[str, str]]:
+    validation_alias = info.validation_alias
+    alias = validation_alias if isinstance(validation_alias, str) and validation_alias else info.alias or name
+    request_name = name.replace("_", "-") if convert_underscores else name
+    aliases = [(alias, request_name if alias == name else alias)]
+    if isinstance(validation_alias, AliasPath):
+        return aliases
+    if isinstance(validation_alias, AliasChoices):
+        choices = [choice for choice in validation_alias.choices if isinstance(choice, str)]
+        if len(choices) < len(validation_alias.choices):
+            return aliases
+        aliases = [(choice, choice) for choice in choices]
+    # A field that is a model, dict or dataclass has a configuration of its own.
+    own_config = any(_is_subclass(part, (BaseModel, dict)) for part in (info.annotation,)) or is_dataclass(
+        info.annotation
+    )
+    config = {} if own_config else model.model_config
+    by_alias = config.get("validate_by_alias") is not False
+    by_name = config.get("validate_by_name", config.get("populate_by_name", False))
+    if not by_alias:
+        return [(name, request_name)]
+    if by_name and name not in [validated for validated, _ in aliases]:
+        aliases.append((name, request_name))
+    return aliases

@@ -1,0 +1,168 @@
+"""A tree of dependants -> the flat plan that a connection follows. Startup only, but for overrides."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from ..exceptions import DependencyScopeError, describe
+from ..params import DependencyScope
+from .dependant import Dependant, get_dependant
+from .fields import ParamField
+from .signature import runnable
+
+__all__ = ["Overrides", "Plan", "Step", "build_plan"]
+
+#: Lifetimes of yield dependencies, shortest first.
+_LIFETIMES = get_args(DependencyScope)
+
+#: Replacements by what they replace.
+Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
+
+
+@dataclass(slots=True)
+class Step:
+    """One call: a dependency, or at the end of a plan the endpoint.
+
+    Attributes:
+        dependant: what is called, already the replacement where it is overridden.
+        call: what is run.
+        fields: what it reads from the connection, in the order in which that is validated.
+        needs: the steps that have to succeed before.
+        arguments: the parameters that receive the results of steps.
+    """
+
+    dependant: Dependant
+    call: Callable[..., Any]
+    fields: tuple[ParamField, ...]
+    needs: tuple[int, ...]
+    arguments: tuple[tuple[str, int], ...]
+
+
+@dataclass(slots=True)
+class Plan:
+    """The tree of a route as a list of calls: one for each distinct cache key, in FastAPI's order.
+
+    Attributes:
+        steps: the dependencies, and at the end the endpoint.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def yields(self) -> bool:
+        """Whether there is something to clean up."""
+        return any(step.dependant.kind.yields for step in self.steps)
+
+    @property
+    def endpoint(self) -> Callable[..., Any]:
+        """What is called in the end; read anew each time, so that a tool may wrap `route.dependant.call`."""
+        return self.steps[-1].dependant.call
+
+
+def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Overrides | None = None) -> Plan:
+    """Flatten a tree.
+
+    Args:
+        dependant: the endpoint.
+        path_names: the parameters of the route's template, for the signatures of replacements.
+        overrides: replacements by what they replace.
+
+    Raises:
+        DependencyScopeError: a value is taken that is cleaned up before its taker is done with it.
+        DeclarationError: the signature of a replacement asks for what cannot be had.
+    """
+    planner = _Planner(path_names, overrides or {})
+    planner.add(dependant, frozenset())
+    _check_lifetimes(planner.steps)
+    return Plan(planner.steps)
+
+
+class _Planner:
+    def __init__(self, path_names: Collection[str], overrides: Overrides) -> None:
+        self.path_names = path_names
+        self.overrides = {_identity(call): replacement for call, replacement in overrides.items()}
+        self.steps: list[Step] = []
+        self.known: dict[Any, int] = {}
+
+    def add(self, dependant: Dependant, replaced: frozenset[Any]) -> int:
+        """Plan a dependant and all it needs; `replaced` are the originals inside whose replacement it stands."""
+        identity = _identity(dependant.call)
+        scopes = tuple(sorted(dependant.security_scopes)) if dependant.uses_scopes else ()
+        # A replacement that depends on what it replaces gets the original, which is another value.
+        original = identity in replaced
+        key = (identity, scopes, dependant.lifetime, original)
+        if dependant.use_cache and key in self.known:
+            return self.known[key]
+        replacement = None if original else self.overrides.get(identity)
+        if replacement is not None:
+            replaced |= {identity}
+            dependant = self._replacement(dependant, replacement)
+        needs = [(sub.name, self.add(sub, replaced)) for sub in dependant.dependencies]
+        index = len(self.steps)
+        self.steps.append(
+            Step(
+                dependant,
+                runnable(dependant.call),
+                tuple(dependant.fields),
+                tuple(need for _, need in needs),
+                tuple((name, need) for name, need in needs if name is not None),
+            )
+        )
+        self.known.setdefault(key, index)
+        return index
+
+    def _replacement(self, dependant: Dependant, call: Callable[..., Any]) -> Dependant:
+        return get_dependant(
+            path=dependant.path,
+            call=call,
+            path_names=self.path_names,
+            name=dependant.name,
+            parent_scopes=dependant.security_scopes,
+            scope=dependant.scope,
+            concurrency=dependant.concurrency,
+        )
+
+
+def _identity(call: Callable[..., Any]) -> Any:
+    """What stands for a callable in a cache key: itself (bound methods are equal), or its id."""
+    try:
+        hash(call)
+    except TypeError:
+        return id(call)
+    return call
+
+
+def _check_lifetimes(steps: list[Step]) -> None:
+    """Refuse values that are cleaned up before their taker is done with them.
+
+    A yield dependency must not outlive what it takes, also through plain dependencies in between: these may hand on
+    what they got. The endpoint must not take the value of a handshake-scoped yield dependency itself.
+    """
+    shortest: list[Step | None] = []
+    for step in steps[:-1]:
+        taken = [source for need in step.needs if (source := shortest[need]) is not None]
+        source = min(taken, key=_lifetime, default=None)
+        own = step.dependant
+        if own.kind.yields and source is not None and _lifetime(source) < _lifetime(step):
+            raise DependencyScopeError(
+                own.call,
+                source.dependant.name,
+                f"comes from {describe(source.dependant.call)}, whose scope {source.dependant.lifetime!r} ends before "
+                f"the scope {own.lifetime!r} of this dependency; give both the same scope",
+            )
+        shortest.append(source if own.lifetime is None else step)
+    for name, need in steps[-1].arguments:
+        taken_step = steps[need].dependant
+        if taken_step.kind.yields and taken_step.lifetime == "handshake":
+            raise DependencyScopeError(
+                steps[-1].dependant.call,
+                name,
+                f"{describe(taken_step.call)} has scope 'handshake': its clean-up runs before the endpoint starts; "
+                "take what you need of it in a dependency without yield, or use another scope",
+            )
+
+
+def _lifetime(step: Step) -> int:
+    lifetime = step.dependant.lifetime
+    assert lifetime is not None
+    return _LIFETIMES.index(lifetime)

@@ -1,0 +1,170 @@
+"""A callable: how it is run, and the parameters it takes. Startup only."""
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Any
+
+from typing_extensions import TypeAliasType
+
+from .. import _fastapi
+from ..exceptions import DeclarationError
+
+__all__ = ["CallKind", "call_kind", "parameters", "runnable", "unwrapped"]
+
+
+class CallKind(Enum):
+    """How a dependency is run."""
+
+    COROUTINE = "await"
+    THREAD = "thread"
+    ASYNC_GENERATOR = "async yield"
+    GENERATOR = "yield in threads"
+
+    @property
+    def yields(self) -> bool:
+        """Whether there is a clean-up to run."""
+        return self in (CallKind.ASYNC_GENERATOR, CallKind.GENERATOR)
+
+
+def _without_partial(call: Any) -> Any:
+    while isinstance(call, functools.partial):
+        call = call.func
+    return call
+
+
+def unwrapped(call: Any) -> Any:
+    """What is behind partials and `functools.wraps`."""
+    return inspect.unwrap(_without_partial(call))
+
+
+def _is_context_manager_function(call: Any) -> bool:
+    """Whether `contextlib.contextmanager` or `asynccontextmanager` made it."""
+    return inspect.isfunction(call) and call.__globals__ is vars(contextlib) and hasattr(call, "__wrapped__")
+
+
+def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
+    """What is run for a dependency: the generator function below `contextlib.contextmanager`, else the call."""
+    if _is_context_manager_function(call):
+        wrapped: Callable[..., Any] = getattr(call, "__wrapped__")  # noqa: B009  # a function has it by chance
+        return wrapped
+    return call
+
+
+def _functions(call: Any) -> Iterator[Any]:
+    """The functions whose kind tells how a callable is run."""
+    if inspect.isfunction(call) and not hasattr(call, "__wrapped__"):
+        yield call
+        return
+    plain, wrapped = _without_partial(call), unwrapped(call)
+    yield plain
+    yield wrapped
+    if inspect.isclass(wrapped):
+        return
+    for thing in (plain, wrapped):
+        dunder = getattr(thing, "__call__", None)  # noqa: B004  # the method itself is wanted
+        if dunder is not None:
+            yield _without_partial(dunder)
+            yield unwrapped(dunder)
+
+
+# Up to 3.12 only asyncio's own test knows its `_is_coroutine` mark; from 3.13 on inspect's is the same.
+_is_coroutine_function = inspect.iscoroutinefunction if sys.version_info >= (3, 13) else asyncio.iscoroutinefunction
+
+
+def call_kind(call: Callable[..., Any]) -> CallKind:
+    """How a dependency is run."""
+    functions = list(_functions(runnable(call)))
+    if any(inspect.isasyncgenfunction(function) for function in functions):
+        return CallKind.ASYNC_GENERATOR
+    if any(inspect.isgeneratorfunction(function) for function in functions):
+        return CallKind.GENERATOR
+    if any(inspect.isroutine(function) and _is_coroutine_function(function) for function in functions):
+        return CallKind.COROUTINE
+    return CallKind.THREAD
+
+
+def _bound_keywords(call: Any) -> set[str]:
+    """The parameters that `functools.partial` has settled."""
+    names: set[str] = set()
+    while isinstance(call, functools.partial):
+        names.update(call.keywords)
+        call = call.func
+    return names
+
+
+def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters that have to be filled, annotations evaluated."""
+    bound = _bound_keywords(call)
+    signature = _signature(call)
+    namespace = _namespace(call)
+    found = []
+    for parameter in signature.parameters.values():
+        if parameter.name in bound and not _fastapi.is_marker(parameter.default):
+            continue
+        _refuse_kind(call, parameter)
+        annotation = _evaluated(call, parameter, namespace)
+        found.append(parameter.replace(annotation=annotation))
+    return found
+
+
+def _signature(call: Callable[..., Any]) -> inspect.Signature:
+    try:
+        if sys.version_info >= (3, 14):
+            from annotationlib import Format
+
+            return inspect.signature(call, annotation_format=Format.FORWARDREF)
+        return inspect.signature(call)
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(call, None, f"its parameters cannot be read ({error}); wrap it in a function") from None
+
+
+def _namespace(call: Any) -> dict[str, Any]:
+    """The globals in which the annotations of a callable are evaluated."""
+    function = unwrapped(call)
+    if inspect.isclass(function):
+        # The one that `inspect.signature` reads: the first in the order of bases.
+        constructors = ("__new__", "__init__")
+        function = next(vars(base)[name] for base in function.__mro__ for name in constructors if name in vars(base))
+    elif not hasattr(function, "__globals__") and not inspect.ismethod(function):
+        function = getattr(type(function), "__call__", function)  # noqa: B004  # the method itself is wanted
+    function = inspect.unwrap(function)
+    namespace: dict[str, Any] = getattr(function, "__globals__", {})
+    return namespace
+
+
+def _refuse_kind(call: Callable[..., Any], parameter: inspect.Parameter) -> None:
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        problem = "is positional-only, but arguments are passed by name; remove the `/`"
+    elif parameter.kind is parameter.VAR_POSITIONAL:
+        problem = "nothing can be passed as *args; name the parameters (a decorator needs functools.wraps)"
+    elif parameter.kind is parameter.VAR_KEYWORD:
+        problem = "nothing can be passed as **kwargs; name the parameters (a decorator needs functools.wraps)"
+    else:
+        return
+    raise DeclarationError(call, parameter.name, problem)
+
+
+def _evaluated(call: Callable[..., Any], parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
+    annotation = parameter.annotation
+    if annotation is parameter.empty or type(annotation) is type:
+        return annotation
+    holder = type("holder", (), {})
+    holder.__annotations__ = {parameter.name: annotation}
+    try:
+        evaluated = typing.get_type_hints(holder, namespace, {}, include_extras=True)[parameter.name]
+    except Exception as error:
+        raise DeclarationError(
+            call,
+            parameter.name,
+            f"its annotation {annotation!r} cannot be evaluated ({error}); a name in it has to be importable at run "
+            "time, at the top of its module and not under TYPE_CHECKING",
+        ) from None
+    while isinstance(evaluated, TypeAliasType):
+        evaluated = evaluated.__value__
+    return evaluated

@@ -1,0 +1,122 @@
+"""The value of one field, read from a connection and validated."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.datastructures import Headers, ImmutableMultiDict
+from starlette.websockets import WebSocket
+
+from .fields import ParamField
+
+__all__ = ["InvalidError", "located", "missing", "read_field"]
+
+_ABSENT: Any = object()
+
+
+class InvalidError(Exception):
+    """One parameter is missing or wrong."""
+
+    def __init__(self, errors: list[Any]) -> None:
+        self.errors = errors
+
+
+def read_field(read: ParamField, websocket: WebSocket) -> Any:
+    """The value of a field; raises `InvalidError` where there is none."""
+    received = _received(read, websocket)
+    if read.model is not None:
+        return _read_model(read, received)
+    key = next((key for key in read.keys if key in received), read.keys[0])
+    return _validate(read, _value(received, key, read.sequence), (read.place, key))
+
+
+def _received(read: ParamField, websocket: WebSocket) -> Mapping[str, Any]:
+    if read.place == "path":
+        return websocket.path_params
+    if read.place == "query":
+        return websocket.query_params
+    if read.place == "header":
+        return websocket.headers
+    return websocket.cookies
+
+
+def _value(received: Mapping[str, Any], key: str, sequence: bool) -> Any:
+    if sequence and isinstance(received, (ImmutableMultiDict, Headers)):
+        return received.getlist(key) or _ABSENT
+    value = received.get(key)
+    if value is None or (sequence and len(value) == 0):
+        return _ABSENT
+    return value
+
+
+def _validate(read: ParamField, value: Any, loc: tuple[Any, ...]) -> Any:
+    if value is _ABSENT:
+        if read.required:
+            raise InvalidError([missing(loc)])
+        value = read.default if read.default_factory is None else read.default_factory()
+        if not read.validate_default:
+            return value
+    try:
+        return read.adapter.validate_python(value, from_attributes=True)
+    except ValidationError as error:
+        raise InvalidError(located(error, loc)) from None
+
+
+def missing(loc: tuple[Any, ...]) -> dict[str, Any]:
+    """The error of a required parameter that was not sent."""
+    return {"type": "missing", "loc": loc, "msg": "Field required", "input": None}
+
+
+def located(error: ValidationError, loc: tuple[Any, ...]) -> list[Any]:
+    """pydantic's errors, with the place they come from."""
+    return [{**found, "loc": loc + found["loc"]} for found in error.errors(include_url=False)]
+
+
+def _read_model(read: ParamField, received: Mapping[str, Any]) -> Any:
+    """Fill a pydantic model: its own fields by their keys, then every other key that was sent."""
+    model = read.model
+    assert model is not None
+    headers = isinstance(received, Headers)
+    content: dict[str, Any] = {}
+    read_keys: set[str] = set()
+    sent = False
+    renamed: dict[str, str] = {}
+    for key in model.keys:
+        sent = sent or any(request_key in received for _, request_key in key.aliases)
+        alias, request_key = next((pair for pair in key.aliases if pair[1] in received), key.aliases[0])
+        value = _value(received, request_key, key.sequence)
+        if value is not _ABSENT:
+            content[alias] = value
+        if not headers:
+            read_keys.add(request_key)
+            continue
+        read_keys.add(request_key.lower())
+        # The field's own name is not accepted as an extra header where the header is called otherwise.
+        read_keys.update(validated.lower() for validated, asked in key.aliases if validated != asked)
+        if alias != request_key:
+            renamed[key.name] = request_key
+    content.update(_others(received, read_keys))
+    absent = model.optional and not sent and not (model.extras and content)
+    try:
+        return _validate(read, _ABSENT if absent else content, (read.place,))
+    except InvalidError as invalid:
+        if model.loc_by_alias:
+            _name_headers(invalid.errors, renamed)
+        raise
+
+
+def _name_headers(errors: list[Any], renamed: dict[str, str]) -> None:
+    """Let errors name the header that was sent and not the field it fills."""
+    for error in errors:
+        where, *rest = error["loc"]
+        if rest and rest[0] in renamed:
+            error["loc"] = (where, renamed[rest[0]], *rest[1:])
+
+
+def _others(received: Mapping[str, Any], read_keys: set[str]) -> dict[str, Any]:
+    pairs = received.multi_items() if isinstance(received, ImmutableMultiDict) else received.items()
+    others: dict[str, list[Any]] = {}
+    for key, value in pairs:
+        if key not in read_keys:
+            others.setdefault(key, []).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in others.items()}

@@ -1,0 +1,153 @@
+"""`bench`: where the table comes from, what is refused, and what is printed and drawn; not how fast it is."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+
+from fastroute import __main__ as command_line
+from fastroute.commands import bench
+from fastroute.commands.bench import Template, routing_cost
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench, "_ROUNDS", 1)
+    monkeypatch.setattr(bench, "_MOST_PATHS", 4)
+    (tmp_path / "table.txt").write_text(TABLE)
+
+    def told(*argv: str) -> str:
+        assert command_line.main(["bench", *argv]) == 0
+        return capsys.readouterr().out
+
+    return told
+
+
+TABLE = """
+/users                      # a comment
+POST /users/{user_id:int}
+WEBSOCKET /rooms/{room}/{file:path}
+GET /users/{user_id:int}
+"""
+
+
+def test_a_table_of_lines(told: Any, tmp_path: Path) -> None:
+    assert bench._of_file("table.txt") == [
+        Template("http", "/users", ["GET"]),
+        Template("http", "/users/{user_id:int}", ["POST"]),
+        Template("websocket", "/rooms/{room}/{file:path}", ["WEBSOCKET"]),
+        Template("http", "/users/{user_id:int}", ["GET"]),
+    ]
+    lines = told("--table", "table.txt").splitlines()
+    assert [line.split()[0] for line in lines if line.strip().endswith(tuple("0123456789"))] == [
+        *("1", "2", "4"),
+        *("hit", "miss"),
+    ]
+
+
+def test_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "application", lambda target: APPLICATION)
+    assert bench._of_application("main:app") == [
+        Template("http", "/a", ["POST"]),
+        Template("http", "/m/{n}/b", ["GET", "HEAD"]),
+        Template("websocket", "/c", None),
+    ]
+
+
+async def page(request: Any) -> Any: ...
+
+
+APPLICATION = Router(
+    [
+        Route("/a", page, methods=["POST"]),
+        Mount("/m/{n}", routes=[Route("/b", page)]),
+        Host("a.org", Router([WebSocketRoute("/c", page)])),
+    ]
+)
+
+
+def test_an_openapi_document(told: Any, tmp_path: Path) -> None:
+    document = {"paths": {"/a/{b}": {"get": {}, "post": {}, "parameters": []}, "/c": {"delete": {}}}}
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    assert bench._of_openapi("openapi.json") == [
+        Template("http", "/a/{b}", ["GET"]),
+        Template("http", "/a/{b}", ["POST"]),
+        Template("http", "/c", ["DELETE"]),
+    ]
+
+
+def test_json(told: Any) -> None:
+    found = json.loads(told("--table", "table.txt", "--json"))
+    assert [cost["routes"] for cost in found["routing"]] == [1, 2, 4]
+    assert all(seconds > 0 for cost in found["routing"] for seconds in cost.values())
+    assert all(seconds > 0 for seconds in found["matching"]["hit"] + found["matching"]["miss"])
+
+
+def test_a_table_that_misses_nothing(told: Any, tmp_path: Path) -> None:
+    (tmp_path / "table.txt").write_text("/{everything:path}\n")
+    [line] = [line for line in told("--table", "table.txt").splitlines() if line.strip().startswith("1 ")]
+    assert line.split()[-3:] == ["-", "-", "-"]
+
+
+@pytest.mark.once
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="matplotlib is built for CPython")
+@pytest.mark.parametrize(("name", "start"), [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")])
+def test_a_plot(told: Any, tmp_path: Path, name: str, start: bytes) -> None:
+    assert told("--table", "table.txt", "--plot", name).endswith(f"drawn: {name}\n")
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.once
+def test_a_plot_without_matplotlib(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.delitem(sys.modules, "fastroute.commands._plot", raising=False)
+    with pytest.raises(SystemExit, match=r"--plot needs matplotlib: pip install 'fastroute\[plot\]'"):
+        told("--table", "table.txt", "--plot", "plot.svg")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("t.txt", "users", "t.txt:1: 'users' is no template, with or without a method"),
+        ("t.txt", "/a\nGET POST /b", "t.txt:2: 'GET POST /b' is no template, with or without a method"),
+        ("t.txt", "/a/{b:c}", "t.txt: '/a/{b:c}' is no template of Starlette's: Unknown path convertor 'c'"),
+        (
+            "t.txt",
+            "/{a}/{a}",
+            "t.txt: '/{a}/{a}' is no template of Starlette's: Duplicated param name a at path /{a}/{a}",
+        ),
+        ("t.txt", "# none", "there is no route in t.txt with only Starlette's own convertors"),
+        ("o.json", "paths: {}", "o.json is no OpenAPI document in JSON: it has no object 'paths'"),
+        ("o.json", "[]", "o.json is no OpenAPI document in JSON: it has no object 'paths'"),
+        ("o.json", "{}", "o.json is no OpenAPI document in JSON: it has no object 'paths'"),
+    ],
+)
+def test_what_is_no_table(
+    name: str, content: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(content)
+    read = bench._of_openapi if name.endswith("json") else bench._of_file
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        read(name)
+    assert str(refused.value) == expected
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"nowhere\.txt cannot be read: "):
+        bench._of_file("nowhere.txt")
+
+
+def test_a_wrong_answer_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(Router):
+        async def app(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.default(scope, receive, send)
+
+    monkeypatch.setattr(bench, "Router", Wrong)
+    with pytest.raises(AssertionError, match="they differ about '/a'"):
+        routing_cost([Template("http", "/a", ["GET"])], 1)

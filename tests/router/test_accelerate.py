@@ -1,0 +1,391 @@
+"""accelerate(): an application answers as before, from an index."""
+
+import functools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asgi import request, with_lifespan
+from fastapi import APIRouter, FastAPI
+from starlette import routing
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from websocket_client import connect, websocket_scope
+
+from fastroute import APIWebSocketRoute, Router, accelerate
+from fastroute.acceleration import Acceleration
+
+
+async def page(request: Any) -> PlainTextResponse:
+    return PlainTextResponse(f"{request.url.path} {request.path_params} {request.scope.get('marks')}")
+
+
+async def failing(request: Any) -> PlainTextResponse:
+    raise LookupError("nothing here")
+
+
+async def talk(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(f"hello {websocket.path_params} {websocket.scope.get('marks')}")
+    await websocket.close()
+
+
+class Marking:
+    """Middleware that shows the application it is around."""
+
+    def __init__(self, app: ASGIApp, mark: str) -> None:
+        self.app = app
+        self.mark = mark
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            scope["marks"] = [*scope.get("marks", []), self.mark]
+        await self.app(scope, receive, send)
+
+
+class Hiding(Marking):
+    """Middleware that does not."""
+
+    def __init__(self, app: ASGIApp, mark: str) -> None:
+        super().__init__(app, mark)
+        self.hidden = self.__dict__.pop("app")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.hidden(scope, receive, send)
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
+    yield {"started": True}
+
+
+async def not_found(request: Any, error: Exception) -> PlainTextResponse:
+    return PlainTextResponse("own not found", 404)
+
+
+async def on_lookup_error(request: Any, error: Exception) -> PlainTextResponse:
+    return PlainTextResponse(f"handled {error}", 400)
+
+
+def application() -> Starlette:
+    inner = Starlette(
+        routes=[Route("/page/{p:int}", page, name="page"), Mount("/deep", routes=[Route("/page", page, name="page")])],
+        middleware=[Middleware(Marking, "inner app")],
+    )
+    return Starlette(
+        routes=[
+            Route("/", page, name="home"),
+            Route("/page/{p:int}", page, methods=["POST"], name="page"),
+            Route("/page/{p}", page),
+            Route("/failing", failing),
+            WebSocketRoute("/talk/{name}", talk, name="talk"),
+            APIWebSocketRoute("/api-talk", talk),
+            Mount("/inner", inner, name="inner"),
+            Mount("/with", routes=[Route("/page", page)], middleware=[Middleware(Marking, "mount")]),
+            Mount("/hidden", routes=[Route("/page", page)], middleware=[Middleware(Hiding, "mount")]),
+            Mount("/wrapped", Marking(routing.Router([Route("/page", page)]), "by hand")),
+            Mount("/router", routing.Router([Route("/page", page)], middleware=[Middleware(Marking, "router")])),
+            Host("example.org", routing.Router([Route("/hosted", page, name="hosted")]), name="host"),
+            Mount("/files", bare),
+        ],
+        middleware=[Middleware(Marking, "app"), Middleware(GZipMiddleware)],
+        exception_handlers={404: not_found, LookupError: on_lookup_error},
+        lifespan=lifespan,
+    )
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse(f"bare {scope['path']} {scope['root_path']}")(scope, receive, send)
+
+
+REQUESTS: list[tuple[str, dict[str, Any]]] = [
+    ("/", {}),
+    ("/page/7", {}),
+    ("/page/7", {"method": "POST"}),
+    ("/page/x", {"method": "POST"}),
+    ("/page/7/", {}),
+    ("/failing", {}),
+    ("/nowhere", {}),
+    ("/inner/page/7", {}),
+    ("/inner/page/x", {}),
+    ("/inner/deep/page", {}),
+    ("/inner/deep/page/", {}),
+    ("/with/page", {}),
+    ("/hidden/page", {}),
+    ("/wrapped/page", {}),
+    ("/router/page", {}),
+    ("/hosted", {"headers": {"host": "example.org"}}),
+    ("/files/a/b", {}),
+    ("/proxy/page/7", {"root_path": "/proxy"}),
+]
+CONNECTIONS = ["/talk/me", "/api-talk", "/talk", "/nowhere", "/inner/page/7"]
+
+
+def answers(app: Any) -> list[Any]:
+    seen: list[Any] = [request(app, path, **items) for path, items in REQUESTS]
+    seen += [connect(app, websocket_scope(path)) for path in CONNECTIONS]
+    seen.append(with_lifespan(app, lambda state: state))
+    seen += [
+        str(app.url_path_for("page", p=1)),
+        str(app.url_path_for("talk", name="x")),
+        str(app.url_path_for("inner:page", p=2)),
+        str(app.url_path_for("host:hosted")),
+    ]
+    return seen
+
+
+def routers(app: Starlette) -> list[routing.Router]:
+    """Every router there is, by hand."""
+    mounted = {route.path: route for route in app.routes if isinstance(route, Mount)}
+    inner = mounted["/inner"].app.router  # type: ignore[attr-defined]
+    host = next(route for route in app.routes if isinstance(route, Host))
+    return [
+        app.router,
+        inner,
+        inner.routes[1].app,
+        mounted["/with"].app.app,  # type: ignore[attr-defined]
+        mounted["/hidden"].app.hidden,  # type: ignore[attr-defined]
+        mounted["/wrapped"].app.app,  # type: ignore[attr-defined]
+        mounted["/router"].app,  # type: ignore[list-item]
+        host.app,  # type: ignore[list-item]
+    ]
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_every_answer_is_as_before(started: bool) -> None:
+    app, untouched = application(), application()
+    if started:
+        answers(app)
+    before, routes = routers(app), list(app.routes)
+    report = accelerate(app)
+    assert answers(app) == answers(untouched)
+    assert [*map(id, routers(app))] == [*map(id, before)]
+    assert [*map(id, app.routes)] == [*map(id, routes)]
+    assert all(isinstance(router, Router) for router in before)
+    assert {id(indexed.router) for indexed in report.indexed} == {id(router) for router in before}
+    assert report.left == ()
+
+
+def asks_only_candidates(app: Any, path: str, routes: list[BaseRoute], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shows that the index is really used: the routes that cannot match are not even asked."""
+    with monkeypatch.context() as patch:
+        for route in routes:
+            patch.setattr(route, "matches", lambda scope: pytest.fail("asked"))
+        assert request(app, path)[0] == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "/with", "/wrapped", "/router", "/inner/deep"])
+def test_the_index_is_used(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = application()
+    accelerate(app)
+    others: list[BaseRoute] = [Route(f"/other/{number}", page) for number in range(5)]
+    router = {"": 0, "/with": 3, "/wrapped": 5, "/router": 6, "/inner/deep": 2}[prefix]
+    routers(app)[router].routes[:0] = others
+    assert request(app, f"{prefix}/page" if prefix else "/page/7")[0] == 200
+    asks_only_candidates(app, f"{prefix}/page" if prefix else "/page/7", others, monkeypatch)
+
+
+def test_routes_may_be_changed_afterwards() -> None:
+    app = application()
+    accelerate(app)
+    app.add_route("/late", page)
+    app.mount("/late-mount", routing.Router([Route("/page", page)]))
+    assert request(app, "/late")[0] == request(app, "/late-mount/page")[0] == 200
+    del app.routes[1:3]
+    assert request(app, "/page/x")[0] == 404
+
+
+def test_a_second_call_changes_nothing() -> None:
+    app = application()
+    first = accelerate(app)
+    classes = [type(router) for router in routers(app)]
+    stacks = [router.middleware_stack for router in routers(app)]
+    lists = [router.routes for router in routers(app)]
+    second = accelerate(app)
+    assert [type(router) for router in routers(app)] == classes
+    assert [router.middleware_stack for router in routers(app)] == stacks
+    assert [*map(id, (router.routes for router in routers(app)))] == [*map(id, lists)]
+    assert second == first
+
+
+def test_middleware_around_a_router_stays() -> None:
+    router = routing.Router(
+        [Route("/page", page)], middleware=[Middleware(Marking, "outer"), Middleware(Marking, "inner")]
+    )
+    outer = router.middleware_stack
+    accelerate(router)
+    assert router.middleware_stack is outer
+    assert request(router, "/page") == (200, "/page {} ['outer', 'inner']")
+    assert outer.app.app == router.app  # type: ignore[attr-defined]
+
+
+def test_middleware_of_starlettes_own_kind_is_seen_through() -> None:
+    async def dispatch(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    app = BaseHTTPMiddleware(Starlette(routes=[Route("/page", page)]), dispatch)
+    assert len(accelerate(app).indexed) == 1
+    assert request(app, "/page")[0] == 200
+
+
+def test_middleware_that_hides_its_application_is_reported_and_left() -> None:
+    router = routing.Router([Route("/page", page)], middleware=[Middleware(Hiding, "router")])
+    (left,) = accelerate(router).left
+    assert left.router is router
+    assert "Hiding" in left.reason
+    assert type(router) is routing.Router
+    assert request(router, "/page")[0] == 200
+
+
+class OwnApp(routing.Router):
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["marks"] = ["own"]
+        await super().app(scope, receive, send)
+
+
+class OwnRoutes(routing.Router):
+    @property
+    def routes(self) -> Any:
+        return self.kept
+
+    @routes.setter
+    def routes(self, routes: Any) -> None:
+        self.kept = routes
+
+
+class OwnMethods(routing.Router):
+    """Overrides what has nothing to do with looking routes up."""
+
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("own not found", 404)(scope, receive, send)
+
+    def add_route(self, path: str, *args: Any, **kwargs: Any) -> None:
+        super().add_route(f"/own{path}", *args, **kwargs)
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(OwnApp, "`app` of its own"), (OwnRoutes, "`routes` of its own")])
+def test_a_router_that_overrides_the_lookup_is_reported_and_left(kind: Any, reason: str) -> None:
+    router = kind([Route("/page", page), Mount("/inner", routes=[Route("/page", page)])])
+    report = accelerate(router)
+    assert type(router) is kind
+    assert reason in report.left[0].reason
+    assert kind.__name__ in report.left[0].reason
+    assert [indexed.where for indexed in report.indexed] == [f"{kind.__name__} > Mount '/inner'"]
+    assert request(router, "/page")[0] == request(router, "/inner/page")[0] == 200
+
+
+def test_a_router_whose_app_was_replaced_is_reported_and_left() -> None:
+    router = routing.Router([Route("/page", page)])
+    router.app = functools.partial(router.app)  # type: ignore[method-assign]
+    assert "replaced" in accelerate(router).left[0].reason
+    assert type(router) is routing.Router
+
+
+def test_a_subclass_keeps_its_methods() -> None:
+    router = OwnMethods([Route("/page", page)])
+    report = accelerate(router)
+    assert len(report.indexed) == 1
+    assert isinstance(router, OwnMethods)
+    assert isinstance(router, Router)
+    assert type(router).__name__ == "OwnMethods"
+    assert request(router, "/page")[0] == 200
+    assert request(router, "/nowhere") == (404, "own not found")
+    router.add_route("/late", page)
+    assert request(router, "/own/late")[0] == 200
+
+
+class Slotted(routing.Router):
+    __slots__ = ("extra",)
+
+
+def test_a_class_with_slots_is_indexed() -> None:
+    router = Slotted([Route("/page", page)])
+    router.extra = 1
+    assert len(accelerate(router).indexed) == 1
+    assert router.extra == 1
+    assert request(router, "/page")[0] == 200
+
+
+class Sealed(routing.Router):
+    def __init_subclass__(cls) -> None:
+        raise TypeError("nobody may subclass Sealed")
+
+
+def test_a_class_that_cannot_be_subclassed_is_reported_and_left() -> None:
+    router = Sealed([Route("/page", page)])
+    (left,) = accelerate(router).left
+    assert "nobody may subclass Sealed" in left.reason
+    assert type(router) is Sealed
+    assert list(vars(router)) == list(vars(Sealed()))
+    assert request(router, "/page")[0] == 200
+
+
+def test_routes_that_are_always_asked_are_reported() -> None:
+    class Own(Route):
+        pass
+
+    own = Own("/own", page)
+    (indexed,) = accelerate(Starlette(routes=[Route("/page", page), own])).indexed
+    assert (indexed.routes, indexed.asked) == (2, (own,))
+
+
+def test_a_router_that_is_mounted_twice_or_in_itself_is_reported_once() -> None:
+    router = routing.Router([Route("/page", page)])
+    router.mount("/again", router)
+    app = Starlette(routes=[Mount("/a", router), Mount("/b", router)])
+    report = accelerate(app)
+    assert [indexed.where for indexed in report.indexed] == ["Starlette", "Starlette > Mount '/a'"]
+    assert request(app, "/b/again/again/page")[0] == 200
+
+
+@pytest.mark.parametrize("app", [bare, None, Route("/page", page), object()])
+def test_what_has_no_router_is_refused(app: Any) -> None:
+    with pytest.raises(TypeError, match="not a Starlette application"):
+        accelerate(app)
+
+
+@pytest.mark.once
+def test_report_as_text() -> None:
+    app = Starlette(routes=[Route("/", page), Host("h", bare), Mount("/own", OwnApp([Route("/", page)]))])
+    report = accelerate(app)
+    assert isinstance(report, Acceleration)
+    lines = str(report).splitlines()
+    assert lines[0].startswith("indexed  Starlette: 3 routes, 1 of them asked for every path: [Host(host='h'")
+    assert lines[1].startswith("left     Starlette > Mount '/own': ")
+    assert lines[1].endswith("OwnApp has `app` of its own")
+
+
+def test_fastapis_own_routers_are_left_and_what_is_mounted_in_them_is_not() -> None:
+    included = APIRouter()
+
+    @included.get("/included")
+    def included_page() -> str:
+        return "included"
+
+    app = FastAPI()
+    app.include_router(included)
+
+    @app.get("/items/{item}")
+    def item(item: int) -> int:
+        return item
+
+    app.mount("/starlette", Starlette(routes=[Route("/page", page)]))
+    app.mount("/fastapi", FastAPI())
+    report = accelerate(app)
+    assert [(left.where, left.reason) for left in report.left] == [
+        (where, "fastapi.routing.APIRouter has `app` of its own") for where in ("FastAPI", "FastAPI > Mount '/fastapi'")
+    ]
+    assert [indexed.where for indexed in report.indexed] == ["FastAPI > Mount '/starlette'"]
+    assert type(app.router) is APIRouter
+    assert request(app, "/items/7") == (200, "7")
+    assert request(app, "/items/x")[0] == 422
+    assert request(app, "/included") == (200, '"included"')
+    assert request(app, "/starlette/page")[0] == 200
+    assert request(app, "/openapi.json")[0] == 200

@@ -1,0 +1,360 @@
+"""RouteIndex: a superset of what matches, in registration order, and as little more as can be."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.convertors import CONVERTOR_TYPES, Convertor, IntegerConvertor
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute
+
+from fastroute import APIWebSocketRoute, RouteIndex, index
+from fastroute.matching import table_py
+
+TABLES = Path(__file__).parents[2] / "bench" / "tables"
+
+
+async def endpoint(connection: Any) -> None: ...
+
+
+async def websocket_endpoint(websocket: Any) -> None: ...
+
+
+def routes_of(*paths: str) -> list[Route]:
+    return [Route(path, endpoint) for path in paths]
+
+
+def candidates(paths: list[str], route_path: str) -> list[str]:
+    return [route.path for route in RouteIndex(routes_of(*paths)).candidates(route_path)]  # type: ignore[attr-defined]
+
+
+def real_table(name: str) -> list[str]:
+    lines = (TABLES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+PIECES = ["", "a", "b", "ab", "é", "{%s}", "{%s:int}", "{%s:path}", "{%s:float}", "a{%s}", "{%s}.b", "{%s:uuid}", "{"]
+TEMPLATES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map(
+    lambda pieces: "".join("/" + piece.replace("%s", f"p{place}") for place, piece in enumerate(pieces))
+)
+PATHS = st.lists(
+    st.sampled_from(["", "a", "b", "ab", "é", "1", "1.5", "x.b", "{", "a\n", "\n", "漢", "\ud800", "😀"]), max_size=6
+).map(lambda pieces: "".join("/" + piece for piece in pieces))
+
+
+@given(st.lists(TEMPLATES, max_size=12), PATHS | st.text("/ab1\n", max_size=6))
+def test_candidates_are_a_superset_in_registration_order(templates: list[str], path: str) -> None:
+    routes = routes_of(*templates)
+    found = RouteIndex(routes).candidates(path)
+    places = [next(place for place, route in enumerate(routes) if route is one) for one in found]
+    assert places == sorted(places)
+    scope = {"type": "http", "path": path, "method": "GET"}
+    missed = [
+        route for route in routes if route.matches(scope)[0] is not Match.NONE and id(route) not in map(id, found)
+    ]
+    assert not missed
+
+
+@pytest.mark.once
+@given(st.lists(TEMPLATES, max_size=12), PATHS | st.text("/ab1\n", max_size=6))
+def test_the_twins_have_the_same_candidates(templates: list[str], path: str) -> None:
+    compiled = pytest.importorskip("fastroute.matching.table_c", reason="the compiled kernel is not built")
+    rows = [index._row(route) for route in routes_of(*templates)]
+    one, other = (kernel.RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL) for kernel in (compiled, table_py))
+    assert one.candidates(path) == other.candidates(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/users/me", ["/users/{id}", "/users/me", "/{rest:path}"]),
+        ("/users/7", ["/users/{id}", "/{rest:path}"]),
+        ("/users/", ["/{rest:path}"]),
+        ("/users", ["/users", "/{rest:path}"]),
+        ("/users\n", ["/users", "/{rest:path}"]),
+        ("/users\n\n", ["/{rest:path}"]),
+        ("/users/me\n", ["/users/{id}", "/users/me", "/{rest:path}"]),
+        ("/users/7/posts", ["/users/{id}/posts", "/{rest:path}"]),
+        ("/nowhere", ["/{rest:path}"]),
+        ("/", ["/{rest:path}"]),
+        ("", []),
+        ("users", []),
+    ],
+)
+def test_only_what_can_match_is_a_candidate(path: str, expected: list[str]) -> None:
+    paths = ["/users/{id}", "/users/me", "/users", "/users/{id}/posts", "/{rest:path}"]
+    assert candidates(paths, path) == expected
+
+
+def test_a_newline_after_a_slash_matches_the_empty_segment() -> None:
+    assert candidates(["/a/"], "/a/\n") == ["/a/"]
+    assert candidates(["/"], "/\n") == ["/"]
+
+
+@pytest.mark.parametrize("name", ["github", "kubernetes"])
+def test_a_miss_in_a_real_table_asks_nobody(name: str) -> None:
+    paths = real_table(name)
+    found = RouteIndex(routes_of(*paths))
+    assert found.candidates("/nowhere/at/all") == []
+    assert found.candidates("/") in ([], ["/"])
+
+
+@pytest.mark.parametrize("name", ["github", "kubernetes"])
+def test_a_hit_in_a_real_table_asks_few(name: str) -> None:
+    paths = real_table(name)
+    found = RouteIndex(routes_of(*paths))
+    sizes = [len(found.candidates(re.sub(r"\{[^}]*\}", "value", path))) for path in paths]
+    assert min(sizes) == 1
+    assert sum(sizes) / len(sizes) < 2
+
+
+def test_mount_is_a_candidate_below_its_path_only() -> None:
+    mounts = [Mount("/api", routes=[]), Mount("/api/{version:int}", routes=[]), Mount("", routes=[])]
+    found = RouteIndex(mounts)
+    assert found.candidates("/api") == [mounts[2]]
+    assert found.candidates("/api/") == [mounts[0], mounts[2]]
+    assert found.candidates("/api/1/x") == mounts
+    assert found.candidates("/other") == [mounts[2]]
+    assert found.candidates("") == []
+
+
+class Own(BaseRoute):
+    path = "/own"
+
+    def matches(self, scope: Any) -> Any:
+        return Match.NONE, {}
+
+
+class Overriding(Route):
+    def matches(self, scope: Any) -> Any:
+        return Match.NONE, {}
+
+
+class Inheriting(WebSocketRoute):
+    pass
+
+
+class OwnAPI(APIWebSocketRoute):
+    pass
+
+
+def edited_regex() -> BaseRoute:
+    route = Route("/edited", endpoint)
+    route.path_regex = re.compile("^/other$")
+    return route
+
+
+def flagged_regex() -> BaseRoute:
+    route = Route("/edited", endpoint)
+    route.path_regex = re.compile(route.path_regex.pattern, re.IGNORECASE)
+    return route
+
+
+def edited_path() -> BaseRoute:
+    route = Route("/edited", endpoint)
+    route.path = "/other"
+    return route
+
+
+def regex_without_a_slash() -> BaseRoute:
+    route = Route("/edited", endpoint)
+    route.path, route.path_regex = "edited", re.compile("^edited$")
+    return route
+
+
+def patched_matches() -> BaseRoute:
+    route = Route("/edited", endpoint)
+    route.matches = Own().matches  # type: ignore[method-assign]
+    return route
+
+
+def unfinished() -> BaseRoute:
+    return Route.__new__(Route)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Own(),
+        lambda: Host("example.org", endpoint),  # type: ignore[arg-type]
+        lambda: Overriding("/edited", endpoint),
+        lambda: Inheriting("/edited", websocket_endpoint),
+        lambda: OwnAPI("/edited", websocket_endpoint),
+        edited_regex,
+        flagged_regex,
+        edited_path,
+        regex_without_a_slash,
+        patched_matches,
+        unfinished,
+    ],
+)
+def test_what_is_not_certain_is_always_a_candidate(make: Any) -> None:
+    first, odd, last = Route("/x", endpoint), make(), Route("/x", endpoint)
+    found = RouteIndex([first, odd, last])
+    assert [id(route) for route in found.candidates("/x")] == [id(first), id(odd), id(last)]
+    assert [id(route) for route in found.candidates("anything")] == [id(odd)]
+    assert not index.is_indexed(odd)
+    if make is not unfinished:
+        scope = {"type": "http", "path": "/anything", "method": "GET", "headers": []}
+        assert index.build_table([odd]).find(scope, "/anything") is None
+
+
+def test_patching_a_class_makes_its_routes_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = Route("/x", endpoint)
+    monkeypatch.setattr(Route, "matches", lambda self, scope: (Match.NONE, {}))
+    assert RouteIndex([route]).candidates("/y") == [route]
+
+
+class Everything(Convertor[str]):
+    def __init__(self, regex: str) -> None:
+        self.regex = regex  # type: ignore[misc]
+
+    def convert(self, value: str) -> str:
+        return value
+
+
+@pytest.mark.parametrize("regex", [".*", "[a-z/]+", "x|y/z", "(?:a/)?b", "(?=.)[^q]*"])
+def test_a_convertor_of_ones_own_may_cross_slashes(regex: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "own", Everything(regex))
+    route = Route("/a/{p:own}/z", endpoint)
+    found = RouteIndex([route])
+    assert found.candidates("/a/b/c/z") == [route]
+    assert found.candidates("/b/c/z") == []
+
+
+def test_a_regex_that_breaks_out_of_its_group_is_always_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "own", Everything("a)|(b"))
+    route = Route("/x/{p:own}", endpoint)
+    assert route.path_regex.match("b")
+    assert RouteIndex([route]).candidates("b") == [route]
+
+
+def test_a_convertor_that_took_over_a_name_counts_by_its_regex(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Route("/{p:int}", endpoint)
+    monkeypatch.setitem(CONVERTOR_TYPES, "int", Everything("[0-9/]+"))
+    after = Route("/{p:int}", endpoint)
+    found = RouteIndex([before, after])
+    assert found.candidates("/1/2") == [after]
+    assert found.candidates("/1") == [before, after]
+
+
+def test_a_patched_regex_of_a_convertor_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Route("/{p:int}", endpoint)
+    monkeypatch.setattr(IntegerConvertor, "regex", "-?[0-9/]+")
+    after = Route("/{p:int}", endpoint)
+    found = RouteIndex([before, after])
+    assert found.candidates("/-1/2") == [before, after]
+
+
+def test_thousands_of_segments_and_of_routes() -> None:
+    deep = "/" + "/".join(f"{{p{place}}}" for place in range(50)) + "/a" * 3000
+    routes = routes_of(deep, *(f"/r{number}/{{id}}" for number in range(1_000)))
+    found = RouteIndex(routes)
+    assert found.candidates("/x" * 50 + "/a" * 3000) == [routes[0]]
+    assert found.candidates("/a" * 100_000) == []
+    assert found.candidates("/" * 100_000) == []
+    assert found.candidates("/r999/x") == [routes[-1]]
+
+
+def test_every_way_through_literals_and_parameters_is_kept() -> None:
+    """2**6 templates, all of which match one path: more than a lookup keeps without asking for memory."""
+    templates = []
+    for bits in range(64):
+        pieces = [f"{{p{place}}}" if bits >> place & 1 else "a" for place in range(6)]
+        templates.append("/" + "/".join(pieces))
+    assert candidates(templates, "/a/a/a/a/a/a") == templates
+    assert candidates(templates, "/b/b/b/b/b/b") == templates[-1:]
+    assert len(candidates(templates, "/a/b/a/b/a/b")) == 8
+
+
+def test_literals_outside_of_latin_1() -> None:
+    paths = ["/é", "/漢", "/😀", "/a", "/a漢/{p}"]
+    for path in paths[:4]:
+        assert candidates(paths, path) == [path]
+    assert candidates(paths, "/a漢/é") == ["/a漢/{p}"]
+    assert candidates(paths, "/\ud83d\ude00") == []
+
+
+def test_a_path_of_a_subclass_of_str() -> None:
+    class Text(str):
+        pass
+
+    table = index.build_table(routes := routes_of("/a/{p}"))
+    scope = {"type": "http", "path": Text("/a/b"), "method": "GET"}
+    found = table.find(scope, scope["path"])
+    assert found == (routes[0], routes[0].matches(scope)[1])
+
+
+def test_find_does_not_change_the_scope_nor_keep_what_it_gives() -> None:
+    table = index.build_table(routes_of("/a/{p}"))
+    scope = {"type": "http", "path": "/a/b", "method": "GET", "path_params": {"q": 1}}
+    before = {**scope, "path_params": {"q": 1}}
+    _, first = table.find(scope, "/a/b")  # type: ignore[misc]
+    first["path_params"]["leak"] = True  # type: ignore[index]
+    assert scope == before
+    assert table.find(scope, "/a/b")[1]["path_params"] == {"q": 1, "p": "b"}  # type: ignore[index]
+
+
+def test_table_is_not_fooled_by_a_stale_convertor_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "gone", Everything("[a-z]+"))
+    route = Route("/{p:gone}", endpoint)
+    monkeypatch.delitem(CONVERTOR_TYPES, "gone")
+    table = index.build_table([route])
+    scope = {"type": "http", "path": "/abc", "method": "GET"}
+    assert table.find(scope, "/abc") == (route, route.matches(scope)[1])
+
+
+def test_a_convertor_registered_anew_with_the_same_regex_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shouting(IntegerConvertor):
+        def convert(self, value: str) -> Any:
+            return value + "!"
+
+    route = Route("/{p:int}", endpoint)
+    monkeypatch.setitem(CONVERTOR_TYPES, "int", Shouting())
+    table = index.build_table([route, Route("/x/{p:int}", endpoint)])
+    scope = {"type": "http", "path": "/7", "method": "GET"}
+    assert table.find(scope, "/7")[1]["path_params"] == {"p": 7}  # type: ignore[index]
+    assert table.find(scope | {"path": "/x/7"}, "/x/7")[1]["path_params"] == {"p": "7!"}  # type: ignore[index]
+
+
+@pytest.mark.once
+def test_kernels_are_not_pickled_with_their_memory() -> None:
+    compiled = pytest.importorskip("fastroute.matching.table_c", reason="the compiled kernel is not built")
+    with pytest.raises(TypeError):
+        compiled.RouteTable([], None, None, None).__reduce__()
+
+
+@pytest.mark.once
+def test_the_installed_starlette_answers_as_the_kernels_do() -> None:
+    """Else routes are asked by `matches`, which is right as well, but slow."""
+    assert index.ANSWERS_ALIKE
+    assert sys.int_info.str_digits_check_threshold > 0
+
+
+def test_segments_of_the_same_hash_are_told_apart() -> None:
+    """The compiled kernel finds a segment by its FNV-1a hash, which these two share."""
+    one, other = "/glbvs/x", "/yacxa/x"
+    assert candidates([one], other) == []
+    assert candidates([one, other], other) == [other]
+    assert candidates([one, other], one) == [one]
+
+
+def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_that() -> None:
+    class Rewriting(BaseRoute):
+        def matches(self, scope: Any) -> tuple[Match, Any]:
+            scope["path"] = "/b"
+            return Match.NONE, {}
+
+    post, put, get = (Route("/b", endpoint, methods=[method]) for method in ("POST", "PUT", "GET"))
+    for routes, expected in (([post, put], post), ([post, get], get), ([Route("/a", endpoint)], None)):
+        scope = {"type": "http", "path": "/a", "method": "GET"}
+        found = index.build_table([Rewriting(), *routes]).find(scope, "/a")
+        assert (found and found[0]) is expected
+
+
+def test_more_candidates_than_fit_on_the_stack() -> None:
+    templates = [f"/{{p{number}:int}}" for number in range(1_000)]
+    assert candidates(templates, "/7") == templates
