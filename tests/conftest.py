@@ -1,4 +1,4 @@
-"""Runs the whole suite once per built twin: a fixture swaps every kernel name wherever the package uses it."""
+"""Runs a test that depends on a kernel once per built twin: a fixture swaps every kernel name wherever it is used."""
 
 import os
 import sys
@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Not by a fixture: modules of tests make routes when they are imported.
     routing.compile_plan = ENGINES[config.getoption("engine")]
-    config.addinivalue_line("markers", "once: nothing in the test depends on the twin, so it runs once")
+    config.addinivalue_line("markers", "twins: depends on a kernel, so it runs once with each twin that is built")
     config.addinivalue_line("markers", "generated: about the generated code, which the interpreter does not have")
     if changed := info.changed_since_built():
         names = ", ".join(map(str, changed))
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     facts = [f"{label}: {text}" for label, text in info.facts().items()]
-    return [*facts, f"every test runs with: {', '.join(BUILT)}", f"routes run: {config.getoption('engine')}"]
+    return [*facts, f"tests marked `twins` run with: {', '.join(BUILT)}", f"routes run: {config.getoption('engine')}"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if metafunc.definition.get_closest_marker("once") is None:
+    if metafunc.definition.get_closest_marker("twins"):
         metafunc.parametrize("implementation", list(BUILT), indirect=True)
 
 

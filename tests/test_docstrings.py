@@ -11,8 +11,6 @@ import fastroute
 from fastroute import security, strategies
 from fastroute.matching import matcher_py
 
-pytestmark = pytest.mark.once
-
 DATA = {"IMPLEMENTATION", "__version__"}
 
 

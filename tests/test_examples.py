@@ -183,7 +183,6 @@ def chromium() -> str:
     return found
 
 
-@pytest.mark.once
 def test_the_page_in_a_browser(chromium: str, tmp_path: Path) -> None:
     server = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0", "starlette_chat:app"]
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]

@@ -10,8 +10,6 @@ import pytest
 
 import fastroute
 
-pytestmark = pytest.mark.once
-
 PACKAGE = Path(fastroute.__file__).parent
 WINGS = ("matching", "dependencies", "connection", "commands")
 

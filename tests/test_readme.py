@@ -64,12 +64,10 @@ def test_the_application_of_the_quick_start_answers(monkeypatch: pytest.MonkeyPa
     assert refused[0]["status"] == 401
 
 
-@pytest.mark.once
 def test_every_block_says_its_language() -> None:
     assert set(re.findall(r"^```(\w*)\n.*?^```$", README, flags=re.DOTALL | re.MULTILINE)) <= {"python", "sh", "text"}
 
 
-@pytest.mark.once
 def test_quick_start_is_two_commands_that_a_variable_can_stand_before() -> None:
     """`NAME=1 a && b` would set it for `a` alone."""
     [block] = blocks("sh", section("Quick start"))
@@ -83,20 +81,17 @@ def test_quick_start_is_two_commands_that_a_variable_can_stand_before() -> None:
     assert lines[1].endswith("pytest'")
 
 
-@pytest.mark.once
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no sh")
 @pytest.mark.parametrize("line", SHELL)
 def test_a_shell_line_is_well_formed(line: str) -> None:
     subprocess.run(["sh", "-n", "-c", line], check=True)
 
 
-@pytest.mark.once
 def test_shell_lines_name_extras_that_exist() -> None:
     named = {extra for extras in re.findall(r"\[([a-z,]+)\]\"", "\n".join(SHELL)) for extra in extras.split(",")}
     assert {"demo", "test"} <= named <= PROJECT["optional-dependencies"].keys()
 
 
-@pytest.mark.once
 def test_shell_lines_name_files_that_exist() -> None:
     named = re.findall(r"(?<=\s)(?:tests|bench)/\S+", "\n".join(SHELL))
     assert [name for name in named if not (ROOT / name).exists()] == []
@@ -112,7 +107,6 @@ def fastroute_commands() -> list[list[str]]:
     ]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("arguments", fastroute_commands(), ids=" ".join)
 def test_a_command_is_one_that_the_command_line_has(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
@@ -123,12 +117,10 @@ def test_a_command_is_one_that_the_command_line_has(arguments: list[str], capsys
     assert all(option.partition("=")[0] in told for option in options)
 
 
-@pytest.mark.once
 def test_the_table_of_commands_is_that_of_the_command_line() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", section("Command line"), re.MULTILINE)) == command_line.COMMANDS.keys()
 
 
-@pytest.mark.once
 def test_what_the_command_line_says_of_the_shop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,7 +136,6 @@ def test_what_the_command_line_says_of_the_shop(
         assert capsys.readouterr().out == output
 
 
-@pytest.mark.once
 def test_what_a_python_block_prints(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     printed = dict(with_output("python"))
     assert printed

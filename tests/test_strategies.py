@@ -15,8 +15,6 @@ from websocket_client import connect, websocket_scope
 from fastroute import APIWebSocketRoute, strategies
 from fastroute.strategies import path_templates, paths, route_tables
 
-pytestmark = pytest.mark.once
-
 
 @given(path_templates())
 def test_templates_are_accepted(template: str) -> None:

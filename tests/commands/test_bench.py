@@ -94,7 +94,6 @@ def test_a_table_that_misses_nothing(told: Any, tmp_path: Path) -> None:
     assert line.split()[-3:] == ["-", "-", "-"]
 
 
-@pytest.mark.once
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="matplotlib is built for CPython")
 @pytest.mark.parametrize(("name", "start"), [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")])
 def test_a_plot(told: Any, tmp_path: Path, name: str, start: bytes) -> None:
@@ -102,7 +101,6 @@ def test_a_plot(told: Any, tmp_path: Path, name: str, start: bytes) -> None:
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
-@pytest.mark.once
 def test_a_plot_without_matplotlib(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.delitem(sys.modules, "fastroute.commands._plot", raising=False)

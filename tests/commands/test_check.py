@@ -125,6 +125,7 @@ def test_custom_convertors_and_classes_are_passed_over(monkeypatch: pytest.Monke
     assert hidden([patched, Route("/x", page)]) == []
 
 
+@pytest.mark.twins
 def test_digits_that_python_does_not_convert() -> None:
     """Our own route does not match them, so that a later one may."""
     assert hidden([socket_route("/{a:int}"), WebSocketRoute("/{b:int}{c:int}", socket)]) == []
@@ -147,6 +148,7 @@ def test_included_routers_of_fastapi() -> None:
     ]
 
 
+@pytest.mark.twins
 @given(route_tables(), st.data())
 def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObject) -> None:
     app = Starlette(routes=routes)
@@ -176,6 +178,7 @@ def _host(finding: Any) -> str:
     return hosts[-1].replace("{h}", "x") if hosts else "example.org"
 
 
+@pytest.mark.twins
 @given(strategies.route_tables(4), st.data())
 def test_what_is_called_unreachable_in_any_table_is(routes: list[BaseRoute], data: st.DataObject) -> None:
     app = Starlette(routes=routes)
@@ -188,7 +191,6 @@ def test_what_is_called_unreachable_in_any_table_is(routes: list[BaseRoute], dat
             assert not any(step.entry.route is finding.entry.route and step.match is Match.FULL for step in steps)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("app", ["shop", "site", "api", "frontend"])
 def test_silent_on_usual_applications(app: str, tmp_path: Path) -> None:
     """What documentation shows: fixed paths before parameters, routers with prefixes, catch-alls at the end."""
@@ -260,7 +262,6 @@ def _frontend(folder: Path) -> FastAPI:
 USUAL = {"shop": _shop, "site": _site, "api": _api, "frontend": _frontend}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("table", ["github", "kubernetes"])
 def test_silent_on_real_tables(table: str) -> None:
     paths = [line for line in (TABLES / f"{table}.txt").read_text().splitlines() if line.startswith("/")]
@@ -271,7 +272,6 @@ def test_silent_on_real_tables(table: str) -> None:
     assert unguarded(app) == []
 
 
-@pytest.mark.once
 def test_found_in_a_real_table() -> None:
     paths = [line for line in (TABLES / "github.txt").read_text().splitlines() if line.startswith("/")]
     routes = [Route(path, page) for path in paths]

@@ -15,6 +15,7 @@ from fastroute.commands import demo
 DEMO = [sys.executable, "-P", "-m", "fastroute", "demo"]
 
 
+@pytest.mark.twins
 def test_every_client_gets_its_answer(implementation: str) -> None:
     done = subprocess.run(DEMO, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
@@ -41,7 +42,6 @@ def test_a_wrong_answer_ends_with_exit_code_1(
     assert "1 of 1 clients got a wrong answer." in told
 
 
-@pytest.mark.once
 def test_an_interrupt_during_the_visits_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     async def interrupted(serve: bool) -> int:
         raise KeyboardInterrupt

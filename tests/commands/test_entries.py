@@ -15,8 +15,6 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRo
 from fastroute.commands._entries import Entry, entries, routes_of, walk
 from fastroute.commands._loading import application
 
-pytestmark = pytest.mark.once
-
 Write = Callable[[str, str], Path]
 
 

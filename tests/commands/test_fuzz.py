@@ -18,8 +18,6 @@ from fastroute.commands import fuzz
 from fastroute.commands.fuzz import Difference, compare
 from fastroute.matching import matcher_py
 
-pytestmark = pytest.mark.once
-
 APPLICATION = """
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute

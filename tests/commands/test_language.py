@@ -10,8 +10,6 @@ from starlette.routing import compile_path
 
 from fastroute.commands._language import Language, Undecided, escapee, example, language, parts
 
-pytestmark = pytest.mark.once
-
 LITERALS = st.sampled_from(["", "/", "/a", "/aa", "a", "-", ".", "1", "12", "/1", "0f", "x/", "\n", "//", "é", "{"])
 KINDS = st.sampled_from(["", ":str", ":int", ":float", ":uuid", ":path", ":path"])
 

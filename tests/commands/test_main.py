@@ -11,6 +11,7 @@ from fastroute import __main__ as command_line
 from fastroute.commands import info
 
 
+@pytest.mark.twins
 def test_info_says_what_runs_and_why(implementation: str) -> None:
     command = [sys.executable, "-P", "-m", "fastroute", "info"]
     told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout

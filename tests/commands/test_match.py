@@ -21,6 +21,8 @@ from fastroute.commands._language import language
 from fastroute.commands._trace import Outcome, Step, connection, trace
 from fastroute.commands.match import explain
 
+pytestmark = pytest.mark.twins
+
 HOSTS = st.sampled_from(["a.org", "x.org", "b", "b:80", "other.example"])
 DEMANDS = st.sampled_from([("http", "GET"), ("http", "HEAD"), ("http", "POST"), ("websocket", "")])
 PATHS = st.one_of(st.text("/ab1.-x\n", max_size=8).map("/".__add__), st.just(""))

@@ -9,8 +9,6 @@ import pytest
 from fastroute import __main__ as command_line
 from fastroute.commands import _terminal
 
-pytestmark = pytest.mark.once
-
 EXAMPLE = """
 from typing import Annotated
 

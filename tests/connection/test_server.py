@@ -32,6 +32,8 @@ from fastroute.security import (
     SubprotocolCredentials,
 )
 
+pytestmark = pytest.mark.twins
+
 # A third, "websockets", is deprecated; it answers some headers with a 500 before any application sees them.
 IMPLEMENTATIONS = ["websockets-sansio", "wsproto"]
 TIMEOUT = 20  # seconds; only a hang gets near it

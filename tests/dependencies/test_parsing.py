@@ -1,14 +1,11 @@
 """What is read out of a scope directly is what Starlette's properties of the same scope give."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import HTTPConnection
 from websocket_client import websocket_scope
 
 from fastroute.dependencies import parsing
-
-pytestmark = pytest.mark.once
 
 QUERIES = st.lists(st.sampled_from([b"a", b"b", b"=", b"&", b"%41", b"%", b"%ff", b"+", b";", b"\xe9", b" ", b""])).map(
     b"".join

@@ -22,7 +22,6 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("twin", SUFFIX)
 def test_the_twin_is_built(twin: str) -> None:
     """Shows in the summary where the suite has run with one twin only."""
@@ -33,11 +32,13 @@ def test_the_twin_is_built(twin: str) -> None:
             pytest.skip(f"no test has run with the {twin} kernels, which are not built: {error}")
 
 
+@pytest.mark.twins
 def test_a_fresh_interpreter_runs_the_twin_it_is_told_to(implementation: str) -> None:
     fresh = python("import fastroute; print(fastroute.IMPLEMENTATION)")
     assert fresh.stdout == f"{implementation}\n", fresh.stderr
 
 
+@pytest.mark.twins
 def test_every_kernel_name_comes_from_the_selected_twin(implementation: str) -> None:
     for kernel, names in KERNELS.items():
         twin = import_module(f"fastroute.matching.{kernel}{SUFFIX[implementation]}")
@@ -45,6 +46,7 @@ def test_every_kernel_name_comes_from_the_selected_twin(implementation: str) -> 
             assert getattr(selector, name) is getattr(twin, name)
 
 
+@pytest.mark.twins
 def test_both_twins_are_on_disk_for_every_kernel_and_for_nothing_else(implementation: str) -> None:
     on_disk = {path.name.partition(".")[0] for path in (PACKAGE / "matching").iterdir()}
     assert {name for name in on_disk if name.endswith(SUFFIX[implementation])} == {

@@ -20,6 +20,8 @@ import fastroute
 from fastroute.commands.fuzz import starlette_match
 from fastroute.matching import template as templates
 
+pytestmark = pytest.mark.twins
+
 TEXT = "12345678-9abc-DEF0-1234-56789abcdef0"
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 import fastroute
 from fastroute import PathMatcher, RouteIndex
 
-pytestmark = [pytest.mark.once, pytest.mark.skipif(sys.gettrace() is not None, reason="coverage does not survive it")]
+pytestmark = pytest.mark.skipif(sys.gettrace() is not None, reason="coverage does not survive it")
 if fastroute.IMPLEMENTATION != "cython":
     pytest.skip("only the compiled kernels allocate by themselves", allow_module_level=True)
 testcapi = pytest.importorskip("_testcapi", reason="this Python comes without the tests of CPython")

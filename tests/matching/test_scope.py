@@ -13,6 +13,8 @@ from starlette.websockets import WebSocket
 import fastroute
 from fastroute.matching import implementation as selector
 
+pytestmark = pytest.mark.twins
+
 PATHS = [
     ("/a", ""),
     ("/a", None),

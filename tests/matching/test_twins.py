@@ -37,14 +37,12 @@ def digits_limited_to(limit: int) -> Iterator[None]:
         sys.set_int_max_str_digits(before)
 
 
-@pytest.mark.once
 @settings(max_examples=max(500, settings().max_examples))  # a hundred are too few for what is rarely ambiguous
 @given(cases(TEMPLATES))
 def test_match(case: tuple[str, list[str]]) -> None:
     compare(*case)
 
 
-@pytest.mark.once
 def test_match_every_small_case() -> None:
     """All templates of up to three pieces that can end in several places, and all paths of up to four characters."""
     pieces = ["{p:float}", "{p:int}", "{p}", "{p:path}", "1", "."]
@@ -55,7 +53,6 @@ def test_match_every_small_case() -> None:
             compare("/" + "".join(named), small)
 
 
-@pytest.mark.once
 @given(st.data())
 def test_match_long_paths(data: st.DataObject) -> None:
     """Longer than what `re` may go back over in the pure twin, and than what the compiled one keeps on its stack."""
@@ -66,7 +63,6 @@ def test_match_long_paths(data: st.DataObject) -> None:
     compare(template, [path[:cut] + path[cut:end] * times + path[end:]])
 
 
-@pytest.mark.once
 @given(st.data(), st.text("01", min_size=1, max_size=3))
 def test_match_ints_about_the_limit(data: st.DataObject, digits: str) -> None:
     template = data.draw(
@@ -79,6 +75,7 @@ def test_match_ints_about_the_limit(data: st.DataObject, digits: str) -> None:
         compare(template, [path[:place] + digits * size + path[place:]])
 
 
+@pytest.mark.twins
 @given(TEMPLATES)
 def test_attributes(template: str) -> None:
     path_regex, path_format, param_convertors = compile_path(template)
@@ -100,11 +97,13 @@ def scopes(draw: st.DrawFn, template: str) -> dict[str, Any]:
     return scope | {key: value for key, value in optional.items() if draw(st.booleans())}
 
 
+@pytest.mark.twins
 @given(scopes("/{a:path}"))
 def test_route_path(scope: dict[str, Any]) -> None:
     assert selector.route_path(scope) == get_route_path(scope)
 
 
+@pytest.mark.twins
 @given(scopes("/{a:path}"), PARAMS)
 def test_child_scope(scope: dict[str, Any], params: dict[str, Any]) -> None:
     merged = {**scope.get("path_params", {}), **params}
@@ -117,6 +116,7 @@ async def endpoint(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+@pytest.mark.twins
 @given(st.data())
 def test_matches(data: st.DataObject) -> None:
     template = data.draw(TEMPLATES)
@@ -135,7 +135,6 @@ def test_matches(data: st.DataObject) -> None:
         assert child["route"] is route
 
 
-@pytest.mark.once
 def test_the_twins_that_are_compared_are_two() -> None:
     """The suite swaps the twins wherever the package names them: not in the comparison."""
     modules = {name: twin.__module__ for name, twin in fuzz.twins().items()}

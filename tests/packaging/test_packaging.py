@@ -16,8 +16,6 @@ import pytest
 
 import fastroute
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(__file__).parents[2]
 compiled = pytest.mark.skipif(
     fastroute.IMPLEMENTATION != "cython", reason="runs pure Python: nothing here tells whether there is a compiler"

@@ -142,6 +142,7 @@ def test_05_no_match_closes_with_1000(names: dict[str, Any]) -> None:
     assert record.messages == [{"type": "websocket.close", "code": ("int", "1000"), "reason": ""}]
 
 
+@pytest.mark.twins
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize(
     ("convertor", "values"),

@@ -22,6 +22,8 @@ from websocket_client import connect, websocket_scope
 from fastroute import APIWebSocketRoute, Router, accelerate
 from fastroute.acceleration import Acceleration
 
+pytestmark = pytest.mark.twins
+
 
 async def page(request: Any) -> PlainTextResponse:
     return PlainTextResponse(f"{request.url.path} {request.path_params} {request.scope.get('marks')}")
@@ -351,7 +353,6 @@ def test_what_has_no_router_is_refused(app: Any) -> None:
         accelerate(app)
 
 
-@pytest.mark.once
 def test_report_as_text() -> None:
     app = Starlette(routes=[Route("/", page), Host("h", bare), Mount("/own", OwnApp([Route("/", page)]))])
     report = accelerate(app)

@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRou
 from fastroute import APIWebSocketRoute, RouteIndex, index
 from fastroute.matching import table_py
 
+pytestmark = pytest.mark.twins
+
 TABLES = Path(__file__).parents[2] / "bench" / "tables"
 
 
@@ -58,7 +60,6 @@ def test_candidates_are_a_superset_in_registration_order(templates: list[str], p
     assert not missed
 
 
-@pytest.mark.once
 @given(st.lists(TEMPLATES, max_size=12), PATHS | st.text("/ab1\n", max_size=6))
 def test_the_twins_have_the_same_candidates(templates: list[str], path: str) -> None:
     compiled = pytest.importorskip("fastroute.matching.table_c", reason="the compiled kernel is not built")
@@ -320,14 +321,12 @@ def test_a_convertor_registered_anew_with_the_same_regex_is_not_used(monkeypatch
     assert table.find(scope | {"path": "/x/7"}, "/x/7")[1]["path_params"] == {"p": "7!"}  # type: ignore[index]
 
 
-@pytest.mark.once
 def test_kernels_are_not_pickled_with_their_memory() -> None:
     compiled = pytest.importorskip("fastroute.matching.table_c", reason="the compiled kernel is not built")
     with pytest.raises(TypeError):
         compiled.RouteTable([], None, None, None).__reduce__()
 
 
-@pytest.mark.once
 def test_the_installed_starlette_answers_as_the_kernels_do() -> None:
     """Else routes are asked by `matches`, which is right as well, but slow."""
     assert index.ANSWERS_ALIKE

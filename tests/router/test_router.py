@@ -25,6 +25,8 @@ from websocket_client import connect, websocket_scope
 from fastroute import APIWebSocketRoute, Depends, Router, index
 from fastroute.route_list import RouteList
 
+pytestmark = pytest.mark.twins
+
 
 async def page(request: Any) -> PlainTextResponse:
     return PlainTextResponse(f"page {request.path_params}")

@@ -18,6 +18,8 @@ from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, DeclarationError, Depends, Header, Query, WebSocketRequestValidationError
 
+pytestmark = pytest.mark.twins
+
 
 async def room(websocket: WebSocket, room_id: int) -> None:
     await websocket.accept()

@@ -27,6 +27,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastroute import APIWebSocketRoute, Router
 
+pytestmark = pytest.mark.twins
+
 
 class DateConvertor(Convertor[date]):
     """Not one of Starlette's own, and it raises for some of what its regex takes."""

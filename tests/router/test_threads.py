@@ -16,6 +16,8 @@ from websocket_client import connect, websocket_scope
 from fastroute import APIWebSocketRoute, Depends, Query, RouteIndex, Router
 from fastroute.matching import implementation as selector
 
+pytestmark = pytest.mark.twins
+
 THREADS = 8
 TEMPLATES = {
     "/rooms/{room_id:int}": ["/rooms/7", "/rooms/x", "/rooms/", "/rooms/18446744073709551616"],
