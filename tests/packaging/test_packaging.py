@@ -28,7 +28,8 @@ def files(folder: Path, *patterns: str) -> set[str]:
 
 SOURCES = files(
     ROOT,
-    *("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "CHANGES.md", "LICENSE", "noxfile.py"),
+    *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py"),
+    *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg"),
     *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
     *("tests/**/*.py", "bench/**/*.py", "bench/**/*.txt", "examples/*.py", "examples/*.html", "fuzz/*.py"),
 )
