@@ -25,9 +25,10 @@ from starlette.convertors import (
 )
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import PARAM_REGEX, BaseRoute, Mount, Route, WebSocketRoute, compile_path
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 from starlette.websockets import WebSocket
 
+from .matching.template import parts
 from .routing import APIWebSocketRoute
 
 __all__ = ["path_templates", "paths", "route_tables"]
@@ -76,10 +77,8 @@ def paths(template: str) -> st.SearchStrategy[str]:
     Raises:
         KeyError: a convertor of the template is not registered.
     """
-    convertors = [CONVERTOR_TYPES[(found[2] or ":str")[1:]] for found in PARAM_REGEX.finditer(template)]
-    literals = _literals(template)
-    values = [_DRAWS.get(convertor.regex, _draw_regex(convertor.regex)) for convertor in convertors]
-    return _paths(literals, values)
+    own = "".join(part.text for part in parts(template) if part.convertor is None)
+    return _paths(own, [part.text if part.convertor is None else _draw_of(part.convertor) for part in parts(template)])
 
 
 def route_tables(max_size: int = 12) -> st.SearchStrategy[list[BaseRoute]]:
@@ -119,13 +118,6 @@ def _is_accepted(template: str) -> bool:
     return True
 
 
-def _literals(template: str) -> list[str]:
-    """What stands before, between and after the parameters."""
-    ends = [0, *(found.end() for found in PARAM_REGEX.finditer(template))]
-    starts = [*(found.start() for found in PARAM_REGEX.finditer(template)), len(template)]
-    return [template[end:start] for end, start in zip(ends, starts, strict=True)]
-
-
 # What the strategies below are made of is made once: a strategy made for each draw takes longer than the draw.
 _SHAPES = st.sampled_from(["matching", "matching", "edited", "edited", "newline", "text", "/text"])
 _NUMBERS = st.lists(st.integers(0, 199), max_size=12)
@@ -144,14 +136,12 @@ _Draw = Callable[[st.DrawFn, str], str]
 
 
 @st.composite
-def _paths(draw: st.DrawFn, literals: list[str], values: list[_Draw]) -> str:
-    own = "".join(literals)
+def _paths(draw: st.DrawFn, own: str, drawn: list[str | _Draw]) -> str:
+    """A path from the literals of a template and from a value drawn for each of its parameters."""
     shape = draw(_SHAPES)
     if shape.endswith("text"):
         return shape.removesuffix("text") + _draw_text(draw, own)
-    path = literals[0]
-    for value, literal in zip(values, literals[1:], strict=True):
-        path += value(draw, own) + literal
+    path = "".join(part if isinstance(part, str) else part(draw, own) for part in drawn)
     if shape == "newline":
         path += "\n"
     elif shape == "edited":
@@ -186,6 +176,11 @@ def _draw_float(draw: st.DrawFn, own: str) -> str:
 
 def _draw_uuid(draw: st.DrawFn, own: str) -> str:
     return "".join(group + dash for group, dash in zip(draw(_UUIDS), (*draw(_DASHES), ""), strict=True))
+
+
+def _draw_of(convertor_name: str) -> _Draw:
+    regex = CONVERTOR_TYPES[convertor_name].regex
+    return _DRAWS.get(regex) or _draw_regex(regex)
 
 
 def _draw_regex(regex: str) -> _Draw:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from starlette.convertors import Convertor
-from starlette.routing import PARAM_REGEX
 
-from ..matching.template import kind_of
+from ..matching.template import kind_of, parts, pattern
 
-__all__ = ["ANY", "Language", "Undecided", "escapee", "example", "language", "parts"]
+__all__ = ["ANY", "Language", "Undecided", "escapee", "example", "language"]
 
 _DIGITS = "0123456789"
 _HEX = "0123456789abcdefABCDEF"
@@ -127,59 +126,42 @@ def _uuid(automaton: Language, state: int) -> int:
     return state
 
 
-class _Own(NamedTuple):
-    """One of Starlette's own convertors; the example is empty where any text is one."""
+class _Builtin(NamedTuple):
+    """How one of Starlette's own convertors is built into an automaton, and an example; "" if any text is one."""
 
-    regex: str
     build: Callable[[Language, int], int]
     example: str
 
 
-_OWN = {
-    "str": _Own("[^/]+", _str, ""),
-    "path": _Own(".*", _path, "x/y"),
-    "int": _Own("[0-9]+", _int, "1"),
-    "float": _Own(r"[0-9]+(\.[0-9]+)?", _float, "1.5"),
-    "uuid": _Own(
-        "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}",
-        _uuid,
-        "00000000-0000-4000-8000-000000000000",
-    ),
+_BUILTIN = {
+    "str": _Builtin(_str, ""),
+    "path": _Builtin(_path, "x/y"),
+    "int": _Builtin(_int, "1"),
+    "float": _Builtin(_float, "1.5"),
+    "uuid": _Builtin(_uuid, "00000000-0000-4000-8000-000000000000"),
 }
 
 
-def parts(
-    path: str, param_convertors: Mapping[str, Convertor[Any]]
-) -> list[tuple[str, None] | tuple[str, Convertor[Any]]]:
-    """A template in order: a literal text and None, or the name of a parameter and its convertor."""
-    found: list[tuple[str, None] | tuple[str, Convertor[Any]]] = []
-    end = 0
-    for param in PARAM_REGEX.finditer(path):
-        found += [(path[end : param.start()], None), (param[1], param_convertors[param[1]])]
-        end = param.end()
-    found.append((path[end:], None))
-    return [part for part in found if part[0]]
-
-
 def language(path: str, param_convertors: Mapping[str, Convertor[Any]], regex: re.Pattern[str]) -> Language | None:
-    """What `regex`, made from the template `path`, matches; None where that is not known for certain.
+    """The strings that `regex`, made from the template `path`, matches; None if they are not known for certain.
 
-    The case of letters is taken as it is, also where the regex (of a host) ignores it.
+    Upper and lower case are told apart, even if the regex (of a host) ignores case.
     """
-    automaton, state, pattern = Language(), 0, "^"
-    for text, convertor in parts(path, param_convertors):
+    template = parts(path)
+    # The regex decides, and a route can be given another one.
+    if regex.pattern != pattern(template, param_convertors):
+        return None
+    automaton, state = Language(), 0
+    for text, convertor, _ in template:
         if convertor is None:
             state = _literal(automaton, state, text)
-            pattern += re.escape(text)
             continue
-        kind = kind_of(convertor)
+        kind = kind_of(param_convertors[text])
         if kind is None:
             return None
-        state = _OWN[kind].build(automaton, state)
-        pattern += f"(?P<{text}>{_OWN[kind].regex})"
+        state = _BUILTIN[kind].build(automaton, state)
     automaton.end(state)
-    # The regex is what decides, and a route can be given another.
-    return automaton if pattern + "$" == regex.pattern else None
+    return automaton
 
 
 def _anything() -> Language:
@@ -195,8 +177,8 @@ ANY = _anything()
 def example(path: str, param_convertors: Mapping[str, Convertor[Any]], filling: str = "x") -> str:
     """A string that a template of Starlette's own convertors matches; `filling` is what a `str` becomes."""
     return "".join(
-        text if convertor is None else _OWN[kind_of(convertor) or "str"].example or filling
-        for text, convertor in parts(path, param_convertors)
+        text if convertor is None else _BUILTIN[kind_of(param_convertors[text]) or "str"].example or filling
+        for text, convertor, _ in parts(path)
     )
 
 

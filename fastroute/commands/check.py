@@ -17,9 +17,10 @@ from typing import Any, Literal, NamedTuple
 from starlette.convertors import IntegerConvertor
 from starlette.routing import Host, Match, Mount, Route, WebSocketRoute
 
+from ..matching.template import parts
 from ..routing import APIWebSocketRoute
 from ._entries import Entry, entries, facts, title, walk
-from ._language import ANY, Language, Undecided, escapee, example, language, parts
+from ._language import ANY, Language, Undecided, escapee, example, language
 from ._loading import add_application
 from ._trace import connection, trace
 
@@ -154,9 +155,10 @@ class _Claim:
 
     def _segments(self) -> list[list[tuple[str, Any]]]:
         segments: list[list[tuple[str, Any]]] = [[]]
-        for text, convertor in parts(self.template, getattr(self.entry.route, "param_convertors", {})):
+        convertors = getattr(self.entry.route, "param_convertors", {})
+        for text, convertor, _ in parts(self.template):
             if convertor is not None:
-                segments[-1].append((text, convertor))
+                segments[-1].append((text, convertors[text]))
                 continue
             first, *rest = text.split("/")
             segments[-1] += [(first, None)] if first else []

@@ -15,10 +15,10 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 from starlette.convertors import IntegerConvertor
-from starlette.routing import PARAM_REGEX, compile_path
+from starlette.routing import compile_path
 
 from ..matching import matcher_py
-from ..matching.template import read_template
+from ..matching.template import Part, parts, read_template
 from ..strategies import path_templates, paths
 from ._entries import entries, walk
 from ._loading import application
@@ -28,7 +28,6 @@ __all__ = ["Difference", "add_arguments", "cases", "compare", "run", "starlette_
 _EXAMPLES = 200  # templates of a round, which one seed repeats
 _PATHS = 20  # the most paths for a template at once
 _STARLETTE_STEPS = 1_000_000  # how often its regex may go back over one path
-_PIECE = re.compile(f"{PARAM_REGEX.pattern}|.", re.DOTALL)  # of a template: a parameter or a character
 
 Match = Callable[[str], dict[str, Any] | None]
 
@@ -286,15 +285,27 @@ def _shorter_cases(case: Case) -> Iterator[Case]:
     """
     template, path = case
     found = compile_path(template)[0].match(path)
-    for piece in _PIECE.finditer(template, 1):  # the slash stays
-        before, after, name = template[: piece.start()], template[piece.end() :], piece[1]
-        text = piece[0] if name is None else found[name] if found else ""
+    smallest = _smallest_parts(template)
+    for position, (text, convertor, source) in enumerate(smallest[1:], 1):  # the slash stays
+        before, after = (
+            "".join(part.source for part in some) for some in (smallest[:position], smallest[position + 1 :])
+        )
+        value = text if convertor is None else found[text] if found else ""
         yield before + after, path
-        for cut in re.finditer(re.escape(text), path) if text else ():
+        for cut in re.finditer(re.escape(value), path) if value else ():
             yield before + after, path[: cut.start()] + path[cut.end() :]
-        if piece[2]:
-            yield f"{before}{{{name}}}{after}", path
+        if convertor is not None and ":" in source:
+            yield f"{before}{{{text}}}{after}", path
     yield from _shorter_paths(case)
+
+
+def _smallest_parts(template: str) -> list[Part]:
+    """The parts of a template, its literals cut into characters."""
+    return [
+        smaller
+        for part in parts(template)
+        for smaller in ([part] if part.convertor else [Part(character, None, character) for character in part.text])
+    ]
 
 
 def _shorter_paths(case: Case) -> Iterator[Case]:

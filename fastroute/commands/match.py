@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -16,9 +16,8 @@ from starlette.convertors import Convertor
 from starlette.routing import Match
 
 from .._starlette import get_route_path
-from ..matching.template import kind_of
+from ..matching.template import Part, kind_of, parts
 from ._entries import Entry, entries, facts, title
-from ._language import parts
 from ._loading import add_application
 from ._trace import Outcome, Step, ask, connection, in_order, trace
 
@@ -61,7 +60,7 @@ def _explain_none(step: Step, path: str) -> Failure:
     if convertors is None:
         return Failure(offset, "its own `matches` says no")
     template = entry.path + "/{path:path}" if entry.kind == "mount" else entry.path
-    failure = _first_failure(parts(template, convertors), route_path)
+    failure = _first_failure(parts(template), convertors, route_path)
     if failure is not None:
         position, expected = failure
         found = repr(_shortened(route_path[position:])) if position < len(route_path) else "the end"
@@ -76,12 +75,12 @@ def _explain_none(step: Step, path: str) -> Failure:
 
 
 def _first_failure(
-    template: Sequence[tuple[str, None] | tuple[str, Convertor[Any]]], path: str
+    template: Sequence[Part], convertors: Mapping[str, Convertor[Any]], path: str
 ) -> tuple[int, str] | None:
     """How far a path fits into a template, and what was expected there; None where all of it fits."""
     # Where the parts so far can have ended, and what the last parameter was then.
     ends: dict[int, str] = {0: ""}
-    for text, convertor in template:
+    for text, convertor, _ in template:
         if convertor is None:
             after = {start + len(text): last for start, last in ends.items() if path.startswith(text, start)}
             if not after:
@@ -92,10 +91,10 @@ def _first_failure(
             after = {
                 end: f"after `{text}` = {_shortened(path[start:end])!r}: "
                 for start in ends
-                for end in _ends(convertor, path, start)
+                for end in _ends(convertors[text], path, start)
             }
             if not after:
-                return max(ends), f"`{text}`: expected {_expectation(convertor)}"
+                return max(ends), f"`{text}`: expected {_expectation(convertors[text])}"
         ends = after
     # `$` of a regex is also before one newline at the end.
     if len(path) in ends or (path.endswith("\n") and len(path) - 1 in ends):

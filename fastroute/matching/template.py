@@ -1,7 +1,9 @@
-"""A path template, read once for both twins: what it is made of, and what it means through `re`."""
+"""A path template, read once for both twins: the parts it is written in, and the elements that the twins match."""
 
 import re
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
 from starlette.convertors import (
@@ -15,29 +17,48 @@ from starlette.convertors import (
 )
 from starlette.routing import PARAM_REGEX, compile_path
 
-__all__ = ["Element", "Template", "compile_elements", "kind_of", "match_regex", "read_template"]
+__all__ = [
+    "BUILTIN_REGEXES",
+    "Element",
+    "Part",
+    "Template",
+    "compile_elements",
+    "kind_of",
+    "match_regex",
+    "parts",
+    "pattern",
+    "read_template",
+]
 
-Kind = Literal["literal", "str", "path", "int", "float", "uuid"]
+ElementKind = Literal["literal", "str", "path", "int", "float", "uuid"]
+
+
+class Part(NamedTuple):
+    """A part of a template: a literal text, or a parameter such as `{item_id:int}`."""
+
+    text: str  # of a literal; the name of a parameter
+    convertor: str | None  # the name of the parameter's convertor; None for a literal
+    source: str  # the part as it is written in the template
 
 
 class Element(NamedTuple):
-    """A part of a template.
+    """A part of a template whose convertors are all Starlette's own.
 
-    `forced` says that at most one end can be right for a given start, so that no other needs to be tried: the
-    longest. It is so for a literal and a uuid, at the end of the template, and before a literal that cannot
-    begin inside what the parameter takes.
+    `forced` is true if at most one end can be right for a given start, so that only the longest one needs to be
+    tried. That is so for a literal and a uuid, at the end of the template, and before a literal that cannot begin
+    inside the text that the parameter takes.
     """
 
-    kind: Kind
+    kind: ElementKind
     text: str  # of a literal; the name of a parameter
     forced: bool
 
 
 class Template(NamedTuple):
-    """What `read_template` found.
+    """A template that `read_template` has read.
 
-    Where only `re` gives Starlette's answer `path_regex` is set and `elements` is empty.
-    `integers` names the parameters whose conversion can fail by Python's limit on digits and nothing else.
+    If only `re` gives Starlette's answer, `path_regex` is set and `elements` is empty.
+    `integers` names the parameters whose conversion fails only for more digits than Python converts.
     """
 
     path_format: str
@@ -47,9 +68,9 @@ class Template(NamedTuple):
     path_regex: re.Pattern[str] | None
 
 
-# The convertors that the twins match by themselves. A Starlette with another regex, a patched class and a
-# class that took over a name all differ from this table, and go through `re`.
-_OWN: dict[type[Convertor[Any]], tuple[Kind, str, Any]] = {
+# The convertors that the twins match by themselves. If a Starlette has another regex, a class is patched or a class
+# took over a name, the convertor differs from this table and goes through `re`.
+_BUILTIN: dict[type[Convertor[Any]], tuple[ElementKind, str, Any]] = {
     StringConvertor: ("str", "[^/]+", StringConvertor.convert),
     PathConvertor: ("path", ".*", PathConvertor.convert),
     IntegerConvertor: ("int", "[0-9]+", IntegerConvertor.convert),
@@ -61,57 +82,90 @@ _OWN: dict[type[Convertor[Any]], tuple[Kind, str, Any]] = {
     ),
 }
 
+#: The regex of each convertor that the twins match by themselves.
+BUILTIN_REGEXES: dict[str, str] = {kind: regex for kind, regex, _ in _BUILTIN.values()}
+
 _DIGITS = "0123456789"
+
+
+def parts(path: str) -> list[Part]:
+    """Split a template into its literals, none of them empty, and its parameters, in order.
+
+    The only reader of Starlette's template syntax: `/a/{b:int}` is the literal `/a/` and the parameter `b`. Braces
+    that make no parameter are literal text. No convertor is looked up.
+    """
+    return list(_parts(path))
+
+
+def _parts(path: str) -> Iterator[Part]:
+    end = 0
+    for found in PARAM_REGEX.finditer(path):
+        literal = path[end : found.start()]
+        if literal:
+            yield Part(literal, None, literal)
+        yield Part(sys.intern(found[1]), (found[2] or ":str")[1:], found[0])
+        end = found.end()
+    if path[end:]:
+        yield Part(path[end:], None, path[end:])
+
+
+def pattern(template: Iterable[Part], convertors: Mapping[str, Convertor[Any]]) -> str:
+    """The regex that `starlette.routing.compile_path` builds from these parts and from the convertors by name."""
+    groups = (
+        re.escape(text) if convertor is None else f"(?P<{text}>{convertors[text].regex})"
+        for text, convertor, _ in template
+    )
+    return f"^{''.join(groups)}$"
 
 
 def read_template(path: str) -> Template:
     """Read `path` as `starlette.routing.compile_path` does, with the convertors registered now.
 
-    Raises ValueError for an unknown convertor, and for a name that two parameters share.
+    Raises:
+        ValueError: a convertor is unknown, or two parameters share a name.
     """
-    convertors: dict[str, Convertor[Any]] = {}
-    parts: list[tuple[Kind | None, str]] = []
-    path_format = ""
-    end = 0
-    for found in PARAM_REGEX.finditer(path):
-        name, convertor_name = sys.intern(found[1]), (found[2] or ":str")[1:]
-        if convertor_name not in CONVERTOR_TYPES:
-            raise ValueError(
-                f"Unknown convertor {convertor_name!r} of parameter {name!r} in path {path!r}: known are "
-                f"{', '.join(CONVERTOR_TYPES)}; starlette.convertors.register_url_convertor adds one"
-            )
-        literal = path[end : found.start()]
-        convertors[name] = CONVERTOR_TYPES[convertor_name]
-        parts += [("literal", literal), (kind_of(convertors[name]), name)]
-        path_format += f"{literal}{{{name}}}"
-        end = found.end()
-    parts.append(("literal", path[end:]))
-    path_format += path[end:]
-
-    integers = frozenset(text for kind, text in parts if kind == "int")
-    repeated = len(parts) != 2 * len(convertors) + 1
-    known: list[tuple[Kind, str]] = [(kind, text) for kind, text in parts if kind is not None]
+    found = parts(path)
+    parameters = [part for part in found if part.convertor is not None]
+    convertors = {part.text: _registered(part, path) for part in parameters}
+    elements = _elements(found, convertors)
+    integers = frozenset(name for name, convertor in convertors.items() if kind_of(convertor) == "int")
     # A template of a host (no leading slash) means different things in different Starlettes.
-    if repeated or len(known) < len(parts) or not path.startswith("/"):
+    if elements is None or len(convertors) < len(parameters) or not path.startswith("/"):
         path_regex, path_format, convertors = compile_path(path)
         return Template(path_format, convertors, integers, (), path_regex)
-    return Template(path_format, convertors, integers, _elements(known), None)
+    path_format = "".join(text if convertor is None else f"{{{text}}}" for text, convertor, _ in found)
+    return Template(path_format, convertors, integers, elements, None)
 
 
-def kind_of(convertor: Convertor[Any]) -> Kind | None:
-    """The kind of one of Starlette's own convertors, untouched; None for every other."""
-    kind, regex, convert = _OWN.get(type(convertor), (None, None, None))
-    untouched = convertor.regex == regex and getattr(convertor.convert, "__func__", None) is convert
-    return kind if untouched else None
+def _registered(part: Part, path: str) -> Convertor[Any]:
+    if part.convertor not in CONVERTOR_TYPES:
+        raise ValueError(
+            f"Unknown convertor {part.convertor!r} of parameter {part.text!r} in path {path!r}: known are "
+            f"{', '.join(CONVERTOR_TYPES)}; starlette.convertors.register_url_convertor adds one"
+        )
+    return CONVERTOR_TYPES[part.convertor]
 
 
-def _elements(parts: list[tuple[Kind, str]]) -> tuple[Element, ...]:
-    parts = [(kind, text) for kind, text in parts if text]
-    pairs = zip(parts, [*parts[1:], None], strict=True)
+def kind_of(convertor: Convertor[Any]) -> ElementKind | None:
+    """The kind of one of Starlette's own convertors that nobody has changed; None for every other convertor."""
+    kind, regex, convert = _BUILTIN.get(type(convertor), (None, None, None))
+    unchanged = convertor.regex == regex and getattr(convertor.convert, "__func__", None) is convert
+    return kind if unchanged else None
+
+
+def _elements(template: Iterable[Part], convertors: Mapping[str, Convertor[Any]]) -> tuple[Element, ...] | None:
+    """The elements of a template; None if one of its convertors is not Starlette's own."""
+    found: list[tuple[ElementKind, str]] = []
+    for text, convertor, _ in template:
+        kind = "literal" if convertor is None else kind_of(convertors[text])
+        if kind is None:
+            return None
+        found.append((kind, text))
+    pairs = zip_longest(found, found[1:])
     return tuple(Element(kind, text, _is_forced(kind, after)) for (kind, text), after in pairs)
 
 
-def _is_forced(kind: Kind, after: tuple[Kind, str] | None) -> bool:
+def _is_forced(kind: ElementKind, after: tuple[ElementKind, str] | None) -> bool:
     if kind in ("literal", "uuid") or after is None:
         return True
     if after[0] != "literal":
@@ -130,13 +184,14 @@ def _is_forced(kind: Kind, after: tuple[Kind, str] | None) -> bool:
 
 def compile_elements(elements: tuple[Element, ...]) -> re.Pattern[str]:
     """The regex that `starlette.routing.compile_path` builds."""
-    regexes = {kind: regex for kind, regex, _ in _OWN.values()}
-    parts = (re.escape(text) if kind == "literal" else f"(?P<{text}>{regexes[kind]})" for kind, text, _ in elements)
-    return re.compile(f"^{''.join(parts)}$")
+    groups = (
+        re.escape(text) if kind == "literal" else f"(?P<{text}>{BUILTIN_REGEXES[kind]})" for kind, text, _ in elements
+    )
+    return re.compile(f"^{''.join(groups)}$")
 
 
 def match_regex(template: Template, route_path: str) -> dict[str, Any] | None:
-    """Match as Starlette's routes do, but for an int of more digits than Python converts: no match."""
+    """Match as Starlette's routes do, except that an int of more digits than Python converts does not match."""
     assert template.path_regex is not None
     found = template.path_regex.match(route_path)
     if found is None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from starlette.convertors import Convertor, IntegerConvertor
 from starlette.routing import compile_path
 
-from fastroute.commands._language import Language, Undecided, escapee, example, language, parts
+from fastroute.commands._language import Language, Undecided, escapee, example, language
 
 LITERALS = st.sampled_from(["", "/", "/a", "/aa", "a", "-", ".", "1", "12", "/1", "0f", "x/", "\n", "//", "é", "{"])
 KINDS = st.sampled_from(["", ":str", ":int", ":float", ":uuid", ":path", ":path"])
@@ -111,13 +111,3 @@ def test_a_search_has_an_end() -> None:
     """Where every `a` of the last 72 characters has to be remembered there are too many states to look at."""
     with pytest.raises(Undecided):
         escapee(language_of("/{a:path}a{b:uuid}b{c:uuid}"), language_of("/{d:path}a{e:uuid}b{f:uuid}"))
-
-
-def test_parts() -> None:
-    convertors = compile_path("/a/{b:int}-{c}")[2]
-    assert parts("/a/{b:int}-{c}", convertors) == [
-        ("/a/", None),
-        ("b", convertors["b"]),
-        ("-", None),
-        ("c", convertors["c"]),
-    ]
