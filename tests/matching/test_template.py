@@ -8,8 +8,6 @@ from starlette.routing import compile_path
 from fastroute.matching.template import BUILTIN_REGEXES, kind_of, parts, pattern
 from fastroute.strategies import path_templates
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(
     ("template", "expected"),
