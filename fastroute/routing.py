@@ -65,7 +65,7 @@ class APIWebSocketRoute(WebSocketRoute):
         self.dependencies = list(dependencies or [])
         self.dependency_overrides_provider = dependency_overrides_provider
         self._matcher = PathMatcher(path)
-        _refuse_endpoint(endpoint)
+        _check_endpoint(endpoint)
         self._endpoint_context = _endpoint_context(endpoint)
         try:
             self.dependant: Dependant = get_dependant(
@@ -75,8 +75,8 @@ class APIWebSocketRoute(WebSocketRoute):
         except DeclarationError as error:
             error.endpoint = endpoint
             raise
-        # Generated for the first connection: thousands of routes start without.
-        self._solved: ASGIApp | None = None
+        # Generated on the first connection, so that an application with thousands of routes starts fast.
+        self._application: ASGIApp | None = None
         self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None
         self.app = self._connect
 
@@ -122,24 +122,24 @@ class APIWebSocketRoute(WebSocketRoute):
         overrides = getattr(provider, "dependency_overrides", None) if provider else None
         if overrides:
             return self._overridden(overrides)(scope, receive, send)
-        if self._solved is None:
-            self._solved = self._compiled(self._plan)
-        return self._solved(scope, receive, send)
+        if self._application is None:
+            self._application = self._application_for(self._plan)
+        return self._application(scope, receive, send)
 
     def _overridden(self, overrides: Overrides) -> ASGIApp:
-        # By identity: replacements that are equal now may differ later. The copy keeps them alive, so that no id is
-        # given to another one.
+        # Compared by identity: equal replacements need not stay equal. The copy keeps them alive, so their ids are not
+        # reused.
         key = (*map(id, overrides), *map(id, overrides.values()))
-        known = self._last_overridden
-        if known is None or known[0] != key:
+        last = self._last_overridden
+        if last is None or last[0] != key:
             plan = build_plan(self.dependant, self.param_convertors, overrides)
-            known = self._last_overridden = (key, dict(overrides), self._compiled(plan))
-        return known[2]
+            last = self._last_overridden = (key, dict(overrides), self._application_for(plan))
+        return last[2]
 
-    def _compiled(self, plan: Plan) -> ASGIApp:
-        return compile_plan(plan, self._refuse, f"{describe(self._endpoint)} at {self.path}")
+    def _application_for(self, plan: Plan) -> ASGIApp:
+        return compile_plan(plan, self._validation_error, f"{describe(self._endpoint)} at {self.path}")
 
-    def _refuse(self, websocket: WebSocket, errors: list[Any]) -> Exception:
+    def _validation_error(self, websocket: WebSocket, errors: list[Any]) -> Exception:
         mounted_at = websocket.scope.get("root_path", "").rstrip("/")
         context = {**self._endpoint_context, "path": f"WS {mounted_at}{self.path_format}"}
         return _fastapi.validation_error(errors, context)
@@ -153,7 +153,7 @@ def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
     return {"file": code.co_filename, "line": code.co_firstlineno, "function": get_name(endpoint)}
 
 
-def _refuse_endpoint(endpoint: Callable[..., Any]) -> None:
+def _check_endpoint(endpoint: Callable[..., Any]) -> None:
     if inspect.isclass(endpoint):
         raise DeclarationError(endpoint, None, "is a class; an endpoint is an async function (or use WebSocketRoute)")
     kind = call_kind(endpoint)

@@ -10,19 +10,19 @@ from starlette.websockets import WebSocket, WebSocketState
 from fastroute import routing
 from fastroute.connection.closing import answer, end, readable
 from fastroute.dependencies.codegen import compile_plan
-from fastroute.dependencies.interpreter import Refuse, solve_dependencies
+from fastroute.dependencies.interpreter import MakeError, solve_dependencies
 from fastroute.dependencies.plan import Plan
 
 __all__ = ["ENGINES", "engine"]
 
 
-def interpret_plan(plan: Plan, refuse: Refuse, title: str) -> ASGIApp:
-    """What `compile_plan` makes, without its code: the same shell around the interpreter."""
+def interpret_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
+    """The application of `compile_plan` without its code: the same shell around the interpreter."""
 
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, readable(send))
         try:
-            await solve_dependencies(plan, websocket, refuse)
+            await solve_dependencies(plan, websocket, make_error)
         except Exception as error:
             if not await answer(websocket, error):
                 raise
@@ -38,6 +38,6 @@ ENGINES = {"generated": compile_plan, "interpreter": interpret_plan}
 
 @contextmanager
 def engine(name: str) -> Iterator[None]:
-    """Routes that are made inside, and their overrides that are met inside, run on this engine."""
+    """Routes that are made inside, and overrides that come up inside, run on this engine."""
     with mock.patch.object(routing, "compile_plan", ENGINES[name]):
         yield

@@ -1,8 +1,10 @@
-"""`python -m fastroute plan`: what a WebSocket route calls for a connection, and the code generated of it."""
+"""`python -m fastroute plan`: what a WebSocket route calls for a connection, and the code generated from it."""
 
 import argparse
+import reprlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from starlette.routing import Match
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="localhost", help="the Host header (default: localhost)")
     parser.add_argument("--source", action="store_true", help="print the generated code as well")
     parser.epilog = """\
-exit code: 0, or 1 where no route of fastroute answers the path, or 2 where the application could not be loaded
+exit code: 0, or 1 if no route of fastroute answers the path, or 2 if the application could not be loaded
 
 examples:
   python -m fastroute plan main:app /rooms/7
@@ -40,18 +42,38 @@ def run(arguments: argparse.Namespace) -> int:
     plan = build_plan(route.dependant, route.param_convertors)
     print("\n".join([f"WebSocket {route.path}", *_lines(plan)]))
     if arguments.source:
-        print(f"\n{generate(plan)[0]}", end="")
+        print("\n".join(["", *_source(plan)]))
     return 0
 
 
 def _lines(plan: Plan) -> Iterator[str]:
     for index, step in enumerate(plan.steps):
         yield f"{index:3}  {_kind(plan, step)} {describe(step.dependant.call)}"
-        for read in step.fields:
-            sent = " or ".join(read.keys) if read.model is None else "a model of its parameters"
-            yield f"       {read.name}: {read.place} {sent}, {'required' if read.required else 'optional'}"
+        for field in step.fields:
+            sent = " or ".join(field.keys) if field.model is None else "a model of its parameters"
+            yield f"       {field.name}: {field.place} {sent}, {'required' if field.required else 'optional'}"
         for name, need in step.arguments:
             yield f"       {name}: the result of {need}"
+
+
+def _source(plan: Plan) -> Iterator[str]:
+    """The generated code, and a legend: the code itself holds numbers where a user has names and values."""
+    generated = generate(plan)
+    yield generated.source
+    yield "result_N is the result of step N, value_N_M its field number M; and the constants:"
+    width = max(map(len, generated.constants))
+    for name, value in generated.constants.items():
+        yield f"  {name:{width}}  {_meaning(name, value)}"
+
+
+def _meaning(name: str, value: Any) -> str:
+    if name == "endpoint":
+        return describe(value.call)
+    if name.startswith("call_"):
+        return describe(value)
+    if name.startswith("validate_"):
+        return f"pydantic's validation of {value.__self__.title}"
+    return reprlib.repr(value)
 
 
 def _kind(plan: Plan, step: Step) -> str:

@@ -1,18 +1,74 @@
 """A plan -> the ASGI application that follows it in a straight line as long as nothing is wrong.
 
-It does what the interpreter does, in the same order, without its loops and dictionaries. At the first parameter that
-is missing or wrong it hands over to the interpreter, which goes on from there.
+Theory of operation
+-------------------
+
+The generated coroutine does the work of the interpreter, in the same order, without its loops and dictionaries. For
+
+    async def user(x_token: Annotated[str, Header()]) -> str: ...
+
+    async def room(websocket: WebSocket, user: Annotated[str, Depends(user)], n: int = 1) -> None: ...
+
+it is this:
+
+    async def connect(scope, receive, send):
+        websocket = WebSocket(scope, receive, readable(send))
+        try:
+            query = query_values(scope['query_string'])
+            headers = headers_by_name(scope['headers'])
+            try:
+                raw = headers.get(key_0_0)
+                if raw is None:
+                    raise InvalidError([missing(loc_0_0)])
+                else:
+                    value_0_0 = raw.decode('latin-1')
+            except (ValidationError, InvalidError) as error:
+                wrong = error.with_traceback(None)
+            else:
+                wrong = None
+            if wrong is not None:
+                await resume(0, locals(), wrong)
+            result_0 = await call_0(x_token=value_0_0)
+            try:
+                raw = query.get(key_1_0)
+                if raw is None:
+                    value_1_0 = default_1_0
+                else:
+                    value_1_0 = validate_1_0(raw)
+            except (ValidationError, InvalidError) as error:
+                wrong = error.with_traceback(None)
+            else:
+                wrong = None
+            if wrong is not None:
+                await resume(1, locals(), wrong)
+            await endpoint.call(n=value_1_0, user=result_0, websocket=websocket)
+        except Exception as error:
+            if not await answer(websocket, error):
+                raise
+        else:
+            if websocket.application_state is not DISCONNECTED:
+                await end(websocket)
+
+Names. `result_3` is the result of step 3 and `value_3_1` the value of its field 1. All that belongs to a user is a
+constant, numbered in the same way: the callables, defaults, validators, keys, scopes. The source holds one text of a
+user, the name of a parameter as a keyword, and only if that name can mean nothing else in Python. So no name or value
+of a user can meet a name of the generated code, or be run as code.
+
+The hand-over. At the first parameter that is missing or wrong the coroutine calls `resume` with the number of the step
+and `locals()`. A value is bound if and only if it was read, so the first unbound name is the field that failed. From
+that `resume` makes the interpreter's `Progress`: the results of the steps before, the values of the fields before, and
+the errors of the field that failed. The interpreter goes on from there, collects all other errors and raises.
 """
 
 import itertools
+import keyword
 import linecache
-import re
+import unicodedata
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketState
 
@@ -20,112 +76,119 @@ from ..connection.closing import answer, end, readable
 from . import parsing
 from .cleanups import Cleanups, semaphore_of
 from .fields import ParamField
-from .interpreter import Refuse, solve_from
+from .interpreter import MakeError, Progress, solve_from
 from .plan import Plan, Step
 from .signature import CallKind
-from .threads import run_together
+from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
 
-__all__ = ["compile_plan", "generate"]
+__all__ = ["Generated", "compile_plan", "generate"]
 
-#: Core schemas that never look at the attributes of a value.
+#: Schema types that ignore `from_attributes`, so that the call can leave it out.
 _PLAIN = {"int", "float", "str", "bool", "uuid", "decimal", "date", "datetime", "time", "enum", "literal"}
+
+#: The names of this package that the generated code uses.
+_NAMES: dict[str, Any] = {
+    "Cleanups": Cleanups,
+    "DISCONNECTED": WebSocketState.DISCONNECTED,
+    "InvalidError": InvalidError,
+    "ValidationError": ValidationError,
+    "WebSocket": WebSocket,
+    "answer": answer,
+    "end": end,
+    "missing": missing,
+    "readable": readable,
+    "read_field": read_field,
+    "run_in_thread": run_in_thread,
+    "run_together": run_together,
+    "semaphore_of": semaphore_of,
+    **{name: getattr(parsing, name) for name in parsing.__all__},
+}
 
 _numbers = itertools.count(1)
 
 
-def compile_plan(plan: Plan, refuse: Refuse, title: str) -> ASGIApp:
-    """The application that solves a plan for a connection, calls the endpoint, and answers what goes wrong.
+def compile_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
+    """The application that solves a plan for a connection, calls the endpoint, and answers errors.
 
     Args:
-        plan: what to do.
-        refuse: makes the exception to raise from the validation errors.
+        plan: the steps to follow.
+        make_error: makes the exception to raise from the validation errors.
         title: names the plan in tracebacks.
     """
-    source, namespace = generate(plan)
-    namespace["resume"] = _resume(plan, refuse)
-    # A path may hold what no file name can: NUL and lone surrogates.
+    source, constants = generate(plan)
+    namespace = {**_NAMES, **constants, "resume": _resume(plan, make_error)}
+    # A path may hold characters that no file name can: NUL and lone surrogates.
     filename = f"<fastroute plan {next(_numbers)} of {ascii(title)[1:-1]}>"
     exec(compile(source, filename, "exec"), namespace)
-    # A module-less entry without a time stamp stays; so tracebacks show the generated lines.
+    # linecache drops entries of files that do not exist, unless they have no modification time. Kept, this one shows
+    # the generated lines in tracebacks.
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    app: ASGIApp = namespace[_name(plan)]
+    app: ASGIApp = namespace["connect"]
     weakref.finalize(app, linecache.cache.pop, filename, None).atexit = False
     return app
 
 
-def generate(plan: Plan) -> tuple[str, dict[str, Any]]:
-    """The source of a plan's application and the names it uses, all but `resume`."""
+class Generated(NamedTuple):
+    """The code of a plan.
+
+    Attributes:
+        source: a module with the function `connect`.
+        constants: the values of a user that the source uses, by their numbered names.
+    """
+
+    source: str
+    constants: dict[str, Any]
+
+
+def generate(plan: Plan) -> Generated:
+    """The source of a plan's application and the constants it uses."""
     generator = _Generator(plan)
-    return "\n".join(generator.lines()) + "\n", generator.namespace
+    return Generated("\n".join(generator.lines()) + "\n", generator.constants)
 
 
-def _name(plan: Plan) -> str:
-    return f"connect_{_identifier(plan.endpoint)}"
-
-
-def _resume(plan: Plan, refuse: Refuse) -> Callable[..., Awaitable[NoReturn]]:
-    results_of, values_of = _variables(plan)
-
+def _resume(plan: Plan, make_error: MakeError) -> Callable[..., Awaitable[NoReturn]]:
     async def resume(index: int, variables: dict[str, Any], error: Exception) -> NoReturn:
         fields = plan.steps[index].fields
-        names = [name for name in values_of[index] if name in variables]
-        arguments = {read.name: variables[name] for read, name in zip(fields, names, strict=False)}
-        wrong = fields[len(names)]
+        names = [_value(index, position) for position in range(len(fields))]
+        values = [variables[name] for name in names if name in variables]
+        failed = fields[len(values)]
         if isinstance(error, ValidationError):
-            errors = located(error, (wrong.place, wrong.alias))
+            errors = located(error, (failed.place, failed.alias))
         else:
             assert isinstance(error, InvalidError)
             errors = error.errors
-        results = [variables[name] for name in results_of[:index]]
+        progress = Progress(
+            results=[variables[_result(step)] for step in range(index)],
+            arguments={field.name: value for field, value in zip(fields, values, strict=False)},
+            errors=errors,
+        )
         cleanups = variables.get("cleanups") or Cleanups()
-        await solve_from(plan, variables["websocket"], refuse, cleanups, results, arguments, errors)
-        raise AssertionError("the interpreter refuses the connection, as there is an error")
+        await solve_from(plan, variables["websocket"], make_error, cleanups, progress)
+        raise AssertionError("the interpreter raises, as there is an error")
 
     return resume
 
 
-def _variables(plan: Plan) -> tuple[list[str], list[list[str]]]:
-    """The local variables for the result of each step, and for the values of its fields."""
-    results = [f"{_identifier(step.dependant.call)}_{index}" for index, step in enumerate(plan.steps)]
-    values = [[f"{read.name}_{index}_" for read in step.fields] for index, step in enumerate(plan.steps)]
-    return results, values
+def _result(index: int) -> str:
+    return f"result_{index}"
 
 
-def _identifier(call: Any) -> str:
-    name = getattr(call, "__name__", None) or type(call).__name__
-    return re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII)
+def _value(index: int, position: int) -> str:
+    return f"value_{index}_{position}"
 
 
 class _Generator:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.results, self.values = _variables(plan)
-        self.namespace: dict[str, Any] = {
-            "Cleanups": Cleanups,
-            "DISCONNECTED": WebSocketState.DISCONNECTED,
-            "InvalidError": InvalidError,
-            "ValidationError": ValidationError,
-            "WebSocket": WebSocket,
-            "answer": answer,
-            "end": end,
-            "missing": missing,
-            "readable": readable,
-            "read_field": read_field,
-            "run_in_threadpool": run_in_threadpool,
-            "run_together": run_together,
-            "semaphore_of": semaphore_of,
-            **{name: getattr(parsing, name) for name in parsing.__all__},
-        }
+        self.constants: dict[str, Any] = {}
 
     def constant(self, name: str, value: Any) -> str:
-        # A name that ends in a letter: results of steps end in a digit and values of fields in an underscore, so that
-        # no name of a user's function or parameter makes one of these.
-        self.namespace[name] = value
+        self.constants[name] = value
         return name
 
     def lines(self) -> Iterator[str]:
-        yield f"async def {_name(self.plan)}(scope, receive, send):"
+        yield "async def connect(scope, receive, send):"
         yield "    websocket = WebSocket(scope, receive, readable(send))"
         yield "    try:"
         yield from _indented(self._with_cleanups() if self.plan.yields else self._solve(), 2)
@@ -147,19 +210,20 @@ class _Generator:
         yield "    await cleanups.finish()"
 
     def _solve(self) -> Iterator[str]:
-        yield from self._received()
-        for first, last in _groups(self.plan.steps):
-            yield from self._read(first, self.plan.steps[first])
+        yield from self._parse()
+        steps = self.plan.steps
+        for first, last in _groups(steps):
+            yield from self._read(first, steps[first])
             if first < last:
                 yield from self._together(range(first, last + 1))
-            elif first == len(self.plan.steps) - 1:
-                yield from self._endpoint(first, self.plan.steps[first])
+            elif first == len(steps) - 1:
+                yield from self._endpoint(first, steps[first])
             else:
-                yield from self._call(first, self.plan.steps[first])
+                yield from self._call(first, steps[first])
 
-    def _received(self) -> Iterator[str]:
-        direct = [read for step in self.plan.steps for read in step.fields if _is_direct(read)]
-        places = {(read.place, read.sequence) for read in direct}
+    def _parse(self) -> Iterator[str]:
+        direct = [field for step in self.plan.steps for field in step.fields if _is_direct(field)]
+        places = {(field.place, field.sequence) for field in direct}
         if ("path", False) in places:
             yield "path = websocket.path_params"
         if ("query", False) in places:
@@ -175,9 +239,9 @@ class _Generator:
         if not step.fields:
             return
         yield "try:"
-        for read, name in zip(step.fields, self.values[index], strict=True):
-            yield from _indented(self._field(read, name))
-        # Handed over outside the handler: what is raised later on has nothing to do with it.
+        for position, field in enumerate(step.fields):
+            yield from _indented(self._field(field, f"{index}_{position}"))
+        # Handed over after the `except` block, so that later exceptions are not chained to this one.
         yield "except (ValidationError, InvalidError) as error:"
         yield "    wrong = error.with_traceback(None)"
         yield "else:"
@@ -192,84 +256,114 @@ class _Generator:
         yield f"await {endpoint}.call({', '.join(self._arguments(index, step))})"
 
     def _together(self, indexes: range) -> Iterator[str]:
-        results = ", ".join(self.results[index] for index in indexes)
-        calls = f"{self.results[indexes[0]]}_calls"
+        results = ", ".join(map(_result, indexes))
+        calls = f"calls_{indexes[0]}"
         yield f"def {calls}(together):"
         for index in indexes:
             step = self.plan.steps[index]
-            call = self.constant(f"{self.results[index]}_call", step.call)
-            arguments = ", ".join((call, *self._arguments(index, step)))
-            yield f"    {self.results[index]} = together.run({arguments})"
+            call = self.constant(f"call_{index}", step.call)
+            yield f"    {_result(index)} = together.run({', '.join((call, *self._arguments(index, step)))})"
         yield f"    return {results}"
         yield f"{results} = await run_together({calls})"
 
-    def _field(self, read: ParamField, name: str) -> Iterator[str]:
-        if not _is_direct(read):
-            yield f"{name} = read_field({self.constant(f'{name}field', read)}, websocket)"
+    def _field(self, field: ParamField, number: str) -> Iterator[str]:
+        value = f"value_{number}"
+        if not _is_direct(field):
+            yield f"{value} = read_field({self.constant(f'field_{number}', field)}, websocket)"
             return
-        yield f"raw = {_raw(read)}"
+        yield f"raw = {self._raw(field, number)}"
         yield "if raw is None:"
-        if read.required:
-            yield f"    raise InvalidError([missing({(read.place, read.alias)!r})])"
-        elif read.default_factory is not None:
-            yield f"    {name} = {self.constant(f'{name}default', read.default_factory)}()"
+        if field.required:
+            loc = self.constant(f"loc_{number}", (field.place, field.alias))
+            yield f"    raise InvalidError([missing({loc})])"
+        elif field.default_factory is not None:
+            yield f"    {value} = {self.constant(f'default_{number}', field.default_factory)}()"
         else:
-            yield f"    {name} = {self.constant(f'{name}default', read.default)}"
+            yield f"    {value} = {self.constant(f'default_{number}', field.default)}"
         yield "else:"
-        value = "raw.decode('latin-1')" if read.place == "header" and not read.sequence else "raw"
-        schema = _schema_type(read)
+        source = "raw.decode('latin-1')" if field.place == "header" and not field.sequence else "raw"
+        schema = _schema_type(field)
         if schema is not None:
-            validator = self.constant(f"{name}validate", read.adapter.validator.validate_python)
+            validate = self.constant(f"validate_{number}", field.adapter.validator.validate_python)
             attributes = "" if schema in _PLAIN else ", from_attributes=True"
-            value = f"{validator}({value}{attributes})"
-        yield f"    {name} = {value}"
+            source = f"{validate}({source}{attributes})"
+        yield f"    {value} = {source}"
 
-    def _arguments(self, index: int, step: Step) -> Iterator[str]:
+    def _raw(self, field: ParamField, number: str) -> str:
+        if field.place == "header":
+            key = self.constant(f"key_{number}", field.alias.lower().encode())
+            return f"header_values(scope['headers'], {key})" if field.sequence else f"headers.get({key})"
+        key = self.constant(f"key_{number}", field.alias)
+        if field.place == "query":
+            return f"queries.get({key})" if field.sequence else f"query.get({key})"
+        return f"path.get({key})" if field.place == "path" else f"cookies.get({key})"
+
+    def _arguments(self, index: int, step: Step) -> list[str]:
         dependant = step.dependant
-        for read, name in zip(step.fields, self.values[index], strict=True):
-            yield f"{read.name}={name}"
-        for name, need in step.arguments:
-            yield f"{name}={self.results[need]}"
-        for given in (dependant.websocket_param_name, dependant.http_connection_param_name):
-            if given is not None:
-                yield f"{given}=websocket"
+        pairs = [(field.name, _value(index, position)) for position, field in enumerate(step.fields)]
+        pairs += [(name, _result(need)) for name, need in step.arguments]
+        for name in (dependant.websocket_param_name, dependant.http_connection_param_name):
+            if name is not None:
+                pairs.append((name, "websocket"))
         if dependant.security_scopes_param_name is not None:
-            kind = self.constant(f"{self.results[index]}_scopes", dependant.security_scopes_type)
-            yield f"{dependant.security_scopes_param_name}={kind}(scopes={list(dependant.security_scopes)!r})"
+            cls = self.constant(f"scopes_type_{index}", dependant.security_scopes_type)
+            scopes = self.constant(f"scopes_{index}", dependant.security_scopes)
+            pairs.append((dependant.security_scopes_param_name, f"{cls}(scopes=list({scopes}))"))
+        return [self._argument(name, value, f"{index}_{number}") for number, (name, value) in enumerate(pairs)]
+
+    def _argument(self, name: str, value: str, number: str) -> str:
+        if _is_keyword(name):
+            return f"{name}={value}"
+        return f"**{{{self.constant(f'name_{number}', name)}: {value}}}"
 
     def _call(self, index: int, step: Step) -> Iterator[str]:
-        dependant, result = step.dependant, self.results[index]
-        call = self.constant(f"{result}_call", step.call)
+        dependant, result = step.dependant, _result(index)
+        call = self.constant(f"call_{index}", step.call)
         arguments = ", ".join(self._arguments(index, step))
-        limit = dependant.concurrency
-        if limit is not None:
-            self.constant(f"{result}_limit", limit)
+        limit = None
+        if dependant.concurrency is not None:
+            limit = self.constant(f"limit_{index}", dependant.concurrency)
         if dependant.kind.yields:
+            lifetime = self.constant(f"lifetime_{index}", dependant.lifetime)
             if limit is not None:
-                yield f"await cleanups.enter_limit({dependant.lifetime!r}, {result}_limit)"
+                yield f"await cleanups.enter_limit({lifetime}, {limit})"
             if dependant.kind is CallKind.ASYNC_GENERATOR:
-                entered = f"enter_async({dependant.lifetime!r}, {call}({arguments}))"
+                yield f"{result} = await cleanups.enter_async({lifetime}, {call}({arguments}))"
             else:
-                entered = f"enter_in_threads({dependant.lifetime!r}, {call}, dict({arguments}))"
-            yield f"{result} = await cleanups.{entered}"
+                yield f"{result} = await cleanups.enter_in_threads({lifetime}, {call}, dict({arguments}))"
             return
         if dependant.kind is CallKind.COROUTINE:
             line = f"{result} = await {call}({arguments})"
         else:
-            line = f"{result} = await run_in_threadpool({', '.join(filter(None, (call, arguments)))})"
+            line = f"{result} = await run_in_thread({', '.join(filter(None, (call, arguments)))})"
         if limit is not None:
-            yield f"async with semaphore_of({result}_limit):"
+            yield f"async with semaphore_of({limit}):"
             line = f"    {line}"
         yield line
 
 
+def _is_keyword(name: str) -> bool:
+    """Whether a call can be written with this parameter as a keyword, and Python reads the very same name."""
+    return (
+        type(name) is str
+        and name.isidentifier()
+        and not keyword.iskeyword(name)
+        and name == unicodedata.normalize("NFKC", name)
+        and name != "__debug__"
+    )
+
+
 def _groups(steps: list[Step]) -> Iterator[tuple[int, int]]:
-    """The first and the last of the steps that are run together: sync calls, of which only the first reads anything."""
+    """`(first, last)` of each run of sync steps that share a trip; only the first of them may read fields.
+
+    The endpoint is last and async, so a next step always exists.
+    """
     first = 0
     while first < len(steps):
         last = first
-        while _goes_along(steps[first]) and _goes_along(steps[last + 1]) and not steps[last + 1].fields:
-            last += 1
+        if _goes_along(steps[first]):
+            while _goes_along(steps[last + 1]) and not steps[last + 1].fields:
+                last += 1
         yield first, last
         first = last + 1
 
@@ -282,30 +376,20 @@ def _indented(lines: Iterator[str], depth: int = 1) -> Iterator[str]:
     return ("    " * depth + line for line in lines)
 
 
-def _is_direct(read: ParamField) -> bool:
-    """Whether the generated code reads it itself; what is rarer is left to the interpreter."""
-    if read.model is not None or len(read.keys) > 1 or read.validate_default:
+def _is_direct(field: ParamField) -> bool:
+    """Whether the generated code reads the field itself; rarer fields go through `read_field`."""
+    if field.model is not None or len(field.keys) > 1 or field.validate_default:
         return False
-    if read.place == "header":
-        return read.alias.isascii()
-    return not read.sequence or read.place == "query"
+    if field.place == "header":
+        return field.alias.isascii()
+    return not field.sequence or field.place == "query"
 
 
-def _raw(read: ParamField) -> str:
-    key = read.alias
-    if read.place == "header":
-        name = key.lower().encode()
-        return f"header_values(scope['headers'], {name!r})" if read.sequence else f"headers.get({name!r})"
-    if read.place == "query":
-        return f"queries.get({key!r})" if read.sequence else f"query.get({key!r})"
-    return f"{'path' if read.place == 'path' else 'cookies'}.get({key!r})"
-
-
-def _schema_type(read: ParamField) -> str | None:
-    """The type of a field's core schema; None where it takes every str as it is and only str can come."""
-    schema: Any = read.adapter.core_schema
+def _schema_type(field: ParamField) -> str | None:
+    """The type of a field's core schema; None if nothing needs validating: any str is valid, and only a str arrives."""
+    schema: Any = field.adapter.core_schema
     while schema["type"] == "nullable":
         schema = schema["schema"]
-    if read.place != "path" and not read.sequence and schema in ({"type": "str"}, {"type": "any"}):
+    if field.place != "path" and not field.sequence and schema in ({"type": "str"}, {"type": "any"}):
         return None
     return str(schema["type"])

@@ -1,41 +1,62 @@
-"""The interpreter of plans: what a connection does, step by step, with every error collected.
+"""The interpreter of plans: it makes the calls of a connection, step by step, and collects every error.
 
-It is the reference for the coroutine that `codegen` makes of the same plan, and goes on where that finds a parameter
+It is the reference for the coroutine that `codegen` makes from the same plan, and goes on if that finds a parameter
 that is missing or wrong. Nothing here inspects a signature.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket
 
 from .cleanups import Cleanups, semaphore_of
 from .dependant import Dependant
 from .plan import Plan, Step
 from .signature import CallKind
+from .threads import run_in_thread
 from .values import InvalidError, read_field
 
-__all__ = ["Refuse", "solve_dependencies", "solve_from"]
+__all__ = ["MakeError", "Progress", "solve_dependencies", "solve_from"]
 
 #: Makes the exception to raise from the validation errors of a connection.
-Refuse = Callable[[WebSocket, list[Any]], Exception]
+MakeError = Callable[[WebSocket, list[Any]], Exception]
 
 
-async def solve_dependencies(plan: Plan, websocket: WebSocket, refuse: Refuse) -> None:
+@dataclass(slots=True)
+class Progress:
+    """How far a plan was followed: to its start, or to its first error.
+
+    Attributes:
+        results: of the steps that are finished.
+        arguments: the fields of the next step that were read, by parameter.
+        errors: of the field after those; empty at the start of a connection.
+    """
+
+    results: list[Any]
+    arguments: dict[str, Any]
+    errors: list[Any]
+
+    @property
+    def settled(self) -> int:
+        """How many fields of the next step need not be read again: the valid ones, and the wrong one."""
+        return len(self.arguments) + (1 if self.errors else 0)
+
+
+async def solve_dependencies(plan: Plan, websocket: WebSocket, make_error: MakeError) -> None:
     """Solve a plan for one connection and call the endpoint (`fastapi.dependencies.utils.solve_dependencies`).
 
     Args:
-        plan: what to do.
+        plan: the steps to follow.
         websocket: the connection.
-        refuse: makes the exception to raise from the validation errors.
+        make_error: makes the exception to raise from the validation errors.
 
     Raises:
-        Exception: what `refuse` makes, and whatever a dependency or the endpoint raises.
+        Exception: the one from `make_error`, or any that a dependency or the endpoint raises.
     """
     cleanups = Cleanups()
     try:
-        arguments = await solve_from(plan, websocket, refuse, cleanups, [], {}, [])
+        arguments = await solve_from(plan, websocket, make_error, cleanups, Progress([], {}, []))
         await cleanups.finish_handshake()
         await plan.endpoint(**arguments)
     except BaseException as error:
@@ -46,28 +67,27 @@ async def solve_dependencies(plan: Plan, websocket: WebSocket, refuse: Refuse) -
 
 
 async def solve_from(
-    plan: Plan,
-    websocket: WebSocket,
-    refuse: Refuse,
-    cleanups: Cleanups,
-    results: list[Any],
-    arguments: dict[str, Any],
-    errors: list[Any],
+    plan: Plan, websocket: WebSocket, make_error: MakeError, cleanups: Cleanups, progress: Progress
 ) -> dict[str, Any]:
-    """The endpoint's arguments. All errors are collected: what does not depend on a failed step still runs.
+    """The endpoint's arguments. All errors are collected: a step that needs no failed step still runs.
 
     Args:
-        results: those of the steps that are done.
-        arguments: the values of the fields of the next step that are read.
-        errors: those of the field behind these; empty where nothing has gone wrong yet.
+        plan: the steps to follow.
+        websocket: the connection.
+        make_error: makes the exception to raise from the validation errors.
+        cleanups: the yield dependencies that are entered; this adds to them.
+        progress: where to go on; used up.
+
+    Raises:
+        Exception: the one from `make_error`, or any that a dependency raises.
     """
+    results, arguments, errors = progress.results, progress.arguments, progress.errors
     failed = [False] * len(results)
-    wrong = bool(errors)
-    begun = len(arguments) + wrong
+    settled, wrong = progress.settled, bool(errors)
     for step in plan.steps[len(results) :]:
-        for read in step.fields[begun:]:
+        for field in step.fields[settled:]:
             try:
-                arguments[read.name] = read_field(read, websocket)
+                arguments[field.name] = read_field(field, websocket)
             except InvalidError as invalid:
                 errors += invalid.errors
                 wrong = True
@@ -80,9 +100,9 @@ async def solve_from(
             break
         results.append(None if wrong else await _call(step, arguments, cleanups))
         failed.append(wrong)
-        arguments, wrong, begun = {}, False, 0
+        arguments, settled, wrong = {}, 0, False
     if errors:
-        raise refuse(websocket, errors)
+        raise make_error(websocket, errors)
     return arguments
 
 
@@ -119,4 +139,4 @@ def _run(step: Step, arguments: dict[str, Any]) -> Awaitable[Any]:
     if step.dependant.kind is CallKind.COROUTINE:
         result: Awaitable[Any] = step.call(**arguments)
         return result
-    return run_in_threadpool(step.call, **arguments)
+    return run_in_thread(step.call, **arguments)

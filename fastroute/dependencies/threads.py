@@ -1,17 +1,27 @@
-"""Adjacent sync dependencies in one trip to a worker thread: the trip costs far more than what most of them do."""
+"""Sync dependencies in worker threads; adjacent ones share a trip, which costs far more than most of them do."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from anyio import from_thread
 from starlette.concurrency import run_in_threadpool
 
-__all__ = ["Together", "run_together"]
+__all__ = ["Together", "run_in_thread", "run_together"]
+
+
+def run_in_thread(call: Callable[..., Any], /, **arguments: Any) -> Awaitable[Any]:
+    """The result of one call in a worker thread, whatever its parameters are called."""
+    # As a partial: `run_in_threadpool` has a parameter `func` of its own.
+    return run_in_threadpool(partial(call, **arguments))
 
 
 class Together:
-    """What the thread has of a trip: it runs the calls one after the other, as separate trips would."""
+    """Runs a batch of calls in one worker thread, each as if it had come alone.
+
+    A connection that is cancelled stops between two calls, too.
+    """
 
     __slots__ = ("_abandoned", "_begun")
 
@@ -19,14 +29,15 @@ class Together:
         self._begun = self._abandoned = False
 
     def run(self, call: Callable[..., Any], /, **arguments: Any) -> Any:
-        """The result of one call, in a context of its own: what it sets there, the next one does not see."""
+        """The result of one call, in a context of its own: the next one does not see the variables it sets."""
         if self._begun:
-            # Between trips a connection that is cancelled would end: by anyio, or by a task that was cancelled.
+            # anyio cancels by its scopes. A cancelled asyncio task only abandons the batch.
             from_thread.check_cancelled()
             if self._abandoned:
-                raise RuntimeError("the connection has gone; nobody sees this")
+                raise RuntimeError("the client disconnected (never shown)")
         self._begun = True
-        return copy_context().run(call, **arguments)
+        # As a partial: PyPy's `Context.run` has a parameter `callable` of its own.
+        return copy_context().run(partial(call, **arguments))
 
     def abandon(self) -> None:
         """Start no further call."""
@@ -34,7 +45,7 @@ class Together:
 
 
 async def run_together(calls: Callable[[Together], Any]) -> Any:
-    """The result of `calls`, which runs in a worker thread and there makes each call through the argument it gets."""
+    """The result of `calls`, which runs in a worker thread and makes each call there through its argument."""
     together = Together()
     try:
         return await run_in_threadpool(calls, together)

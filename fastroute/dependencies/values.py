@@ -21,21 +21,25 @@ class InvalidError(Exception):
         self.errors = errors
 
 
-def read_field(read: ParamField, websocket: WebSocket) -> Any:
-    """The value of a field; raises `InvalidError` where there is none."""
-    received = _received(read, websocket)
-    if read.model is not None:
-        return _read_model(read, received)
-    key = next((key for key in read.keys if key in received), read.keys[0])
-    return _validate(read, _value(received, key, read.sequence), (read.place, key))
+def read_field(field: ParamField, websocket: WebSocket) -> Any:
+    """The value of a field.
+
+    Raises:
+        InvalidError: the value is missing or wrong.
+    """
+    received = _received(field, websocket)
+    if field.model is not None:
+        return _read_model(field, received)
+    key = next((key for key in field.keys if key in received), field.keys[0])
+    return _validate(field, _value(received, key, field.sequence), (field.place, key))
 
 
-def _received(read: ParamField, websocket: WebSocket) -> Mapping[str, Any]:
-    if read.place == "path":
+def _received(field: ParamField, websocket: WebSocket) -> Mapping[str, Any]:
+    if field.place == "path":
         return websocket.path_params
-    if read.place == "query":
+    if field.place == "query":
         return websocket.query_params
-    if read.place == "header":
+    if field.place == "header":
         return websocket.headers
     return websocket.cookies
 
@@ -49,15 +53,15 @@ def _value(received: Mapping[str, Any], key: str, sequence: bool) -> Any:
     return value
 
 
-def _validate(read: ParamField, value: Any, loc: tuple[Any, ...]) -> Any:
+def _validate(field: ParamField, value: Any, loc: tuple[Any, ...]) -> Any:
     if value is _ABSENT:
-        if read.required:
+        if field.required:
             raise InvalidError([missing(loc)])
-        value = read.default if read.default_factory is None else read.default_factory()
-        if not read.validate_default:
+        value = field.default if field.default_factory is None else field.default_factory()
+        if not field.validate_default:
             return value
     try:
-        return read.adapter.validate_python(value, from_attributes=True)
+        return field.adapter.validate_python(value, from_attributes=True)
     except ValidationError as error:
         raise InvalidError(located(error, loc)) from None
 
@@ -72,9 +76,9 @@ def located(error: ValidationError, loc: tuple[Any, ...]) -> list[Any]:
     return [{**found, "loc": loc + found["loc"]} for found in error.errors(include_url=False)]
 
 
-def _read_model(read: ParamField, received: Mapping[str, Any]) -> Any:
+def _read_model(field: ParamField, received: Mapping[str, Any]) -> Any:
     """Fill a pydantic model: its own fields by their keys, then every other key that was sent."""
-    model = read.model
+    model = field.model
     assert model is not None
     headers = isinstance(received, Headers)
     content: dict[str, Any] = {}
@@ -91,14 +95,14 @@ def _read_model(read: ParamField, received: Mapping[str, Any]) -> Any:
             read_keys.add(request_key)
             continue
         read_keys.add(request_key.lower())
-        # The field's own name is not accepted as an extra header where the header is called otherwise.
+        # The field's own name is not accepted as an extra header if the header is called otherwise.
         read_keys.update(validated.lower() for validated, asked in key.aliases if validated != asked)
         if alias != request_key:
             renamed[key.name] = request_key
     content.update(_others(received, read_keys))
     absent = model.optional and not sent and not (model.extras and content)
     try:
-        return _validate(read, _ABSENT if absent else content, (read.place,))
+        return _validate(field, _ABSENT if absent else content, (field.place,))
     except InvalidError as invalid:
         if model.loc_by_alias:
             _name_headers(invalid.errors, renamed)
@@ -108,9 +112,9 @@ def _read_model(read: ParamField, received: Mapping[str, Any]) -> Any:
 def _name_headers(errors: list[Any], renamed: dict[str, str]) -> None:
     """Let errors name the header that was sent and not the field it fills."""
     for error in errors:
-        where, *rest = error["loc"]
+        place, *rest = error["loc"]
         if rest and rest[0] in renamed:
-            error["loc"] = (where, renamed[rest[0]], *rest[1:])
+            error["loc"] = (place, renamed[rest[0]], *rest[1:])
 
 
 def _others(received: Mapping[str, Any], read_keys: set[str]) -> dict[str, Any]:

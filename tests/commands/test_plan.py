@@ -62,8 +62,22 @@ def test_calls_in_order_and_what_they_read(app: str, capsys: pytest.CaptureFixtu
     assert "       session: the result of 0" in lines
     assert any(line.startswith("  2  thread planned.settings") for line in lines)
     assert any(line.startswith("  3  endpoint planned.room") for line in lines)
-    assert "async def connect_room(scope, receive, send):" in told
+    assert "async def connect(scope, receive, send):" in told
     assert "await cleanups.finish_handshake()" in told
+
+
+def test_a_legend_names_the_constants_of_the_source(app: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", app, "/api/rooms/7", "--source"]) == 0
+    source, legend = capsys.readouterr().out.partition("async def connect")[2].split("and the constants:\n")
+    meanings = dict(line.split(maxsplit=1) for line in legend.splitlines())
+    assert meanings["call_0"].startswith("planned.session (")
+    assert meanings["lifetime_0"] == "'handshake'"
+    assert meanings["key_1_0"] == "b'x-token'"
+    assert meanings["loc_1_0"] == "('header', 'x-token')"
+    assert meanings["validate_3_0"] == "pydantic's validation of int"
+    assert meanings["endpoint"].startswith("planned.room (")
+    assert all(name in source for name in meanings)
+    assert not any(word in source for word in ("planned", "session,", "x-token", "'handshake'"))
 
 
 @pytest.mark.parametrize("path", ["/api/rooms/x", "/plain"])
@@ -86,10 +100,10 @@ def test_tracebacks_show_the_generated_code_and_the_users() -> None:
     with pytest.raises(KeyError) as caught:
         connect(APIWebSocketRoute("/", endpoint), websocket_scope("/?q=1"))
     frames = traceback.extract_tb(caught.value.__traceback__)
-    generated = next(frame for frame in frames if frame.name == "connect_endpoint")
-    assert generated.filename.startswith("<fastroute plan ")
+    generated = next(frame for frame in frames if frame.filename.startswith("<fastroute plan "))
+    assert generated.name == "connect"
     assert "endpoint" in generated.filename
-    assert generated.line == "fails_0 = await fails_0_call(q=q_0_)"
+    assert generated.line == "result_0 = await call_0(q=value_0_0)"
     assert frames[-1].name == "fails"
 
 
