@@ -3,6 +3,7 @@
 import json
 import sys
 from typing import Any
+from urllib.parse import unquote
 
 import anyio
 import pytest
@@ -80,7 +81,7 @@ def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None,
     if status == 405:
         return None, status, sorted(headers[b"allow"].split(", "))
     host = dict(scope["headers"])[b"host"].decode()
-    return None, status, headers.get(b"location", "").removeprefix(f"http://{host}")
+    return None, status, unquote(headers.get(b"location", "")).removeprefix(f"http://{host}")
 
 
 @given(route_tables() | strategies.route_tables(4), DEMANDS, HOSTS, PATHS)
