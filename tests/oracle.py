@@ -105,8 +105,8 @@ class Connection:
         return f"{self.root_path}{self.path}?{self.query.decode('latin-1')}{headers}"
 
 
-def connect(target: str = "/", *headers: tuple[str, str], **options: Any) -> Connection:
-    """`connect("/items/3?q=1", ("x-token", "a"))`."""
+def handshake(target: str = "/", *headers: tuple[str, str], **options: Any) -> Connection:
+    """A connection written short: `handshake("/items/3?q=1", ("x-token", "a"))`."""
     path, _, query = target.partition("?")
     raw = tuple((name.lower().encode(), value.encode("latin-1")) for name, value in headers)
     return Connection(path, query.encode("latin-1"), raw, **options)
@@ -327,18 +327,27 @@ def mounted(route: BaseRoute, handlers: dict[Any, Any]) -> Any:
     return Starlette(routes=[Mount("/mount", routes=[route])], exception_handlers=handlers)
 
 
-def errors_once(record: Record) -> Record:
+def without_repeated_errors(record: Record) -> Record:
     """The record without repeated validation errors, for cases in which FastAPI repeats them."""
     record.events = [tuple(dict.fromkeys(map(repr, event))) for event in record.events]
     return record
 
 
 def parity(
-    *connections: Connection, path: str = "/", host: Callable[..., Any] = starlette, once: bool = False
+    *connections: Connection,
+    path: str = "/",
+    host: Callable[..., Any] = starlette,
+    backends: Sequence[str] = BACKENDS,
+    errors_once: bool = False,
 ) -> Callable[[Callable[[Api], Any]], Callable[..., None]]:
     """Turns a case into a test: fastroute shows what FastAPI shows, for every connection.
 
-    `once`: FastAPI repeats the errors of what is used twice, which is a difference with a test of its own.
+    Args:
+        connections: one test for each.
+        path: the template of the route.
+        host: makes the application that holds the route.
+        backends: of anyio; those of `BACKENDS` on which the case could show something else.
+        errors_once: FastAPI repeats the errors of a dependency that is used twice, a difference with a test of its own.
     """
 
     def decorate(declare: Callable[[Api], Any]) -> Callable[..., None]:
@@ -348,11 +357,11 @@ def parity(
 
         def record(names: Mapping[str, Any], connection: Connection, backend: str) -> Record:
             found = Mounted(names, declare, path, host).run(connection, backend)
-            return errors_once(found) if once else found
+            return without_repeated_errors(found) if errors_once else found
 
-        @pytest.mark.parametrize("backend", BACKENDS)
+        @pytest.mark.parametrize("backend", backends)
         @pytest.mark.parametrize("ours", OURS)
-        @pytest.mark.parametrize("connection", connections or [connect()], ids=str)
+        @pytest.mark.parametrize("connection", connections or [handshake()], ids=str)
         def test(connection: Connection, ours: str, backend: str) -> None:
             expected = oracle(connection, backend)
             assert expected.events or expected.messages or expected.error, "the case shows nothing"

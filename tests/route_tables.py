@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, Depends
 
-__all__ = ["anybody", "page", "paths_of", "route_tables", "socket", "socket_route", "templates"]
+__all__ = ["any_tables", "anybody", "page", "paths_of", "socket", "socket_route", "templates"]
 
 
 def anybody() -> None: ...
@@ -62,7 +62,7 @@ def branches(routes: st.SearchStrategy[list[BaseRoute]]) -> st.SearchStrategy[Ba
     )
 
 
-def route_tables() -> st.SearchStrategy[list[BaseRoute]]:
+def any_tables() -> st.SearchStrategy[list[BaseRoute]]:
     return st.recursive(
         st.lists(leaves(), min_size=2, max_size=6),
         lambda routes: st.lists(st.one_of(leaves(), branches(routes)), min_size=2, max_size=6),

@@ -11,7 +11,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
-from route_tables import anybody, page, paths_of, route_tables, socket, socket_route
+from route_tables import any_tables, anybody, page, paths_of, socket, socket_route
 from starlette.applications import Starlette
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.middleware import Middleware
@@ -149,7 +149,7 @@ def test_included_routers_of_fastapi() -> None:
 
 
 @pytest.mark.twins
-@given(route_tables(), st.data())
+@given(any_tables(), st.data())
 def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObject) -> None:
     app = Starlette(routes=routes)
     findings = shadowed(app)

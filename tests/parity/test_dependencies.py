@@ -15,7 +15,7 @@ from oracle import (
     Api,
     Declared,
     Mounted,
-    connect,
+    handshake,
     parity,
     starlette,
 )
@@ -25,7 +25,7 @@ from starlette.websockets import WebSocket
 # 43: order
 
 
-@parity(connect("/?q=1&r=2"), connect("/?q=x&r=2"), connect("/?q=1&r=x"), connect(), once=True)
+@parity(handshake("/?q=1&r=2"), handshake("/?q=x&r=2"), handshake("/?q=1&r=x"), handshake(), errors_once=True)
 def test_43_depth_first_and_left_to_right(api: Api) -> Any:
     async def leaf(r: int) -> str:
         api.log("leaf", r)
@@ -80,7 +80,7 @@ def test_43_d35_one_after_another(api: Api) -> Any:
 # 44, 45: kinds
 
 
-@parity(connect("/?q=1"), connect("/?q=x"))
+@parity(handshake("/?q=1"), handshake("/?q=x"))
 def test_44_kinds(api: Api) -> Any:
     here = threading.get_ident
 
@@ -233,7 +233,7 @@ def test_45_dependencies_run_in_the_task_of_the_endpoint(api: Api) -> Any:
 # 46, 47: the cache
 
 
-@parity(connect("/?q=1"), connect("/?q=x"), once=True)
+@parity(handshake("/?q=1"), handshake("/?q=x"), errors_once=True)
 def test_46_one_call_for_several_readers(api: Api) -> Any:
     def counted(q: int) -> object:
         api.log("counted", q)
@@ -407,7 +407,7 @@ def test_48_scopes_are_part_of_the_key_where_they_are_used(api: Api) -> Any:
     return endpoint
 
 
-@parity(connect("/?q=1"), connect("/?q=x"), connect())
+@parity(handshake("/?q=1"), handshake("/?q=x"), handshake())
 def test_dependencies_behind_an_error_get_the_connection(api: Api) -> Any:
     async def first(q: int) -> int:
         return q
@@ -568,7 +568,7 @@ def test_50_max_concurrency(kind: str, limit: int, names: dict[str, Any], backen
     async def main() -> None:
         async with anyio.create_task_group() as group:
             for _ in range(5):
-                group.start_soon(mounted.connect, connect())
+                group.start_soon(mounted.connect, handshake())
 
     for _ in range(2):  # a second event loop has slots of its own
         anyio.run(main, backend=backend)
@@ -648,7 +648,7 @@ def test_52_found_in_an_override_on_connecting(api: Api) -> Any:
 # 53, 54: overrides
 
 
-@parity(connect("/?q=1&r=2"), connect("/?q=x&r=2"), connect("/?q=1&r=x"), connect(), once=True)
+@parity(handshake("/?q=1&r=2"), handshake("/?q=x&r=2"), handshake("/?q=1&r=x"), handshake(), errors_once=True)
 def test_53_overrides(api: Api) -> Any:
     async def leaf() -> str:
         raise AssertionError("overridden")
@@ -762,7 +762,7 @@ def test_53_an_override_inherits_the_security_scopes(api: Api) -> Any:
     return Declared(endpoint, overrides={original: override})
 
 
-@parity(connect("/?key=x"), connect())
+@parity(handshake("/?key=x"), handshake())
 def test_53_override_of_a_security_scheme(api: Api) -> Any:
     scheme = api.security.APIKeyQuery(name="key")
 
@@ -788,7 +788,7 @@ def test_53_overrides_are_looked_up_for_every_connection(names: dict[str, Any]) 
     mounted = Mounted(names, declare, "/", starlette)
 
     def answer() -> Any:
-        return mounted.run(connect(), "asyncio").events
+        return mounted.run(handshake(), "asyncio").events
 
     assert answer() == [("endpoint", "original")]
     overrides[original] = lambda: "first"
@@ -811,14 +811,14 @@ def test_54_a_provider_without_overrides(names: dict[str, Any], mapping: Any) ->
 
         return Declared(endpoint, overrides=mapping)
 
-    record = Mounted(names, declare, "/", starlette).run(connect(), "asyncio")
+    record = Mounted(names, declare, "/", starlette).run(handshake(), "asyncio")
     assert record.events == [("endpoint", "original")]
 
 
 # 22, 55: names, classes and instances
 
 
-@parity(connect("/?q=1"), connect("/?q=x"), once=True)
+@parity(handshake("/?q=1"), handshake("/?q=x"), errors_once=True)
 def test_22_a_callable_may_have_any_name(api: Api) -> Any:
     names = ["websocket", "cleanups", "error", "1 bad-name", "\xb2\ufb01", "class", "solve", "dict", "", "a\nb"]
     calls = []
@@ -836,7 +836,7 @@ def test_22_a_callable_may_have_any_name(api: Api) -> Any:
     return Declared(endpoint, [api.Depends(call) for call in calls])
 
 
-@parity(connect("/?scope=a&query=b&raw=c&queries=1&queries=2"), connect("/?scope=a&query=b&error=x"), connect())
+@parity(handshake("/?scope=a&query=b&raw=c&queries=1&queries=2"), handshake("/?scope=a&query=b&error=x"), handshake())
 def test_22_a_parameter_may_have_any_name(api: Api) -> Any:
     async def endpoint(
         w: WebSocket,
@@ -864,7 +864,7 @@ def test_22_a_parameter_may_have_any_name(api: Api) -> Any:
 # 55: classes and instances
 
 
-@parity(connect("/?skip=3"), connect("/?skip=x"), connect(), once=True)
+@parity(handshake("/?skip=3"), handshake("/?skip=x"), handshake(), errors_once=True)
 def test_55_class_dependencies(api: Api) -> Any:
     class Pages:
         def __init__(self, connection: HTTPConnection, skip: int = 0, limit: int = 10) -> None:

@@ -13,7 +13,7 @@ import fastapi
 import fastapi.exception_handlers
 import fastapi.exceptions
 import pytest
-from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, connect, starlette
+from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, handshake, starlette
 from pydantic import AfterValidator, BaseModel, Field, Json
 from starlette.applications import Starlette
 from starlette.background import BackgroundTasks
@@ -62,7 +62,7 @@ def refused(endpoint: Any, parameter: str | None, *words: str, path: str = "/", 
 
 def shown(declared: Any, api: Api, target: Any = "/", backend: str = "asyncio", path: str = "/") -> Record:
     """What one connection to our route shows."""
-    connection = connect(target) if isinstance(target, str) else target
+    connection = handshake(target) if isinstance(target, str) else target
     mounted = Mounted(api.names, lambda fresh: declared, path, starlette)
     mounted.api.events = api.events
     return mounted.run(connection, backend)
@@ -252,7 +252,9 @@ def test_76_d04_include_router_never_leaves_out_dependencies(api: Api, backend: 
         outer.include_router(router)
         router = outer
     application.include_router(router, prefix="/in", dependencies=[fastapi.Depends(refuse)])
-    record = Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(connect("/in/a"), backend)
+    record = Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(
+        handshake("/in/a"), backend
+    )
     assert record.error[0] == "RuntimeError"
     for words in ("include_router", "dependencies", "app.router.routes.append(route)", "app.mount()"):
         assert words in record.error[1]
@@ -276,7 +278,7 @@ def test_78_a_mount_in_an_included_router_keeps_its_routes(api: Api, backend: st
 
     def ask(target: str) -> Record:
         return Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(
-            connect(target), backend
+            handshake(target), backend
         )
 
     assert ask("/in/m/3").messages[0]["status"] == ("int", "403")
@@ -291,7 +293,7 @@ def test_77_an_endpoint_object_reads_as_itself() -> None:
     chat = Chat()
     route = APIWebSocketRoute("/", chat)
     assert route.endpoint is chat
-    assert route.matches(connect().scope())[1]["endpoint"] is chat
+    assert route.matches(handshake().scope())[1]["endpoint"] is chat
 
 
 @pytest.mark.parametrize("way", ["routes=", "append", "mount"])
@@ -320,7 +322,7 @@ def test_d05_the_class_of_a_route_is_kept(way: str) -> None:
             application.mount("/", Starlette(routes=[route]))
         return application
 
-    record = Mounted(OURS["fastroute"], lambda api: nothing, "/", host).run(connect("/a?q=1"), "asyncio")
+    record = Mounted(OURS["fastroute"], lambda api: nothing, "/", host).run(handshake("/a?q=1"), "asyncio")
     assert record.messages == [closed(1000)]
     assert record.error is None
 
@@ -344,7 +346,7 @@ def test_66_d06_a_validation_error_closes_with_1008_and_a_text(application: Any,
         return application(routes=[route])
 
     declared = Declared(endpoint, [fastroute.Depends(accepts)])
-    record = Mounted(OURS["fastroute"], lambda api: declared, "/", host).run(connect("/?q=x"), backend)
+    record = Mounted(OURS["fastroute"], lambda api: declared, "/", host).run(handshake("/?q=x"), backend)
     close = record.messages[-1]
     assert (close["type"], close["code"], record.error) == ("websocket.close", ("int", "1008"), None)
     assert close["reason"].startswith("query.q: Input should be a valid integer")
@@ -362,7 +364,7 @@ def test_d06_a_handler_for_the_exception_of_fastapi_runs(backend: str) -> None:
         await websocket.close(4000, "mine")
 
     theirs = fastapi.exceptions.WebSocketRequestValidationError
-    record = in_plain_starlette(endpoint, connect(), backend, handlers={theirs: handler})
+    record = in_plain_starlette(endpoint, handshake(), backend, handlers={theirs: handler})
     assert record.messages == [closed(4000, "mine")]
     assert isinstance(found[0], theirs)
     assert isinstance(found[0], fastroute.WebSocketRequestValidationError)
@@ -379,7 +381,7 @@ def test_d06_the_default_handler_of_fastapi_counts_as_none() -> None:
             fastapi.exception_handlers.websocket_request_validation_exception_handler
         )
     }
-    record = in_plain_starlette(endpoint, connect(), "asyncio", handlers=handlers)
+    record = in_plain_starlette(endpoint, handshake(), "asyncio", handlers=handlers)
     assert record.messages == [closed(1008, "query.q: Field required")]
 
 
@@ -410,7 +412,7 @@ def test_d08_without_denial_responses_http_exception_closes(api: Api, backend: s
     async def endpoint(websocket: WebSocket) -> None:
         raise HTTPException(status, "no", headers={"X": "y"})
 
-    record = shown(endpoint, api, connect(denial=False), backend)
+    record = shown(endpoint, api, handshake(denial=False), backend)
     assert (record.messages, record.error) == ([closed(code, "no")], None)
 
 
@@ -424,7 +426,7 @@ def test_d08_a_route_by_itself(backend: str, extensions: Any) -> None:
         raise fastapi.HTTPException(403, {"why": "no"})
 
     for target, offered in (("/", extensions), ("/?accept=1", extensions), ("/", {"websocket.http.response": {}})):
-        server = Server(connect(target))
+        server = Server(handshake(target))
         server.scope["extensions"] = offered
         anyio.run(APIWebSocketRoute("/", endpoint), server.scope, server.receive, server.send, backend=backend)
         if offered:
@@ -439,7 +441,7 @@ def test_68_a_status_without_body(backend: str, status: int) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         raise HTTPException(status)
 
-    server = Server(connect())
+    server = Server(handshake())
     anyio.run(APIWebSocketRoute("/", endpoint), server.scope, server.receive, server.send, backend=backend)
     assert [message.get("body") for message in server.messages] == [None, ("bytes", "b''")]
 
@@ -455,9 +457,9 @@ def test_d08_a_response_of_a_handler_becomes_a_close(api: Api, backend: str) -> 
         raise HTTPException(403, "no")
 
     declared = Declared(endpoint, handlers={HTTPException: handler})
-    assert shown(declared, api, connect(denial=False), backend).messages == [closed(1008, "no")]
-    assert shown(declared, api, connect("/?accept=1"), backend).messages[1:] == [closed(1008, "no")]
-    assert shown(declared, api, connect(), backend).messages[0]["type"] == "websocket.http.response.start"
+    assert shown(declared, api, handshake(denial=False), backend).messages == [closed(1008, "no")]
+    assert shown(declared, api, handshake("/?accept=1"), backend).messages[1:] == [closed(1008, "no")]
+    assert shown(declared, api, handshake(), backend).messages[0]["type"] == "websocket.http.response.start"
 
 
 @pytest.mark.parametrize("accept", [True, False])
@@ -985,7 +987,7 @@ def test_d26_cancellation(api: Api, backend: str, when: str) -> None:
         api.Depends(waits),
     ]
     route = api.route(Declared(endpoint, dependencies), "/")
-    server = Server(connect())
+    server = Server(handshake())
     reached: list[anyio.Event] = []
 
     async def main() -> None:
@@ -1016,7 +1018,7 @@ def test_d26_handshake_gives_back_its_slot(backend: str, api: Api) -> None:
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
                 for _ in range(3):
-                    server = Server(connect())
+                    server = Server(handshake())
                     tasks.start_soon(route, server.scope, server.receive, server.send)
 
     anyio.run(main, backend=backend)
@@ -1090,7 +1092,7 @@ def test_d27_only_mutable_defaults_are_copied(api: Api, backend: str) -> None:
     mounted = Mounted(api.names, lambda fresh: endpoint, "/", starlette)
     Frozen.copies = 0
     for _ in range(3):
-        mounted.run(connect(), backend)
+        mounted.run(handshake(), backend)
     truth = [("bool", str(each)) for each in (True, True, True, False)]
     assert api.events == [("endpoint", *truth)] * 3
     assert Frozen.copies == 0
@@ -1194,9 +1196,9 @@ def test_d32_a_field_of_a_header_model_keeps_its_underscores(api: Api, backend: 
     async def endpoint(websocket: WebSocket, headers: Annotated[Headers, api.Header()]) -> None:
         await api.end(websocket, headers)
 
-    record = shown(endpoint, api, connect("/", ("x_raw", "a"), ("x-usual", "b")), backend)
+    record = shown(endpoint, api, handshake("/", ("x_raw", "a"), ("x-usual", "b")), backend)
     assert record.events == [("endpoint", ("Headers", "Headers(x_raw='a', x_usual='b')"))]
-    invalid = shown(endpoint, api, connect("/", ("x-raw", "a"), ("x_usual", "b")), backend).events[-1]
+    invalid = shown(endpoint, api, handshake("/", ("x-raw", "a"), ("x_usual", "b")), backend).events[-1]
     assert [dict(error[1])["loc"][1][1] for error in invalid[2:]] == ["x_raw", "x-usual"]
 
 
@@ -1235,7 +1237,7 @@ def test_d34_an_error_names_the_path_of_its_own_route(api: Api, backend: str) ->
         exception_handlers={api.ValidationError: handler},
     )
     for target in ("/one", "/two", "/one"):
-        Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(connect(target), backend)
+        Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(handshake(target), backend)
     assert [error.endpoint_path for error in found] == ["WS /one", "WS /two", "WS /one"]
     assert [error.endpoint_ctx["path"] for error in found] == ["WS /one", "WS /two", "WS /one"]
 
@@ -1268,7 +1270,7 @@ def test_d36_the_log_of_the_server_still_says_where_it_happened(backend: str) ->
     async def handler(websocket: WebSocket, error: Exception) -> None: ...
 
     application = Starlette(routes=[APIWebSocketRoute("/", broken)], exception_handlers={Exception: handler})
-    server = Server(connect())
+    server = Server(handshake())
 
     async def main() -> None:
         await application(server.scope, server.receive, server.send)
@@ -1382,7 +1384,7 @@ def test_74_schemes_written_for_http_work(backend: str) -> None:
     async def endpoint(websocket: WebSocket, user: Annotated[str | None, api.Depends(Scheme())]) -> None:
         await api.end(websocket, user)
 
-    assert shown(endpoint, api, connect("/", ("x-user", "a")), backend).events == [("endpoint", "a")]
+    assert shown(endpoint, api, handshake("/", ("x-user", "a")), backend).events == [("endpoint", "a")]
 
 
 def test_cycles_are_refused(api: Api) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import fastapi
 import fastapi.security
 import pytest
-from oracle import FASTAPI, FASTROUTE, MOVED, OURS, Api, Declared, Mounted, connect, parity, starlette
+from oracle import FASTAPI, FASTROUTE, MOVED, OURS, Api, Declared, Mounted, handshake, parity, starlette
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -19,12 +19,12 @@ import fastroute
 
 
 @parity(
-    connect("/?a=1&b=2&c=3&q=4"),
-    connect("/?a=x&b=2&c=3&q=4"),
-    connect("/?a=x&b=x&c=x&q=x"),
-    connect("/?a=1&b=x&c=3&q=x"),
-    connect("/?a=1&b=2&c=x&q=4"),
-    connect(),
+    handshake("/?a=1&b=2&c=3&q=4"),
+    handshake("/?a=x&b=2&c=3&q=4"),
+    handshake("/?a=x&b=x&c=x&q=x"),
+    handshake("/?a=1&b=x&c=3&q=x"),
+    handshake("/?a=1&b=2&c=x&q=4"),
+    handshake(),
 )
 def test_63_all_errors_are_collected(api: Api) -> Any:
     async def broken(a: int) -> str:
@@ -61,7 +61,7 @@ def test_63_all_errors_are_collected(api: Api) -> Any:
     return endpoint
 
 
-@parity(connect("/?q=x"), connect("/?q=1"))
+@parity(handshake("/?q=x"), handshake("/?q=1"))
 def test_63_an_exception_wins_over_validation_errors(api: Api) -> Any:
     async def invalid(q: int) -> None:
         api.log("invalid", q)
@@ -80,7 +80,7 @@ def test_63_an_exception_wins_over_validation_errors(api: Api) -> Any:
     return endpoint
 
 
-@parity(connect("/x?q=x&d=x", ("h", "x"), ("cookie", "c=x")), connect("/1"), path="/{p}")
+@parity(handshake("/x?q=x&d=x", ("h", "x"), ("cookie", "c=x")), handshake("/1"), path="/{p}")
 def test_64_order_of_errors(api: Api) -> Any:
     async def dependency(d: int, h: Annotated[int, api.Header()], p: int) -> None: ...
 
@@ -137,7 +137,7 @@ def test_65_the_text_of_the_exception(errors: list[Any], context: Any) -> None:
         assert getattr(ours, name) == getattr(theirs, name)
 
 
-@parity(connect("/?q=x"))
+@parity(handshake("/?q=x"))
 def test_65_where_the_endpoint_is(api: Api) -> Any:
     class Chat:
         async def __call__(self, websocket: WebSocket, q: int) -> None:
@@ -149,7 +149,7 @@ def test_65_where_the_endpoint_is(api: Api) -> Any:
     return Chat().join
 
 
-@parity(connect("/?q=x"))
+@parity(handshake("/?q=x"))
 def test_65_the_text_with_its_endpoint(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: int) -> None:
         await api.end(websocket, q)
@@ -165,10 +165,10 @@ def test_65_the_text_with_its_endpoint(api: Api) -> Any:
 
 
 @parity(
-    connect("/?place=dependency"),
-    connect("/?place=endpoint"),
-    connect("/?place=accepted"),
-    connect("/?place=exit"),
+    handshake("/?place=dependency"),
+    handshake("/?place=endpoint"),
+    handshake("/?place=accepted"),
+    handshake("/?place=exit"),
 )
 def test_67_websocket_exception(api: Api) -> Any:
     def fail(place: str, here: str) -> None:
@@ -207,7 +207,7 @@ def test_67_websocket_exception_after_the_own_close(api: Api) -> Any:
     return endpoint
 
 
-@parity(connect("/?place=dependency"), connect("/?place=endpoint"), connect("/?place=exit"))
+@parity(handshake("/?place=dependency"), handshake("/?place=endpoint"), handshake("/?place=exit"))
 def test_68_http_exception_before_accept(api: Api) -> Any:
     def fail(place: str, here: str) -> None:
         if place == here:
@@ -238,7 +238,7 @@ def in_fastapi(route: Any, handlers: Any) -> Any:
     return application
 
 
-@parity(connect("/?status=403"), connect("/?status=204"), connect("/?status=503"), host=in_fastapi)
+@parity(handshake("/?status=403"), handshake("/?status=204"), handshake("/?status=503"), host=in_fastapi)
 def test_68_http_exception_under_fastapi(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, status: int) -> None:
         raise fastapi.HTTPException(status, detail={"why": "no"}, headers={"X-Why": "no"})
@@ -255,11 +255,11 @@ class Derived(Base):
 
 
 @parity(
-    connect("/?kind=derived"),
-    connect("/?kind=base"),
-    connect("/?kind=404"),
-    connect("/?kind=418"),
-    connect("/?kind=other"),
+    handshake("/?kind=derived"),
+    handshake("/?kind=base"),
+    handshake("/?kind=404"),
+    handshake("/?kind=418"),
+    handshake("/?kind=other"),
 )
 def test_69_handlers(api: Api) -> Any:
     main: list[int] = []
@@ -297,7 +297,7 @@ def test_69_an_unhandled_error_reaches_the_server(api: Api) -> Any:
     return endpoint
 
 
-@parity(connect(messages=("a", "b")))
+@parity(handshake(messages=("a", "b")))
 def test_70_an_accepted_connection_is_left_to_the_server(api: Api) -> Any:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept(subprotocol="chat", headers=[(b"x-a", b"1")])
@@ -329,11 +329,11 @@ KEY = ("cookie", "key=c")
 
 
 @parity(
-    connect(),
-    connect("/?key=q", ("x-key", "h"), KEY, ("authorization", "Bearer token")),
-    connect("/", ("authorization", "Basic dTpw")),
-    connect("/", ("authorization", "Digest d")),
-    connect("/", ("authorization", "Basic !"), KEY),
+    handshake(),
+    handshake("/?key=q", ("x-key", "h"), KEY, ("authorization", "Bearer token")),
+    handshake("/", ("authorization", "Basic dTpw")),
+    handshake("/", ("authorization", "Digest d")),
+    handshake("/", ("authorization", "Basic !"), KEY),
 )
 def test_74_schemes_without_auto_error(api: Api) -> Any:
     schemes = api.security
@@ -381,10 +381,10 @@ def test_74_schemes_refuse(scheme: str, ours: str) -> None:
 
         return endpoint
 
-    expected = Mounted(FASTAPI, declare, "/", starlette).run(connect(), "asyncio")
+    expected = Mounted(FASTAPI, declare, "/", starlette).run(handshake(), "asyncio")
     assert expected.messages[0]["status"] == ("int", "401")
     assert "www-authenticate" in str(expected.messages)
-    assert Mounted(OURS[ours], declare, "/", starlette).run(connect(), "asyncio") == expected
+    assert Mounted(OURS[ours], declare, "/", starlette).run(handshake(), "asyncio") == expected
 
 
 @pytest.mark.parametrize("names", [FASTROUTE, MOVED], ids=["own", "moved"])
@@ -399,5 +399,7 @@ def test_74_schemes_of_either_package_serve_either_route(names: dict[str, Any]) 
             return endpoint
 
         for each in (FASTAPI, names):
-            record = Mounted(each, declare, "/", starlette).run(connect("/", ("authorization", "Bearer x")), "asyncio")
+            record = Mounted(each, declare, "/", starlette).run(
+                handshake("/", ("authorization", "Bearer x")), "asyncio"
+            )
             assert record.events == [("endpoint", "x")]

@@ -27,8 +27,8 @@ from oracle import (
     Declared,
     Mounted,
     Record,
-    errors_once,
     starlette,
+    without_repeated_errors,
 )
 from starlette.websockets import WebSocket
 
@@ -269,7 +269,7 @@ def comparable(record: Record) -> Record:
     # How a connection ends that nobody ended, is a difference with tests of its own; also what comes out of one that
     # is cancelled when it is nearly over: ours is still waiting then, to close it.
     error = None if record.error is None or CANCELLED in record.events else ends(record.error)
-    return errors_once(Record(record.events, error=error))
+    return without_repeated_errors(Record(record.events, error=error))
 
 
 def ends(error: Any) -> Any:

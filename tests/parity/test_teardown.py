@@ -14,7 +14,7 @@ from oracle import (
     Declared,
     Mounted,
     Server,
-    connect,
+    handshake,
     parity,
     starlette,
 )
@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 # 56: order
 
 
-@parity(connect("/?q=1"), connect("/?q=x"))
+@parity(handshake("/?q=1"), handshake("/?q=x"))
 def test_56_exits_in_reverse_order(api: Api) -> Any:
     a, b, c, d = (api.resource(name, sync=name in "bd") for name in "abcd")
 
@@ -71,7 +71,7 @@ def sync_or_not(case: Any) -> Any:
 
 
 def compared(ours: str, declare: Any, *connections: Any) -> None:
-    for connection in connections or [connect()]:
+    for connection in connections or [handshake()]:
         for backend in BACKENDS:
             expected = Mounted(FASTAPI, declare, "/", starlette).run(connection, backend)
             assert expected.events
@@ -107,7 +107,7 @@ def test_57_an_exception_reaches_the_generators(place: str, kind: str, ours: str
 
         return Declared(endpoint, handlers=handlers(api))
 
-    compared(ours, declare, connect("/?q=x" if place == "validation" else "/"))
+    compared(ours, declare, handshake("/?q=x" if place == "validation" else "/"))
 
 
 @sync_or_not
@@ -205,7 +205,7 @@ def test_57_context_of_exceptions_is_kept(api: Api) -> Any:
     return endpoint
 
 
-@parity(connect("/"), connect("/?accept=1"))
+@parity(handshake("/"), handshake("/?accept=1"))
 def test_58_handlers_run_after_the_clean_up(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))], accept: int = 0
@@ -317,7 +317,7 @@ def test_60_cancellation(when: str, ours: str, backend: str) -> None:
 
         async def main() -> Any:
             mounted.api.waiting = anyio.Event()
-            server = Server(connect())
+            server = Server(handshake())
             outcome: list[str] = []
 
             async def serve() -> None:
@@ -374,15 +374,15 @@ def test_60_a_task_group_of_a_dependency_fails(ours: str, backend: str) -> None:
 
         return Declared(endpoint, handlers=handlers(api))
 
-    expected = Mounted(FASTAPI, declare, "/", starlette).run(connect(), backend)
+    expected = Mounted(FASTAPI, declare, "/", starlette).run(handshake(), backend)
     assert expected.messages[-1]["code"] == ("int", "4000")
-    assert Mounted(OURS[ours], declare, "/", starlette).run(connect(), backend).messages == expected.messages
+    assert Mounted(OURS[ours], declare, "/", starlette).run(handshake(), backend).messages == expected.messages
 
 
 # 61, 62
 
 
-@parity(connect(messages=("one",)), connect())
+@parity(handshake(messages=("one",)), handshake())
 def test_61_a_disconnect_reaches_the_generators(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
         await websocket.accept()
