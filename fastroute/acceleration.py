@@ -9,14 +9,14 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount
 
 from .index import is_indexed
+from .index_router import IndexRouter, indexed_class
 from .route_list import RouteList
-from .router import Router
 
-__all__ = ["Acceleration", "IndexedRouter", "LeftRouter", "accelerate"]
+__all__ = ["Acceleration", "Indexed", "Left", "accelerate"]
 
 
 @dataclass(frozen=True)
-class IndexedRouter:
+class Indexed:
     """A router that looks its routes up in an index.
 
     Attributes:
@@ -37,7 +37,7 @@ class IndexedRouter:
 
 
 @dataclass(frozen=True)
-class LeftRouter:
+class Left:
     """A router that stays as it was.
 
     Attributes:
@@ -58,8 +58,8 @@ class LeftRouter:
 class Acceleration:
     """What `accelerate` did; as text, one line for each router."""
 
-    indexed: tuple[IndexedRouter, ...]
-    left: tuple[LeftRouter, ...]
+    indexed: tuple[Indexed, ...]
+    left: tuple[Left, ...]
 
     def __str__(self) -> str:
         return "\n".join(map(str, (*self.indexed, *self.left)))
@@ -68,10 +68,10 @@ class Acceleration:
 def accelerate(app: Any) -> Acceleration:
     """Let the routers of an application look routes up in an index, in place; nothing it answers changes.
 
-    The router of the application and those inside of its `Mount`s and `Host`s become `fastroute.Router`s; they, their
-    routes, the middleware around them and the application stay the same objects. It may be done before or after the
-    first request; doing it again changes nothing. A router whose class overrides `app` is left as it is: so FastAPI's
-    own are, but not a Starlette application that is mounted in one.
+    The router of the application and those inside of its `Mount`s and `Host`s get an index over their routes, and
+    nothing else of fastroute's; they, their routes, the middleware around them and the application stay the same
+    objects. It may be done before or after the first request; doing it again changes nothing. A router whose class
+    overrides `app` is left as it is: so FastAPI's own are, but not a Starlette application that is mounted in one.
 
     Args:
         app: a `Starlette` application, a router, or middleware around one of them.
@@ -85,15 +85,15 @@ def accelerate(app: Any) -> Acceleration:
     found = list(_routers(app))
     if not found:
         raise TypeError(f"{app!r} is not a Starlette application, nor a router, nor middleware around one")
-    indexed: list[IndexedRouter] = []
-    left: list[LeftRouter] = []
+    indexed: list[Indexed] = []
+    left: list[Left] = []
     for where, router in found:
-        reason = None if isinstance(router, Router) else _convert(router)
+        reason = None if isinstance(router, IndexRouter) else _convert(router)
         if reason is None:
             asked = tuple(route for route in router.routes if not is_indexed(route))
-            indexed.append(IndexedRouter(where, router, len(router.routes), asked))
+            indexed.append(Indexed(where, router, len(router.routes), asked))
         else:
-            left.append(LeftRouter(where, router, reason))
+            left.append(Left(where, router, reason))
     return Acceleration(tuple(indexed), tuple(left))
 
 
@@ -135,11 +135,11 @@ def _layers(app: Any) -> Iterator[Any]:
 
 
 def _convert(router: routing.Router) -> str | None:
-    """Make a `Router` of a router; why not, where that is not possible."""
-    kind = type(router)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    for attribute in ("app", "routes"):
-        if getattr(kind, attribute, None) is not getattr(routing.Router, attribute, None):
+    """Put an index into a router, in place. Returns None, or the reason why not."""
+    cls = type(router)
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    for attribute in ("app", "routes", "middleware_stack"):
+        if getattr(cls, attribute, None) is not getattr(routing.Router, attribute, None):
             return f"{name} has `{attribute}` of its own"
     if "app" in vars(router):
         return "its `app` was replaced"
@@ -150,20 +150,18 @@ def _convert(router: routing.Router) -> str | None:
             innermost = layer
     if innermost is None:
         return f"its middleware {router.middleware_stack!r} does not show the application it is around"
-    # In this order, so that a request in another thread finds a whole router in between.
-    vars(router)["_routes"] = RouteList(router.routes)
+    leads_to_app = "middleware_stack" if innermost is router else "app"
     try:
-        router.__class__ = Router if kind is routing.Router else _indexed(kind)
-    except TypeError as error:
-        del vars(router)["_routes"]
-        return f"{name} cannot become a subclass of fastroute.Router: {error}"
+        setattr(innermost, leads_to_app, scan)
+    except Exception as error:
+        return f"`{leads_to_app}` of {innermost!r} cannot be assigned: {error}"
+    # In this order, so that a request in another thread finds a whole router in between.
+    vars(router)["_fastroute_routes"] = RouteList(router.routes)
+    try:
+        router.__class__ = indexed_class(cls)
+    except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
+        del vars(router)["_fastroute_routes"]
+        return f"{name} cannot become a subclass of fastroute's IndexRouter: {error}"
     del vars(router)["routes"]
-    setattr(innermost, "middleware_stack" if innermost is router else "app", router.app)
+    setattr(innermost, leads_to_app, router.app)
     return None
-
-
-def _indexed(kind: type[routing.Router]) -> type[Router]:
-    """A class of the same name that has this class's methods before those of `Router`."""
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    # `kind` derives from Starlette's Router, not from ours, which pyright does not see.
-    return type(kind.__name__, (kind, Router), names)  # pyright: ignore[reportGeneralTypeIssues]

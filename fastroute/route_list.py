@@ -29,26 +29,26 @@ class RouteList(list[BaseRoute]):
 
     Args:
         routes: what is in it at first.
-        refuse: raises for routes that must not get in; whatever would put them in leaves the list as it was.
+        check: raises for routes that must not get in; a change that would put one in leaves the list as it was.
     """
 
     def __init__(
         self,
         routes: Iterable[BaseRoute] = (),
-        refuse: Callable[[Iterable[BaseRoute]], None] | None = None,
+        check: Callable[[Iterable[BaseRoute]], None] | None = None,
     ) -> None:
         self.edition = object()
-        self.refuse = refuse
+        self.check = check
         self._changing = threading.RLock()
         super().__init__(self._checked(routes))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RouteList, (list(self), self.refuse)
+        return RouteList, (list(self), self.check)
 
     def _checked(self, routes: Iterable[BaseRoute]) -> list[BaseRoute]:
         checked = list(routes)
-        if self.refuse is not None:
-            self.refuse(checked)
+        if self.check is not None:
+            self.check(checked)
         return checked
 
     @_changes

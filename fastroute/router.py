@@ -1,18 +1,14 @@
 """Router: Starlette's router with an index over its routes, and dependencies for its WebSocket routes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from starlette import routing
-from starlette.datastructures import URL
-from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Host
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from ._starlette import SETS_ROUTE
 from .inclusion import Outer, check_prefix, merge, mounted
-from .index import build_table, serves
-from .matching.implementation import RouteTable, route_path
+from .index_router import IndexRouter
 from .route_list import RouteList
 from .routing import APIWebSocketRoute
 
@@ -21,16 +17,7 @@ __all__ = ["Router"]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
-class _Index(NamedTuple):
-    """The tables of a list of routes in one of its editions; never changed, only replaced as a whole."""
-
-    edition: object
-    size: int
-    http: RouteTable
-    websocket: RouteTable
-
-
-class Router(routing.Router):
+class Router(IndexRouter):
     """`starlette.routing.Router`, with the same answers: they are looked up in an index instead of scanned for.
 
     Prefix and dependencies hold for every route: the methods that register one see to it, and what is put into
@@ -56,7 +43,6 @@ class Router(routing.Router):
     prefix: str = ""
     dependencies: tuple[Any, ...] = ()
     dependency_overrides_provider: Any | None = None
-    _index: _Index | None = None
 
     def __init__(
         self,
@@ -71,73 +57,6 @@ class Router(routing.Router):
         self.dependencies = tuple(dependencies or ())
         self.dependency_overrides_provider = dependency_overrides_provider
         super().__init__(*args, **kwargs)
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        return self._routes
-
-    @routes.setter
-    def routes(self, routes: Iterable[BaseRoute]) -> None:
-        # `routes += ...` assigns the list to itself, and routers may share one as they may in Starlette; but not one
-        # that does not refuse what this router refuses.
-        if isinstance(routes, RouteList) and (not self._demanding or routes.refuse == self._refuse_unfit):
-            self._routes = routes
-        else:
-            self._routes = RouteList(routes, self._refuse_unfit)
-
-    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the route that Starlette's `Router.app` would choose, and in the same way."""
-        assert scope["type"] in ("http", "websocket", "lifespan")
-
-        if "router" not in scope:
-            scope["router"] = self
-
-        if scope["type"] == "lifespan":
-            await self.lifespan(scope, receive, send)
-            return
-
-        index = self._current_index()
-        table = index.http if scope["type"] == "http" else index.websocket
-        found = table.find(scope, route_path(scope))
-        if found is not None:
-            route, child_scope = found
-            if SETS_ROUTE:
-                scope["route"] = route
-            scope.update(child_scope)
-            await route.handle(scope, receive, send)
-            return
-
-        if scope["type"] == "http" and self.redirect_slashes:
-            redirect_scope = _with_other_slash(scope)
-            if redirect_scope and table.find(redirect_scope, route_path(redirect_scope), any_match=True):
-                response = RedirectResponse(url=str(URL(scope=redirect_scope)))
-                await response(scope, receive, send)
-                return
-
-        await self.default(scope, receive, send)
-
-    def _current_index(self) -> _Index:
-        index, routes = self._index, self._routes
-        # The size also tells of a change that went around the methods of the list.
-        if index is None or index.edition is not routes.edition or index.size != len(routes):
-            index = self._index = self._build_index(routes)
-        return index
-
-    def _build_index(self, routes: RouteList) -> _Index:
-        # The edition is read first: a change while this runs leaves an index of the older edition, so that the next
-        # request builds another one.
-        edition = routes.edition
-        now = list(routes)
-        self._refuse_unfit(now)
-        return _Index(
-            edition,
-            len(now),
-            build_table(route for route in now if serves(route, "http")),
-            build_table(route for route in now if serves(route, "websocket")),
-        )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_index"}
 
     def websocket(
         self, path: str, name: str | None = None, *, dependencies: Sequence[Any] | None = None
@@ -219,7 +138,14 @@ class Router(routing.Router):
     def _demanding(self) -> bool:
         return bool(self.prefix or self.dependencies)
 
-    def _refuse_unfit(self, routes: Iterable[BaseRoute]) -> None:
+    def _fastroute_list_of(self, routes: Iterable[BaseRoute]) -> RouteList:
+        # Keep another router's list, too, unless this router demands something that the list does not check.
+        if isinstance(routes, RouteList) and (not self._demanding or routes.check == self._fastroute_check):
+            return routes
+        return RouteList(routes, self._fastroute_check)
+
+    def _fastroute_check(self, routes: Iterable[BaseRoute]) -> None:
+        """Raise ValueError for a route that lacks the prefix or the dependencies of this router."""
         if not self._demanding:
             return
         for route in routes:
@@ -245,13 +171,3 @@ class Router(routing.Router):
         if isinstance(route, Host):
             return bool(route.routes) and all(map(self._has_prefix, route.routes))
         return str(getattr(route, "path", "")).startswith(self.prefix)
-
-
-def _with_other_slash(scope: Scope) -> Scope | None:
-    """The scope for the path with a slash at its end, or without any, where it is the other way around."""
-    path = route_path(scope)
-    if path == "/":
-        return None
-    if path.endswith("/"):
-        return {**scope, "path": scope["path"].rstrip("/")}
-    return {**scope, "path": scope["path"] + "/"}

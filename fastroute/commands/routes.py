@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..index import is_indexed
-from ..router import Router
+from ..index_router import IndexRouter
 from ._entries import Entry, entries, facts
 from ._loading import add_application
 from ._terminal import print_table
@@ -55,7 +55,7 @@ def _below(entry: Entry, inside: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def _lookup(entry: Entry) -> str:
-    if not isinstance(entry.router, Router):
+    if not isinstance(entry.router, IndexRouter):
         return "scan"
     return "index" if is_indexed(entry.route) else "always"
 

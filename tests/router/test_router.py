@@ -195,7 +195,7 @@ def test_attributes_of_a_registered_route_count(attribute: str) -> None:
         case "endpoint":
             route.endpoint = other_page
             scope: Scope = {"type": "http", "method": "GET", "path": "/a", "headers": []}
-            table = router._current_index().http
+            table = router._fastroute_current_tables().http
             assert table.find(scope, "/a")[1]["endpoint"] is other_page  # type: ignore[index]
         case _:
             route.path_regex = Route("/b", page).path_regex
@@ -231,7 +231,7 @@ def test_a_class_patched_after_the_index_was_built_is_asked(monkeypatch: pytest.
 def test_index_is_built_once_for_an_edition(monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
     build_table = index.build_table
-    monkeypatch.setattr("fastroute.router.build_table", lambda routes: built.append(1) or build_table(routes))
+    monkeypatch.setattr("fastroute.index_router.build_table", lambda routes: built.append(1) or build_table(routes))
     router = Router([Route("/a", page)])
     assert not built
     for _ in range(3):
@@ -248,7 +248,7 @@ def test_an_index_that_could_not_be_built_is_built_for_the_next_request(monkeypa
     assert get(router, "/b")[0] == 404
     router.routes.append(Route("/b", page))
     with monkeypatch.context() as patch:
-        patch.setattr("fastroute.router.build_table", Mock(side_effect=MemoryError))
+        patch.setattr("fastroute.index_router.build_table", Mock(side_effect=MemoryError))
         with pytest.raises(MemoryError):
             get(router, "/b")
     assert get(router, "/b")[0] == 200
@@ -261,7 +261,7 @@ def test_threads_that_match_while_others_register() -> None:
 
     def find(path: str) -> BaseRoute | None:
         scope: Scope = {"type": "http", "method": "GET", "path": path}
-        found = router._current_index().http.find(scope, path)
+        found = router._fastroute_current_tables().http.find(scope, path)
         return found[0] if found else None
 
     def register(name: str) -> None:

@@ -1,0 +1,155 @@
+"""IndexRouter: Starlette's router with an index over its routes, and nothing else."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, SupportsIndex, cast
+
+from starlette import routing
+from starlette.datastructures import URL
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from ._starlette import SETS_ROUTE
+from .index import build_table, serves
+from .matching.implementation import RouteTable, route_path
+from .route_list import RouteList
+
+__all__ = ["IndexRouter", "indexed_class"]
+
+
+class _Tables(NamedTuple):
+    """The tables of a list of routes in one of its editions; never changed, only replaced as a whole."""
+
+    edition: object
+    size: int
+    http: RouteTable
+    websocket: RouteTable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A router that was pickled or copied deeply has other routes: None, so that its first request builds tables.
+        return type(None), ()
+
+
+class IndexRouter(routing.Router):
+    """`starlette.routing.Router`, with the same answers: they are looked up in an index instead of scanned for.
+
+    It takes the place of other people's routers and of their subclasses. So it adds no name that they could use
+    themselves: but for `app` and `routes`, which are Starlette's, all begin with `_fastroute_`.
+
+    Attributes:
+        routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
+    """
+
+    _fastroute_routes: RouteList
+    _fastroute_tables: _Tables | None = None
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        return self._fastroute_routes
+
+    @routes.setter
+    def routes(self, routes: Iterable[BaseRoute]) -> None:
+        self._fastroute_routes = self._fastroute_list_of(routes)
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the route that Starlette's `Router.app` would choose, and in the same way."""
+        assert scope["type"] in ("http", "websocket", "lifespan")
+
+        if "router" not in scope:
+            scope["router"] = self
+
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+            return
+
+        tables = self._fastroute_current_tables()
+        table = tables.http if scope["type"] == "http" else tables.websocket
+        found = table.find(scope, route_path(scope))
+        if found is not None:
+            route, child_scope = found
+            if SETS_ROUTE:
+                scope["route"] = route
+            scope.update(child_scope)
+            await route.handle(scope, receive, send)
+            return
+
+        if scope["type"] == "http" and self.redirect_slashes:
+            redirect_scope = _toggle_slash(scope)
+            if redirect_scope and table.find(redirect_scope, route_path(redirect_scope), any_match=True):
+                response = RedirectResponse(url=str(URL(scope=redirect_scope)))
+                await response(scope, receive, send)
+                return
+
+        await self.default(scope, receive, send)
+
+    def _fastroute_current_tables(self) -> _Tables:
+        """The tables of the routes as they are now."""
+        tables, routes = self._fastroute_tables, self._fastroute_routes
+        # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
+        if tables is None or tables.edition is not routes.edition or tables.size != len(routes):
+            tables = self._fastroute_tables = self._fastroute_build_tables(routes)
+        return tables
+
+    def _fastroute_build_tables(self, routes: RouteList) -> _Tables:
+        # The edition is read first: a change while this runs leaves tables of the older edition, so that the next
+        # request builds them again.
+        edition = routes.edition
+        now = list(routes)
+        self._fastroute_check(now)
+        return _Tables(
+            edition,
+            len(now),
+            build_table(route for route in now if serves(route, "http")),
+            build_table(route for route in now if serves(route, "websocket")),
+        )
+
+    def _fastroute_list_of(self, routes: Iterable[BaseRoute]) -> RouteList:
+        # `router.routes += [...]` assigns the list it got, and Starlette lets routers share one: keep such a list.
+        return routes if isinstance(routes, RouteList) else RouteList(routes)
+
+    def _fastroute_check(self, routes: Iterable[BaseRoute]) -> None:
+        """Raise for routes that this router must not have; a router of somebody else may have every route."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # Nobody finds the class that `indexed_class` made by its name: that is the name of the class it was made from.
+        reduced = super().__reduce_ex__(protocol)
+        cls = type(self)
+        original = vars(cls).get("_fastroute_original")
+        if original is None or isinstance(reduced, str):
+            return reduced
+        make, arguments, *state = reduced
+        items = [original if item is cls else item for item in (make, *arguments)]
+        return _make, (original, *items), *state
+
+
+def indexed_class(cls: type[routing.Router]) -> type[IndexRouter]:
+    """The class of the same name that has the methods of `cls` before those of `IndexRouter`; one for each `cls`."""
+    if cls is routing.Router:
+        return IndexRouter
+    for subclass in cls.__subclasses__():
+        if vars(subclass).get("_fastroute_original") is cls:
+            return cast(type[IndexRouter], subclass)
+    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    # `cls` derives from Starlette's Router, not from ours, which pyright does not see.
+    bases: Any = (cls, IndexRouter)
+    made: Any = type(cls.__name__, bases, names)
+    # Afterwards: a class that its metaclass or `__init_subclass__` refused may linger among the subclasses.
+    type.__setattr__(made, "_fastroute_original", cls)
+    return cast(type[IndexRouter], made)
+
+
+def _make(original: type[routing.Router], *items: Any) -> Any:
+    """Do as pickle or copy was told to, with the indexed class in the place of its original."""
+    made: Any = indexed_class(original)
+    make, *arguments = (made if item is original else item for item in items)
+    return make(*arguments)
+
+
+def _toggle_slash(scope: Scope) -> Scope | None:
+    """The scope with its trailing slash toggled; None for "/"."""
+    path = route_path(scope)
+    if path == "/":
+        return None
+    if path.endswith("/"):
+        return {**scope, "path": scope["path"].rstrip("/")}
+    return {**scope, "path": scope["path"] + "/"}
