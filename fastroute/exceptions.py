@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["DeclarationError", "DependencyScopeError", "WebSocketRequestValidationError", "describe"]
+__all__ = ["DeclarationError", "DependencyScopeError", "Problem", "WebSocketRequestValidationError", "describe"]
 
 
 def describe(call: Callable[..., Any]) -> str:
@@ -42,6 +42,10 @@ class DeclarationError(ValueError):
         if self.endpoint is None or self.endpoint is self.call:
             return text
         return f"{text} (a dependency of the endpoint {describe(self.endpoint)})"
+
+
+class Problem(Exception):
+    """A mistake in a declaration, without its place: `DeclarationError` is raised from it once the place is known."""
 
 
 class DependencyScopeError(DeclarationError):

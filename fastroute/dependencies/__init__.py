@@ -5,6 +5,7 @@ When a route is declared:
 - `signature`: how a callable runs, and which parameters it takes.
 - `fields`: one parameter: where its value is read from, and how it is validated.
 - `dependant`: the tree of an endpoint and its dependencies.
+- `nesting`: recursion over trees that are deeper than Python's stack.
 - `plan`: the tree as a flat list of steps.
 - `codegen`: the plan as one straight-line coroutine.
 

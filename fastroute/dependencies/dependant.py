@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args, get_origin
 
@@ -11,12 +12,22 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from .. import _fastapi
-from ..exceptions import DeclarationError
+from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
 from .fields import Declaration, ParamField, alternatives, declaration, param_field
-from .signature import CallKind, call_kind, parameters, unwrapped
+from .nesting import Nested, unnested
+from .signature import CallKind, call_kind, check_kind, evaluated, namespace_of, parameters, unwrapped
 
 __all__ = ["Dependant", "get_dependant"]
+
+
+@contextmanager
+def _located(call: Callable[..., Any], parameter: str | None) -> Iterator[None]:
+    """Tell the place of a `Problem` that is raised inside."""
+    try:
+        yield
+    except Problem as problem:
+        raise DeclarationError(call, parameter, str(problem)) from problem.__cause__
 
 
 @dataclass(slots=True)
@@ -98,14 +109,15 @@ def get_dependant(
         DeclarationError: a signature asks for what cannot be had; the message names the place and the fix.
     """
     tree = _Tree(path, frozenset(path_names))
-    dependant = tree.node(Dependency(call, use_cache, scope, concurrency), name, parent_scopes)
+    dependant = unnested(tree.node(Dependency(call, use_cache, scope, concurrency), name, parent_scopes))
     leading = []
     for marker in dependencies:
         depends = _fastapi.adopt(marker)
         if not isinstance(depends, Dependency) or depends.dependency is None:
             raise DeclarationError(call, None, f"dependencies=[...] takes Depends(function), not {marker!r}")
-        _refuse_depends(call, None, depends)
-        leading.append(tree.node(depends, None, ()))
+        with _located(call, None):
+            _check_depends(depends)
+        leading.append(unnested(tree.node(depends, None, ())))
     return replace(dependant, dependencies=[*leading, *dependant.dependencies])
 
 
@@ -116,21 +128,28 @@ class _Tree:
         self.path = path
         self.path_names = path_names
         self.nodes: dict[Any, Dependant] = {}
-        self.active: list[Callable[..., Any]] = []
+        # The calls from the root to the node that is being built, by id.
+        self.active: dict[int, Callable[..., Any]] = {}
 
-    def node(self, depends: Dependency, name: str | None, parent_scopes: tuple[str, ...]) -> Dependant:
+    def node(self, depends: Dependency, name: str | None, parent_scopes: tuple[str, ...]) -> Nested[Dependant]:
         call = depends.dependency
         assert call is not None
         own_scopes = tuple(depends.scopes)
         key = (id(call), own_scopes, parent_scopes, depends.use_cache, depends.scope, id(depends.concurrency))
         node = self.nodes.get(key)
         if node is None:
-            if any(call is active for active in self.active):
-                raise DeclarationError(call, None, "depends on itself; break the cycle")
-            self.active.append(call)
-            node = self.nodes[key] = self._build(call, depends, own_scopes, parent_scopes)
-            self.active.pop()
+            self._check_cycle(call)
+            self.active[id(call)] = call
+            node = self.nodes[key] = yield self._build(call, depends, own_scopes, parent_scopes)
+            del self.active[id(call)]
         return replace(node, name=name)
+
+    def _check_cycle(self, call: Callable[..., Any]) -> None:
+        if id(call) in self.active:
+            active = list(self.active.values())
+            cycle = [*active[list(self.active).index(id(call)) :], call]
+            names = " -> ".join(describe(each).partition(" (")[0] for each in cycle)
+            raise DeclarationError(call, None, f"depends on itself: {names}; break the cycle")
 
     def _build(
         self,
@@ -138,7 +157,7 @@ class _Tree:
         depends: Dependency,
         own_scopes: tuple[str, ...],
         parent_scopes: tuple[str, ...],
-    ) -> Dependant:
+    ) -> Nested[Dependant]:
         scopes = tuple(dict.fromkeys(parent_scopes + own_scopes))
         node = Dependant(
             call,
@@ -150,8 +169,12 @@ class _Tree:
             concurrency=depends.concurrency,
             kind=call_kind(call),
         )
+        namespace = namespace_of(call)
         for parameter in parameters(call):
-            self._add_parameter(node, parameter)
+            with _located(call, parameter.name):
+                dependency = self._add_parameter(node, parameter, namespace)
+            if dependency is not None:
+                node.dependencies.append((yield self.node(dependency, parameter.name, scopes)))
         node.uses_scopes = (
             bool(own_scopes)
             or node.security_scopes_param_name is not None
@@ -160,31 +183,34 @@ class _Tree:
         )
         return node
 
-    def _add_parameter(self, node: Dependant, parameter: inspect.Parameter) -> None:
-        call, name = node.call, parameter.name
-        declared = declaration(call, parameter)
+    def _add_parameter(
+        self, node: Dependant, parameter: inspect.Parameter, namespace: dict[str, Any]
+    ) -> Dependency | None:
+        """Add a parameter to its node, or return the dependency that it declares."""
+        check_kind(parameter)
+        name, declared = parameter.name, declaration(evaluated(parameter, namespace))
         if isinstance(declared.marker, Dependency):
             depends = declared.marker
             if depends.dependency is None:
-                depends = replace(depends, dependency=_dependency_of_annotation(call, name, declared.type))
-            _refuse_depends(call, name, depends)
-            node.dependencies.append(self.node(depends, name, node.security_scopes))
-        elif (special := _special_type(declared.type)) is not None:
+                depends = replace(depends, dependency=_dependency_of_annotation(declared.type))
+            _check_depends(depends)
+            return depends
+        special = _special_type(declared.type)
+        if special is not None:
             self._add_special(node, name, declared, special)
-        else:
-            read = param_field(call, name, declared, self.path_names)
-            {
-                "path": node.path_params,
-                "query": node.query_params,
-                "header": node.header_params,
-                "cookie": node.cookie_params,
-            }[read.place].append(read)
+            return None
+        field = param_field(name, declared, self.path_names)
+        {
+            "path": node.path_params,
+            "query": node.query_params,
+            "header": node.header_params,
+            "cookie": node.cookie_params,
+        }[field.place].append(field)
+        return None
 
     def _add_special(self, node: Dependant, name: str, declared: Declaration, special: type[Any]) -> None:
         if declared.marker is not None:
-            raise DeclarationError(
-                node.call, name, f"a {special.__name__} is given as it is; remove {declared.marker!r}"
-            )
+            raise Problem(f"a {special.__name__} is given as it is; remove {declared.marker!r}")
         if issubclass(special, WebSocket):
             self._set_once(node, "websocket_param_name", name)
         elif issubclass(special, _fastapi.security_scopes_types()):
@@ -196,29 +222,27 @@ class _Tree:
             # A scheme that was written for HTTP only: what it reads of a Request, a WebSocket has as well.
             self._set_once(node, "http_connection_param_name", name)
         elif declared.default is inspect.Parameter.empty:
-            raise DeclarationError(node.call, name, _not_on_a_websocket(special))
+            raise Problem(_not_on_a_websocket(special))
 
     def _set_once(self, node: Dependant, attribute: str, name: str) -> None:
         other = getattr(node, attribute)
         if other is not None:
-            raise DeclarationError(node.call, name, f"is the same as parameter {other!r}; remove one of them")
+            raise Problem(f"is the same as parameter {other!r}; remove one of them")
         setattr(node, attribute, name)
 
 
-def _refuse_depends(call: Callable[..., Any], name: str | None, depends: Dependency) -> None:
+def _check_depends(depends: Dependency) -> None:
     if depends.scope is not None and depends.scope not in get_args(DependencyScope):
-        raise DeclarationError(
-            call, name, f"Depends(scope={depends.scope!r}): a scope is 'handshake', 'function' or 'request'"
-        )
+        raise Problem(f"Depends(scope={depends.scope!r}): a scope is 'handshake', 'function' or 'request'")
     if not callable(depends.dependency):
-        raise DeclarationError(call, name, f"Depends({depends.dependency!r}): not a callable")
+        raise Problem(f"Depends({depends.dependency!r}): not a callable")
 
 
-def _dependency_of_annotation(call: Callable[..., Any], name: str, annotation: Any) -> Callable[..., Any]:
+def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:
     if annotation is Any:
-        raise DeclarationError(call, name, "Depends() takes what to call from the annotation, and there is none")
+        raise Problem("Depends() takes what to call from the annotation, and there is none")
     if not callable(annotation):
-        raise DeclarationError(call, name, f"Depends() cannot call the annotation {annotation!r}; name the call")
+        raise Problem(f"Depends() cannot call the annotation {annotation!r}; name the call")
     result: Callable[..., Any] = annotation
     return result
 
@@ -229,11 +253,11 @@ _SPECIAL = (HTTPConnection, Response, BackgroundTasks)
 def _special_type(annotation: Any) -> type[Any] | None:
     """The class where an annotation asks for something that is given as it is, as WebSocket."""
     special = (*_SPECIAL, *_fastapi.security_scopes_types())
-    kinds = [get_origin(part) or part for part in alternatives(annotation) if part is not type(None)]
-    if not kinds or not all(isinstance(kind, type) and issubclass(kind, special) for kind in kinds):
+    classes = [get_origin(part) or part for part in alternatives(annotation) if part is not type(None)]
+    if not classes or not all(isinstance(cls, type) and issubclass(cls, special) for cls in classes):
         return None
-    given = [kind for kind in kinds if issubclass(WebSocket, kind) or issubclass(kind, WebSocket)]
-    first: type[Any] = (given or kinds)[0]
+    given = [cls for cls in classes if issubclass(WebSocket, cls) or issubclass(cls, WebSocket)]
+    first: type[Any] = (given or classes)[0]
     return first
 
 

@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 from starlette.datastructures import UploadFile
 
 from .. import _fastapi
-from ..exceptions import DeclarationError
+from ..exceptions import Problem
 from ..params import Dependency, Place
 
 __all__ = ["Declaration", "ModelKey", "ModelReader", "ParamField", "alternatives", "declaration", "param_field"]
@@ -115,8 +115,8 @@ class Declaration:
     in_annotated: bool
 
 
-def declaration(call: Callable[..., Any], parameter: inspect.Parameter) -> Declaration:
-    name, annotation, default = parameter.name, parameter.annotation, parameter.default
+def declaration(parameter: inspect.Parameter) -> Declaration:
+    annotation, default = parameter.annotation, parameter.default
     metadata: tuple[Any, ...] = ()
     if annotation is parameter.empty:
         annotation = Any
@@ -125,65 +125,60 @@ def declaration(call: Callable[..., Any], parameter: inspect.Parameter) -> Decla
         metadata = tuple(rest)
     for item in metadata:
         if callable(item) and not _fastapi.is_marker(item) and not hasattr(item, "__get_pydantic_core_schema__"):
-            raise DeclarationError(call, name, _not_a_marker(item))
+            raise Problem(_not_a_marker(item))
     markers = [item for item in metadata if _fastapi.is_marker(item)]
     marker = _fastapi.adopt(markers[-1]) if markers else None
     if isinstance(default, FieldInfo) or _fastapi.is_marker(default):
         if marker is not None:
-            raise DeclarationError(
-                call, name, f"{marker!r} in Annotated and {default!r} as the default; remove one of them"
-            )
+            raise Problem(f"{marker!r} in Annotated and {default!r} as the default; remove one of them")
         if not _fastapi.is_marker(default):
-            raise DeclarationError(call, name, "Field() as the default says no place; write Query(), Header(), ...")
+            raise Problem("Field() as the default says no place; write Query(), Header(), ...")
         default = _fastapi.adopt(default)
         if not isinstance(default, Dependency):
             metadata += (default,)
         return Declaration(annotation, metadata, default, parameter.empty, False)
     if default is not parameter.empty and callable(default) and not isinstance(default, BaseModel):
-        raise DeclarationError(
-            call, name, f"the default is a callable that nothing calls; write Depends({_name_of(default)})"
-        )
+        raise Problem(f"the default is a callable that nothing calls; write Depends({_name_of(default)})")
     return Declaration(annotation, metadata, marker, default, marker is not None)
 
 
 def _not_a_marker(item: Any) -> str:
-    if getattr(item, "__module__", "").startswith(("fastroute.", "fastapi.")) and _name_of(item) in _MARKERS:
+    if str(getattr(item, "__module__", "")).startswith(("fastroute.", "fastapi.")) and _name_of(item) in _MARKERS:
         return f"{_name_of(item)} in Annotated is not called; write {_name_of(item)}(...)"
     return f"{item!r} in Annotated does nothing; write Depends({_name_of(item)})"
 
 
 def _name_of(call: Any) -> str:
-    return getattr(call, "__name__", None) or type(call).__name__
+    name = getattr(call, "__name__", None)
+    return name if isinstance(name, str) and name else type(call).__name__
 
 
-def param_field(call: Callable[..., Any], name: str, declared: Declaration, path_names: frozenset[str]) -> ParamField:
+def param_field(name: str, declared: Declaration, path_names: frozenset[str]) -> ParamField:
     marker = declared.marker
     if _fastapi.is_body(marker) or (marker is None and _is_upload(declared.type)):
-        raise DeclarationError(call, name, "a WebSocket has no body; " + _BODY_FIX)
-    place = _place(call, name, declared, path_names)
-    info = _field_info(call, name, declared)
+        raise Problem("a WebSocket has no body; " + _BODY_FIX)
+    place = _place(name, declared, path_names)
+    info = _field_info(declared)
     json = any(type(item) is Json for item in info.metadata)
     sequence = not json and _is_sequence(info.annotation)
     model = None if json or place == "path" else _model_of(info.annotation)
-    _refuse_type(call, name, place, info, json)
+    _check_type(place, info, json)
     keys = _keys(name, place, marker, info, path_names)
     if place == "header" and not all(key.isascii() for key in keys):
-        raise DeclarationError(call, name, f"no header can have the name {keys!r}; use ASCII letters, digits and '-'")
+        raise Problem(f"no header can have the name {keys!r}; use ASCII letters, digits and '-'")
     if place == "path" and keys[0] not in path_names:
-        known = ", ".join(sorted(path_names)) or "none"
-        raise DeclarationError(
-            call,
-            name,
-            f"Path(): the route's path has no {keys[0]!r}, it has {known}; a parameter of an outer Mount is read "
+        names = ", ".join(sorted(path_names)) or "none"
+        raise Problem(
+            f"Path(): the route's path has no {keys[0]!r}, it has {names}; a parameter of an outer Mount is read "
             "from websocket.path_params",
         )
-    default, default_factory = _default(call, name, info)
+    default, default_factory = _default(info)
     return ParamField(
         name,
         place,
         keys,
         info,
-        _adapter(call, name, info),
+        _adapter(info),
         required=place == "path" or info.is_required(),
         default=default,
         default_factory=default_factory,
@@ -199,35 +194,31 @@ _BODY_FIX = (
 )
 
 
-def _place(call: Callable[..., Any], name: str, declared: Declaration, path_names: frozenset[str]) -> Place:
+def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Place:
     if declared.marker is None:
         if name in path_names:
             return "path"
         if not _is_scalar(declared.type):
-            raise DeclarationError(
-                call, name, f"{_name_of(declared.type)} would be the body, and a WebSocket has none; {_BODY_FIX}"
-            )
+            raise Problem(f"{_name_of(declared.type)} would be the body, and a WebSocket has none; {_BODY_FIX}")
         return "query"
     # FastAPI's is an enum, and missing on the base class of its markers.
     in_: Any = getattr(declared.marker, "in_", "query")
     place: Place = getattr(in_, "value", in_)
     if name in path_names and place != "path":
-        raise DeclarationError(call, name, f"the route's path has {{{name}}}; write Path() instead, or rename it")
+        raise Problem(f"the route's path has {{{name}}}; write Path() instead, or rename it")
     if name in path_names and declared.default is not inspect.Parameter.empty:
-        raise DeclarationError(call, name, "a path parameter is always there; remove its default")
+        raise Problem("a path parameter is always there; remove its default")
     return place
 
 
-def _field_info(call: Callable[..., Any], name: str, declared: Declaration) -> FieldInfo:
+def _field_info(declared: Declaration) -> FieldInfo:
     """pydantic's merge of all that the annotation and the marker say."""
     annotation: Any = Annotated[declared.type, *declared.metadata] if declared.metadata else declared.type
     info = FieldInfo.from_annotation(annotation)
     if declared.marker is not None and not declared.in_annotated:
         return info
     if declared.in_annotated and info.default is not PydanticUndefined:
-        raise DeclarationError(
-            call, name, f"a default inside Annotated is not used; write `= {info.default!r}` behind the annotation"
-        )
+        raise Problem(f"a default inside Annotated is not used; write `= {info.default!r}` behind the annotation")
     info = copy.copy(info)
     info.default = PydanticUndefined if declared.default is inspect.Parameter.empty else declared.default
     return info
@@ -250,10 +241,10 @@ def _keys(name: str, place: Place, marker: Any, info: FieldInfo, path_names: fro
     return (alias,)
 
 
-def _default(call: Callable[..., Any], name: str, info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
+def _default(info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
         if _needs_arguments(info.default_factory):
-            raise DeclarationError(call, name, "default_factory gets no other values here; take no argument")
+            raise Problem("default_factory gets no other values here; take no argument")
         return None, typing.cast(Callable[[], Any], info.default_factory)
     try:
         mutable = copy.deepcopy(info.default) is not info.default
@@ -272,9 +263,9 @@ def _needs_arguments(factory: Callable[..., Any]) -> bool:
     return False
 
 
-def _adapter(call: Callable[..., Any], name: str, info: FieldInfo) -> TypeAdapter[Any]:
+def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
     if any(base.__module__.startswith("pydantic.v1") for base in getattr(info.annotation, "__mro__", ())):
-        raise DeclarationError(call, name, "pydantic.v1 models are not supported; derive from pydantic.BaseModel")
+        raise Problem("pydantic.v1 models are not supported; derive from pydantic.BaseModel")
     metadata = list(info.metadata)
     if info.discriminator is not None:
         metadata.append(Field(discriminator=info.discriminator))
@@ -284,9 +275,7 @@ def _adapter(call: Callable[..., Any], name: str, info: FieldInfo) -> TypeAdapte
         # There is only one once the schema is complete: no surprise on the first connection.
         _ = adapter.validator.validate_python
     except (PydanticUserError, NameError, TypeError) as error:
-        raise DeclarationError(
-            call, name, f"pydantic cannot validate {info.annotation!r}: {str(error).splitlines()[0]}"
-        ) from error
+        raise Problem(f"pydantic cannot validate {info.annotation!r}: {str(error).splitlines()[0]}") from error
     return adapter
 
 
@@ -310,8 +299,8 @@ def _is_subclass(thing: Any, classes: Any) -> bool:
 
 
 def _is_sequence_class(annotation: Any) -> bool:
-    kind = get_origin(annotation) or annotation
-    return _is_subclass(kind, _SEQUENCES) and not issubclass(kind, (str, bytes))
+    cls = get_origin(annotation) or annotation
+    return _is_subclass(cls, _SEQUENCES) and not issubclass(cls, (str, bytes))
 
 
 def _is_sequence(annotation: Any) -> bool:
@@ -321,8 +310,8 @@ def _is_sequence(annotation: Any) -> bool:
 def _is_complex(annotation: Any) -> bool:
     origin = get_origin(annotation)
     return any(
-        _is_subclass(kind, (BaseModel, Mapping, UploadFile)) or _is_sequence_class(kind) or is_dataclass(kind)
-        for kind in (annotation, origin)
+        _is_subclass(cls, (BaseModel, Mapping, UploadFile)) or _is_sequence_class(cls) or is_dataclass(cls)
+        for cls in (annotation, origin)
     ) or any(hasattr(origin, hook) for hook in ("__pydantic_core_schema__", "__get_pydantic_core_schema__"))
 
 
@@ -354,20 +343,16 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _refuse_type(call: Callable[..., Any], name: str, place: Place, info: FieldInfo, json: bool) -> None:
+def _check_type(place: Place, info: FieldInfo, json: bool) -> None:
     annotation = info.annotation
     if json or _is_scalar(annotation):
         return
     if place == "path":
-        raise DeclarationError(call, name, f"a path parameter is one value, {annotation!r} is not")
+        raise Problem(f"a path parameter is one value, {annotation!r} is not")
     if place == "query" and not _is_scalar_sequence(annotation) and _model_of(annotation) is None:
-        raise DeclarationError(
-            call, name, f"the query string cannot fill {annotation!r}; use a scalar, a list of scalars or one model"
-        )
+        raise Problem(f"the query string cannot fill {annotation!r}; use a scalar, a list of scalars or one model")
     if place == "cookie" and _is_sequence(annotation):
-        raise DeclarationError(
-            call, name, f"a cookie is one value, {annotation!r} is not; take a str and split it, or use Json[...]"
-        )
+        raise Problem(f"a cookie is one value, {annotation!r} is not; take a str and split it, or use Json[...]")
 
 
 # --- models ---
@@ -378,8 +363,8 @@ def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker:
     markers = _header_markers(model) if place == "header" else {}
     keys = []
     for name, field_info in model.model_fields.items():
-        own = markers.get(name, field_info)
-        converts = place == "header" and getattr(own, "convert_underscores", convert)
+        field_marker = markers.get(name, field_info)
+        converts = place == "header" and getattr(field_marker, "convert_underscores", convert)
         json = any(type(item) is Json for item in field_info.metadata)
         sequence = not json and _is_sequence(field_info.annotation)
         keys.append(ModelKey(name, _model_aliases(model, name, field_info, converts), sequence))
@@ -422,10 +407,10 @@ def _model_aliases(
             return aliases
         aliases = [(choice, choice) for choice in choices]
     # A field that is a model, dict or dataclass has a configuration of its own.
-    own_config = any(_is_subclass(part, (BaseModel, dict)) for part in (info.annotation,)) or is_dataclass(
+    has_own_config = any(_is_subclass(part, (BaseModel, dict)) for part in (info.annotation,)) or is_dataclass(
         info.annotation
     )
-    config = {} if own_config else model.model_config
+    config = {} if has_own_config else model.model_config
     by_alias = config.get("validate_by_alias") is not False
     by_name = config.get("validate_by_name", config.get("populate_by_name", False))
     if not by_alias:

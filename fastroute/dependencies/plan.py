@@ -8,6 +8,7 @@ from ..exceptions import DependencyScopeError, describe
 from ..params import DependencyScope
 from .dependant import Dependant, get_dependant
 from .fields import ParamField
+from .nesting import Nested, unnested
 from .signature import runnable
 
 __all__ = ["Overrides", "Plan", "Step", "build_plan"]
@@ -72,7 +73,7 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
         DeclarationError: the signature of a replacement asks for what cannot be had.
     """
     planner = _Planner(path_names, overrides or {})
-    planner.add(dependant, frozenset())
+    unnested(planner.add(dependant, frozenset()))
     _check_lifetimes(planner.steps)
     return Plan(planner.steps)
 
@@ -82,22 +83,24 @@ class _Planner:
         self.path_names = path_names
         self.overrides = {_identity(call): replacement for call, replacement in overrides.items()}
         self.steps: list[Step] = []
-        self.known: dict[Any, int] = {}
+        self.cache: dict[Any, int] = {}
 
-    def add(self, dependant: Dependant, replaced: frozenset[Any]) -> int:
+    def add(self, dependant: Dependant, replaced: frozenset[Any]) -> Nested[int]:
         """Plan a dependant and all it needs; `replaced` are the originals inside whose replacement it stands."""
         identity = _identity(dependant.call)
         scopes = tuple(sorted(dependant.security_scopes)) if dependant.uses_scopes else ()
         # A replacement that depends on what it replaces gets the original, which is another value.
         original = identity in replaced
         key = (identity, scopes, dependant.lifetime, original)
-        if dependant.use_cache and key in self.known:
-            return self.known[key]
+        if dependant.use_cache and key in self.cache:
+            return self.cache[key]
         replacement = None if original else self.overrides.get(identity)
         if replacement is not None:
             replaced |= {identity}
             dependant = self._replacement(dependant, replacement)
-        needs = [(sub.name, self.add(sub, replaced)) for sub in dependant.dependencies]
+        needs: list[tuple[str | None, int]] = []
+        for dependency in dependant.dependencies:
+            needs.append((dependency.name, (yield self.add(dependency, replaced))))
         index = len(self.steps)
         self.steps.append(
             Step(
@@ -108,7 +111,7 @@ class _Planner:
                 tuple((name, need) for name, need in needs if name is not None),
             )
         )
-        self.known.setdefault(key, index)
+        self.cache.setdefault(key, index)
         return index
 
     def _replacement(self, dependant: Dependant, call: Callable[..., Any]) -> Dependant:
@@ -142,15 +145,15 @@ def _check_lifetimes(steps: list[Step]) -> None:
     for step in steps[:-1]:
         taken = [source for need in step.needs if (source := shortest[need]) is not None]
         source = min(taken, key=_lifetime, default=None)
-        own = step.dependant
-        if own.kind.yields and source is not None and _lifetime(source) < _lifetime(step):
+        taker = step.dependant
+        if taker.kind.yields and source is not None and _lifetime(source) < _lifetime(step):
             raise DependencyScopeError(
-                own.call,
+                taker.call,
                 source.dependant.name,
                 f"comes from {describe(source.dependant.call)}, whose scope {source.dependant.lifetime!r} ends before "
-                f"the scope {own.lifetime!r} of this dependency; give both the same scope",
+                f"the scope {taker.lifetime!r} of this dependency; give both the same scope",
             )
-        shortest.append(source if own.lifetime is None else step)
+        shortest.append(source if taker.lifetime is None else step)
     for name, need in steps[-1].arguments:
         taken_step = steps[need].dependant
         if taken_step.kind.yields and taken_step.lifetime == "handshake":

@@ -13,9 +13,9 @@ from typing import Any
 from typing_extensions import TypeAliasType
 
 from .. import _fastapi
-from ..exceptions import DeclarationError
+from ..exceptions import DeclarationError, Problem
 
-__all__ = ["CallKind", "call_kind", "parameters", "runnable", "unwrapped"]
+__all__ = ["CallKind", "call_kind", "check_kind", "evaluated", "namespace_of", "parameters", "runnable", "unwrapped"]
 
 
 class CallKind(Enum):
@@ -99,18 +99,17 @@ def _bound_keywords(call: Any) -> set[str]:
 
 
 def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters that have to be filled, annotations evaluated."""
+    """The parameters that must be filled, with annotations as they stand there.
+
+    Raises:
+        DeclarationError: the call has no signature.
+    """
     bound = _bound_keywords(call)
-    signature = _signature(call)
-    namespace = _namespace(call)
-    found = []
-    for parameter in signature.parameters.values():
-        if parameter.name in bound and not _fastapi.is_marker(parameter.default):
-            continue
-        _refuse_kind(call, parameter)
-        annotation = _evaluated(call, parameter, namespace)
-        found.append(parameter.replace(annotation=annotation))
-    return found
+    return [
+        parameter
+        for parameter in _signature(call).parameters.values()
+        if parameter.name not in bound or _fastapi.is_marker(parameter.default)
+    ]
 
 
 def _signature(call: Callable[..., Any]) -> inspect.Signature:
@@ -124,7 +123,7 @@ def _signature(call: Callable[..., Any]) -> inspect.Signature:
         raise DeclarationError(call, None, f"its parameters cannot be read ({error}); wrap it in a function") from None
 
 
-def _namespace(call: Any) -> dict[str, Any]:
+def namespace_of(call: Any) -> dict[str, Any]:
     """The globals in which the annotations of a callable are evaluated."""
     function = unwrapped(call)
     if inspect.isclass(function):
@@ -138,33 +137,42 @@ def _namespace(call: Any) -> dict[str, Any]:
     return namespace
 
 
-def _refuse_kind(call: Callable[..., Any], parameter: inspect.Parameter) -> None:
+def check_kind(parameter: inspect.Parameter) -> None:
+    """Arguments are passed by name: refuse a parameter that has none.
+
+    Raises:
+        Problem: the parameter cannot be passed by name.
+    """
     if parameter.kind is parameter.POSITIONAL_ONLY:
-        problem = "is positional-only, but arguments are passed by name; remove the `/`"
-    elif parameter.kind is parameter.VAR_POSITIONAL:
-        problem = "nothing can be passed as *args; name the parameters (a decorator needs functools.wraps)"
-    elif parameter.kind is parameter.VAR_KEYWORD:
-        problem = "nothing can be passed as **kwargs; name the parameters (a decorator needs functools.wraps)"
-    else:
-        return
-    raise DeclarationError(call, parameter.name, problem)
+        raise Problem("is positional-only, but arguments are passed by name; remove the `/`")
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        raise Problem("nothing can be passed as *args; name the parameters (a decorator needs functools.wraps)")
+    if parameter.kind is parameter.VAR_KEYWORD:
+        raise Problem("nothing can be passed as **kwargs; name the parameters (a decorator needs functools.wraps)")
 
 
-def _evaluated(call: Callable[..., Any], parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
+def evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> inspect.Parameter:
+    """The parameter with its annotation evaluated.
+
+    Args:
+        parameter: of a callable.
+        namespace: the globals of that callable.
+
+    Raises:
+        Problem: the annotation cannot be evaluated.
+    """
     annotation = parameter.annotation
     if annotation is parameter.empty or type(annotation) is type:
-        return annotation
+        return parameter
     holder = type("holder", (), {})
     holder.__annotations__ = {parameter.name: annotation}
     try:
-        evaluated = typing.get_type_hints(holder, namespace, {}, include_extras=True)[parameter.name]
+        found = typing.get_type_hints(holder, namespace, {}, include_extras=True)[parameter.name]
     except Exception as error:
-        raise DeclarationError(
-            call,
-            parameter.name,
-            f"its annotation {annotation!r} cannot be evaluated ({error}); a name in it has to be importable at run "
-            "time, at the top of its module and not under TYPE_CHECKING",
+        raise Problem(
+            f"its annotation {annotation!r} cannot be evaluated ({error}); a name in it must be importable at run "
+            "time, at the top of its module and not under TYPE_CHECKING"
         ) from None
-    while isinstance(evaluated, TypeAliasType):
-        evaluated = evaluated.__value__
-    return evaluated
+    while isinstance(found, TypeAliasType):
+        found = found.__value__
+    return parameter.replace(annotation=found)
