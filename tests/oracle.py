@@ -4,8 +4,7 @@ A case is a function of an `Api`, the names of one framework: it declares an end
 endpoint is mounted in a plain Starlette application and driven through ASGI, without a server. Everything to be
 seen is recorded: values received, order of calls and clean-ups, messages, validation errors, what is raised.
 
-Numbers in the names of cases are those of the list of FastAPI's behaviour that the cases were written from, and
-(d01 to d36) of the list of its defects.
+`tests/parity/BEHAVIOUR.md` lists the behaviour that the cases cover, and FastAPI's source of each.
 """
 
 import asyncio

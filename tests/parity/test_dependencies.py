@@ -22,11 +22,11 @@ from oracle import (
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 
-# 43: order
+# Order
 
 
 @parity(handshake("/?q=1&r=2"), handshake("/?q=x&r=2"), handshake("/?q=1&r=x"), handshake(), errors_once=True)
-def test_43_depth_first_and_left_to_right(api: Api) -> Any:
+def test_depth_first_and_left_to_right(api: Api) -> Any:
     async def leaf(r: int) -> str:
         api.log("leaf", r)
         return "leaf"
@@ -52,7 +52,7 @@ def test_43_depth_first_and_left_to_right(api: Api) -> Any:
 
 
 @parity()
-def test_43_d35_one_after_another(api: Api) -> Any:
+def test_dependencies_run_one_after_another(api: Api) -> Any:
     """Independent dependencies are not solved at the same time: FastAPI does not, and that stays."""
 
     async def first() -> None:
@@ -77,11 +77,11 @@ def test_43_d35_one_after_another(api: Api) -> Any:
     return endpoint
 
 
-# 44, 45: kinds
+# Kinds of callables
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"))
-def test_44_kinds(api: Api) -> Any:
+def test_every_kind_of_callable(api: Api) -> Any:
     here = threading.get_ident
 
     async def coroutine(q: int) -> str:
@@ -145,7 +145,7 @@ def test_44_kinds(api: Api) -> Any:
 
 
 @parity()
-def test_44_wrapped_generators(api: Api) -> Any:
+def test_wrapped_generators(api: Api) -> Any:
     def logged(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -165,7 +165,7 @@ def test_44_wrapped_generators(api: Api) -> Any:
 
 
 @parity()
-def test_44_an_awaitable_from_a_sync_function_is_not_awaited(api: Api) -> Any:
+def test_an_awaitable_from_a_sync_function_is_not_awaited(api: Api) -> Any:
     async def value() -> str:
         return "value"
 
@@ -179,7 +179,7 @@ def test_44_an_awaitable_from_a_sync_function_is_not_awaited(api: Api) -> Any:
 
 
 @parity()
-def test_44_context_set_in_a_thread_is_lost(api: Api) -> Any:
+def test_context_set_in_a_thread_is_lost(api: Api) -> Any:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
     def in_thread() -> str:
@@ -213,7 +213,7 @@ def test_44_context_set_in_a_thread_is_lost(api: Api) -> Any:
 
 
 @parity()
-def test_45_dependencies_run_in_the_task_of_the_endpoint(api: Api) -> Any:
+def test_dependencies_run_in_the_task_of_the_endpoint(api: Api) -> Any:
     async def task() -> int:
         return anyio.get_current_task().id
 
@@ -230,11 +230,11 @@ def test_45_dependencies_run_in_the_task_of_the_endpoint(api: Api) -> Any:
     return endpoint
 
 
-# 46, 47: the cache
+# The cache
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"), errors_once=True)
-def test_46_one_call_for_several_readers(api: Api) -> Any:
+def test_one_call_for_several_readers(api: Api) -> Any:
     def counted(q: int) -> object:
         api.log("counted", q)
         return object()
@@ -254,7 +254,7 @@ def test_46_one_call_for_several_readers(api: Api) -> Any:
 
 
 @parity()
-def test_46_scope_is_part_of_the_key(api: Api) -> Any:
+def test_scope_is_part_of_the_cache_key(api: Api) -> Any:
     def plain() -> object:
         api.log("plain")
         return object()
@@ -277,7 +277,7 @@ def test_46_scope_is_part_of_the_key(api: Api) -> Any:
 
 
 @parity()
-def test_46_keys_compare_by_equality(api: Api) -> Any:
+def test_cache_keys_compare_by_equality(api: Api) -> Any:
     class Equal:
         def __init__(self, label: str) -> None:
             self.label = label
@@ -311,7 +311,7 @@ def test_46_keys_compare_by_equality(api: Api) -> Any:
 
 
 @parity()
-def test_47_use_cache(api: Api) -> Any:
+def test_use_cache(api: Api) -> Any:
     calls: list[int] = []
 
     async def counted() -> int:
@@ -335,7 +335,7 @@ def test_47_use_cache(api: Api) -> Any:
 
 
 @parity()
-def test_47_use_cache_after_a_cached_call(api: Api) -> Any:
+def test_use_cache_after_a_cached_call(api: Api) -> Any:
     calls: list[int] = []
 
     async def counted() -> int:
@@ -357,7 +357,7 @@ def test_47_use_cache_after_a_cached_call(api: Api) -> Any:
 
 
 @parity()
-def test_47_generators_without_cache(api: Api) -> Any:
+def test_generators_without_cache(api: Api) -> Any:
     resource = api.resource("resource")
 
     async def endpoint(
@@ -371,11 +371,11 @@ def test_47_generators_without_cache(api: Api) -> Any:
     return endpoint
 
 
-# 48, 49: security scopes
+# Security scopes
 
 
 @parity()
-def test_48_scopes_are_part_of_the_key_where_they_are_used(api: Api) -> Any:
+def test_security_scopes_are_part_of_the_cache_key_if_used(api: Api) -> Any:
     async def user(scopes: api.SecurityScopes) -> Any:
         api.log("user", scopes)
         return scopes.scopes
@@ -425,7 +425,7 @@ def test_dependencies_behind_an_error_get_the_connection(api: Api) -> Any:
 
 
 @parity()
-def test_48_a_scheme_uses_scopes(api: Api) -> Any:
+def test_a_scheme_uses_scopes(api: Api) -> Any:
     class Scheme(api.security.APIKeyQuery):  # type: ignore[name-defined,misc]  # the class of either framework
         async def __call__(self, connection: HTTPConnection) -> Any:
             api.log("scheme")
@@ -449,7 +449,7 @@ def test_48_a_scheme_uses_scopes(api: Api) -> Any:
 
 
 @parity()
-def test_49_security_scopes(api: Api) -> Any:
+def test_security_scopes(api: Api) -> Any:
     async def leaf(scopes: api.SecurityScopes) -> Any:
         api.log("leaf", scopes)
         return scopes.scope_str
@@ -473,7 +473,7 @@ def test_49_security_scopes(api: Api) -> Any:
 
 
 @parity()
-def test_49_scopes_given_as_one_text(api: Api) -> Any:
+def test_scopes_given_as_one_text(api: Api) -> Any:
     async def leaf(scopes: api.SecurityScopes) -> Any:
         return scopes.scopes
 
@@ -483,18 +483,18 @@ def test_49_scopes_given_as_one_text(api: Api) -> Any:
     return endpoint
 
 
-def test_49_security_scopes_of_ones_own() -> None:
+def test_security_scopes_can_be_made_by_hand() -> None:
     for names in (FASTAPI, *OURS.values()):
         assert names["SecurityScopes"]().scopes == []
         assert names["SecurityScopes"](["a", "b"]).scope_str == "a b"
         assert names["SecurityScopes"](scopes=["a"]).scopes == ["a"]
 
 
-# 50: max_concurrency
+# max_concurrency
 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
-def test_50_options(names: dict[str, Any]) -> None:
+def test_options_of_depends_and_security(names: dict[str, Any]) -> None:
     depends, security = names["Depends"], names["Security"]
     for wrong in (0, -1, True, 1.0, "1"):
         with pytest.raises(ValueError, match="max_concurrency"):
@@ -516,7 +516,7 @@ KINDS = ["coroutine", "function", "asynchronous", "synchronous"]
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()], ids=["fastapi", *OURS])
 @pytest.mark.parametrize("limit", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_50_max_concurrency(kind: str, limit: int, names: dict[str, Any], backend: str) -> None:
+def test_max_concurrency(kind: str, limit: int, names: dict[str, Any], backend: str) -> None:
     """Connections inside the dependency at once; inside a generator they stay until they end."""
     inside: list[int] = [0]
     most: list[int] = [0]
@@ -576,11 +576,11 @@ def test_50_max_concurrency(kind: str, limit: int, names: dict[str, Any], backen
     assert len(finished) == 10
 
 
-# 51, 52: scopes
+# Scopes
 
 
 @parity()
-def test_51_function_scope_ends_before_request_scope(api: Api) -> Any:
+def test_function_scope_ends_before_request_scope(api: Api) -> Any:
     a, b, c, d = (api.resource(name, sync=name in "bd") for name in "abcd")
 
     async def endpoint(
@@ -596,7 +596,7 @@ def test_51_function_scope_ends_before_request_scope(api: Api) -> Any:
 
 
 @parity()
-def test_51_function_scope_may_use_request_scope(api: Api) -> Any:
+def test_function_scope_may_use_request_scope(api: Api) -> Any:
     outer = api.resource("outer")
 
     async def inner(value: Annotated[str, api.Depends(outer)]) -> AsyncIterator[str]:
@@ -612,7 +612,7 @@ def test_51_function_scope_may_use_request_scope(api: Api) -> Any:
 
 @pytest.mark.parametrize("sync", [True, False])
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()], ids=["fastapi", *OURS])
-def test_52_request_scope_cannot_use_function_scope(names: dict[str, Any], sync: bool) -> None:
+def test_request_scope_cannot_use_function_scope(names: dict[str, Any], sync: bool) -> None:
     api = Api(names)
     inner = api.resource("inner", sync=sync)
 
@@ -626,7 +626,7 @@ def test_52_request_scope_cannot_use_function_scope(names: dict[str, Any], sync:
 
 
 @parity()
-def test_52_found_in_an_override_on_connecting(api: Api) -> Any:
+def test_a_scope_error_of_an_override_is_raised_on_connecting(api: Api) -> Any:
     inner = api.resource("inner")
 
     async def original() -> AsyncIterator[str]:
@@ -645,11 +645,11 @@ def test_52_found_in_an_override_on_connecting(api: Api) -> Any:
     return Declared(endpoint, overrides={original: override}, handlers={api.DependencyScopeError: wrong})
 
 
-# 53, 54: overrides
+# Overrides
 
 
 @parity(handshake("/?q=1&r=2"), handshake("/?q=x&r=2"), handshake("/?q=1&r=x"), handshake(), errors_once=True)
-def test_53_overrides(api: Api) -> Any:
+def test_an_override_replaces_a_dependency_everywhere(api: Api) -> Any:
     async def leaf() -> str:
         raise AssertionError("overridden")
 
@@ -681,7 +681,7 @@ def test_53_overrides(api: Api) -> Any:
 
 @parity()
 @pytest.mark.filterwarnings("default")
-def test_53_overrides_of_another_kind(api: Api) -> Any:
+def test_overrides_of_another_kind(api: Api) -> Any:
     async def a() -> str:
         raise AssertionError("overridden")
 
@@ -720,7 +720,7 @@ def test_53_overrides_of_another_kind(api: Api) -> Any:
 
 
 @parity()
-def test_53_an_override_keeps_cache_and_scope(api: Api) -> Any:
+def test_an_override_keeps_cache_and_scope(api: Api) -> Any:
     original, plain = api.resource("original"), api.resource("plain")
 
     async def new_plain() -> object:
@@ -743,7 +743,7 @@ def test_53_an_override_keeps_cache_and_scope(api: Api) -> Any:
 
 
 @parity()
-def test_53_an_override_inherits_the_security_scopes(api: Api) -> Any:
+def test_an_override_inherits_the_security_scopes(api: Api) -> Any:
     async def leaf(scopes: api.SecurityScopes) -> Any:
         return scopes.scopes
 
@@ -763,7 +763,7 @@ def test_53_an_override_inherits_the_security_scopes(api: Api) -> Any:
 
 
 @parity(handshake("/?key=x"), handshake())
-def test_53_override_of_a_security_scheme(api: Api) -> Any:
+def test_override_of_a_security_scheme(api: Api) -> Any:
     scheme = api.security.APIKeyQuery(name="key")
 
     async def endpoint(websocket: WebSocket, key: Annotated[str, api.Security(scheme, scopes=["a"])]) -> None:
@@ -773,7 +773,7 @@ def test_53_override_of_a_security_scheme(api: Api) -> Any:
 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()], ids=["fastapi", *OURS])
-def test_53_overrides_are_looked_up_for_every_connection(names: dict[str, Any]) -> None:
+def test_overrides_are_looked_up_for_every_connection(names: dict[str, Any]) -> None:
     overrides: dict[Any, Any] = {}
 
     async def original() -> str:
@@ -801,7 +801,7 @@ def test_53_overrides_are_looked_up_for_every_connection(names: dict[str, Any]) 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()], ids=["fastapi", *OURS])
 @pytest.mark.parametrize("mapping", [None, {}])
-def test_54_a_provider_without_overrides(names: dict[str, Any], mapping: Any) -> None:
+def test_a_provider_without_overrides(names: dict[str, Any], mapping: Any) -> None:
     async def original() -> str:
         return "original"
 
@@ -815,11 +815,11 @@ def test_54_a_provider_without_overrides(names: dict[str, Any], mapping: Any) ->
     assert record.events == [("endpoint", "original")]
 
 
-# 22, 55: names, classes and instances
+# Names, classes and instances
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"), errors_once=True)
-def test_22_a_callable_may_have_any_name(api: Api) -> Any:
+def test_a_callable_may_have_any_name(api: Api) -> Any:
     names = ["websocket", "cleanups", "error", "1 bad-name", "\xb2\ufb01", "class", "solve", "dict", "", "a\nb"]
     calls = []
     for name in names:
@@ -837,7 +837,7 @@ def test_22_a_callable_may_have_any_name(api: Api) -> Any:
 
 
 @parity(handshake("/?scope=a&query=b&raw=c&queries=1&queries=2"), handshake("/?scope=a&query=b&error=x"), handshake())
-def test_22_a_parameter_may_have_any_name(api: Api) -> Any:
+def test_a_parameter_may_have_any_name(api: Api) -> Any:
     async def endpoint(
         w: WebSocket,
         scope: str,
@@ -861,11 +861,11 @@ def test_22_a_parameter_may_have_any_name(api: Api) -> Any:
     return endpoint
 
 
-# 55: classes and instances
+# Classes and instances
 
 
 @parity(handshake("/?skip=3"), handshake("/?skip=x"), handshake(), errors_once=True)
-def test_55_class_dependencies(api: Api) -> Any:
+def test_class_dependencies(api: Api) -> Any:
     class Pages:
         def __init__(self, connection: HTTPConnection, skip: int = 0, limit: int = 10) -> None:
             self.all = (connection.url.path, skip, limit)

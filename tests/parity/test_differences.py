@@ -86,7 +86,7 @@ async def nothing(websocket: WebSocket) -> None:
     """An endpoint for what needs no connection."""
 
 
-# D01, D15: Depends() forgotten or half written
+# Depends() forgotten or half written
 
 
 Anything = TypeVar("Anything")
@@ -96,26 +96,26 @@ def authenticate() -> str:
     raise AssertionError("not called")
 
 
-def test_d01_depends_not_called(api: Api) -> None:
+def test_depends_not_called(api: Api) -> None:
     async def endpoint(websocket: WebSocket, user: Annotated[str, api.Depends]) -> None: ...
 
     refused(endpoint, "user", "Depends(")
 
 
-def test_d01_a_function_in_annotated() -> None:
+def test_a_function_in_annotated_is_refused() -> None:
     async def endpoint(websocket: WebSocket, user: Annotated[str, authenticate]) -> None: ...
 
     refused(endpoint, "user", "Depends(authenticate)")
 
 
 @pytest.mark.parametrize("call", [authenticate, lambda: "user", functools.partial(authenticate), BaseModel])
-def test_d01_a_function_as_default(call: Any) -> None:
+def test_a_function_as_default_is_refused(call: Any) -> None:
     async def endpoint(websocket: WebSocket, user: str = call) -> None: ...
 
     refused(endpoint, "user", "Depends(")
 
 
-def test_d01_in_a_dependency(api: Api) -> None:
+def test_depends_not_called_in_a_dependency(api: Api) -> None:
     async def dependency(user: str = authenticate) -> None: ...  # type: ignore[assignment]  # the mistake
 
     async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(dependency)]) -> None: ...
@@ -123,20 +123,20 @@ def test_d01_in_a_dependency(api: Api) -> None:
     assert refused(endpoint, "user", "Depends(authenticate)").call is dependency
 
 
-def test_d15_depends_without_annotation(api: Api) -> None:
+def test_depends_without_annotation(api: Api) -> None:
     async def endpoint(websocket: WebSocket, user=api.Depends()) -> None: ...  # type: ignore[no-untyped-def]
 
     refused(endpoint, "user", "annotation")
 
 
-def test_d15_depends_on_an_annotation_that_cannot_be_called(api: Api) -> None:
+def test_depends_on_an_annotation_that_cannot_be_called(api: Api) -> None:
     async def endpoint(websocket: WebSocket, user: Annotated[Anything, api.Depends()]) -> None: ...
 
     refused(endpoint, "user", "~Anything", "name the call")
 
 
 @pytest.mark.parametrize("word", ["args", "kwargs"])
-def test_21_d15_variable_parameters(word: str) -> None:
+def test_variable_parameters_are_refused(word: str) -> None:
     async def args(websocket: WebSocket, *args: Any) -> None: ...
 
     async def kwargs(websocket: WebSocket, **kwargs: Any) -> None: ...
@@ -144,17 +144,17 @@ def test_21_d15_variable_parameters(word: str) -> None:
     refused({"args": args, "kwargs": kwargs}[word], word, "functools.wraps")
 
 
-def test_21_d15_positional_only() -> None:
+def test_positional_only_parameters_are_refused() -> None:
     async def endpoint(websocket: WebSocket, q: int, /) -> None: ...
 
     refused(endpoint, "websocket", "positional-only")
 
 
-# D02: what a partial has bound
+# What a partial has bound
 
 
 @pytest.mark.parametrize("target", ["/", "/?role=guest&level=1"])
-def test_d02_keywords_of_a_partial_are_fixed(api: Api, target: str) -> None:
+def test_keywords_of_a_partial_are_fixed(api: Api, target: str) -> None:
     async def need(role: str, level: int = 3, q: int = 0) -> str:
         return f"{role} {level} {q}"
 
@@ -166,7 +166,7 @@ def test_d02_keywords_of_a_partial_are_fixed(api: Api, target: str) -> None:
     assert shown(endpoint, api, target).events == [("endpoint", "admin 9 0")]
 
 
-def test_d02_a_marker_bound_by_a_partial_is_read(api: Api) -> None:
+def test_a_marker_bound_by_a_partial_is_read(api: Api) -> None:
     async def user() -> str:
         return "user"
 
@@ -181,10 +181,10 @@ def test_d02_a_marker_bound_by_a_partial_is_read(api: Api) -> None:
     assert shown(endpoint, api, "/?role=x").events == [("endpoint", "x user")]
 
 
-# D03: metadata of Annotated behind a default
+# Metadata of Annotated behind a default
 
 
-def test_d03_constraints_hold_in_the_default_style(api: Api) -> None:
+def test_constraints_hold_in_the_default_style(api: Api) -> None:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[int, Field(gt=5), AfterValidator(lambda value: value * 2)] = api.Query(),
@@ -203,7 +203,7 @@ def test_d03_constraints_hold_in_the_default_style(api: Api) -> None:
 
 
 @pytest.mark.parametrize("default", [True, False])
-def test_29_an_empty_text_is_no_json(api: Api, default: bool) -> None:
+def test_an_empty_text_is_no_json(api: Api, default: bool) -> None:
     """FastAPI takes it for an absent value where the JSON is a list, and for invalid JSON elsewhere."""
 
     async def optional(websocket: WebSocket, q: Annotated[Json[list[int]], api.Query()] = None) -> None: ...
@@ -214,19 +214,19 @@ def test_29_an_empty_text_is_no_json(api: Api, default: bool) -> None:
     assert [dict(error[1])["type"] for error in invalid[2:]] == ["json_invalid"]
 
 
-def test_29_json_of_a_dict(api: Api) -> None:
+def test_json_for_a_dict(api: Api) -> None:
     async def endpoint(websocket: WebSocket, q: Annotated[Json[dict[str, int]], api.Query()]) -> None:
         await api.end(websocket, q)
 
     assert shown(endpoint, api, '/?q={"a":1}').events == [("endpoint", ("dict", [("a", ("int", "1"))]))]
 
 
-# D04, D05: include_router
+# include_router
 
 
 @pytest.mark.parametrize("kind", ["function", "method", "instance"])
 @pytest.mark.parametrize("inside", ["application", "router"])
-def test_76_d04_include_router_never_leaves_out_dependencies(api: Api, backend: str, kind: str, inside: str) -> None:
+def test_include_router_never_leaves_out_dependencies(api: Api, backend: str, kind: str, inside: str) -> None:
     """FastAPI rebuilds the routes of an included router from their endpoints, without their dependencies."""
     called: list[str] = []
 
@@ -262,7 +262,7 @@ def test_76_d04_include_router_never_leaves_out_dependencies(api: Api, backend: 
     assert record.messages == []
 
 
-def test_78_a_mount_in_an_included_router_keeps_its_routes(api: Api, backend: str) -> None:
+def test_a_mount_in_an_included_router_keeps_its_routes(api: Api, backend: str) -> None:
     async def refuse(q: int = 0) -> None:
         api.log("auth", q)
         if not q:
@@ -286,7 +286,7 @@ def test_78_a_mount_in_an_included_router_keeps_its_routes(api: Api, backend: st
     assert api.events == [("auth", ("int", "0")), ("auth", ("int", "1")), ("endpoint", ("int", "3"))]
 
 
-def test_77_an_endpoint_object_reads_as_itself() -> None:
+def test_an_endpoint_object_reads_as_itself() -> None:
     class Chat:
         async def __call__(self, websocket: WebSocket) -> None: ...
 
@@ -297,7 +297,7 @@ def test_77_an_endpoint_object_reads_as_itself() -> None:
 
 
 @pytest.mark.parametrize("way", ["routes=", "append", "mount"])
-def test_d05_the_class_of_a_route_is_kept(way: str) -> None:
+def test_the_class_of_a_route_is_kept(way: str) -> None:
     class Mine(APIWebSocketRoute):
         async def __call__(self, *asgi: Any) -> None:
             raise AssertionError("not called: matched routes are handled")
@@ -327,12 +327,12 @@ def test_d05_the_class_of_a_route_is_kept(way: str) -> None:
     assert record.error is None
 
 
-# D06, 65, 66: validation errors
+# Validation errors
 
 
 @pytest.mark.parametrize("accept", [True, False])
 @pytest.mark.parametrize("application", [Starlette, fastapi.FastAPI])
-def test_66_d06_a_validation_error_closes_with_1008_and_a_text(application: Any, accept: bool, backend: str) -> None:
+def test_a_validation_error_closes_with_1008_and_a_text(application: Any, accept: bool, backend: str) -> None:
     async def accepts(websocket: WebSocket) -> None:
         if accept:
             await websocket.accept()
@@ -354,7 +354,7 @@ def test_66_d06_a_validation_error_closes_with_1008_and_a_text(application: Any,
     assert 120 <= len(close["reason"].encode()) <= 123
 
 
-def test_d06_a_handler_for_the_exception_of_fastapi_runs(backend: str) -> None:
+def test_a_handler_for_the_exception_of_fastapi_runs(backend: str) -> None:
     found: list[Any] = []
 
     async def endpoint(websocket: WebSocket, q: int) -> None: ...
@@ -371,7 +371,7 @@ def test_d06_a_handler_for_the_exception_of_fastapi_runs(backend: str) -> None:
     assert [error["loc"] for error in found[0].errors()] == [("query", "q")]
 
 
-def test_d06_the_default_handler_of_fastapi_counts_as_none() -> None:
+def test_the_default_handler_of_fastapi_counts_as_none() -> None:
     """Its reason is a list, and no server can send that."""
 
     async def endpoint(websocket: WebSocket, q: int) -> None: ...
@@ -385,12 +385,12 @@ def test_d06_the_default_handler_of_fastapi_counts_as_none() -> None:
     assert record.messages == [closed(1008, "query.q: Field required")]
 
 
-# D07, D08, 67: exceptions
+# Exceptions
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 1008), (404, 1008), (500, 1011), (503, 1011)])
 @pytest.mark.parametrize("place", ["dependency", "endpoint", "clean-up"])
-def test_d07_http_exception_after_accept_closes(api: Api, backend: str, place: str, status: int, code: int) -> None:
+def test_http_exception_after_accept_closes(api: Api, backend: str, place: str, status: int, code: int) -> None:
     async def dependency(websocket: WebSocket) -> AsyncIterator[None]:
         await websocket.accept()
         if place == "dependency":
@@ -408,7 +408,7 @@ def test_d07_http_exception_after_accept_closes(api: Api, backend: str, place: s
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 1008), (503, 1011)])
-def test_d08_without_denial_responses_http_exception_closes(api: Api, backend: str, status: int, code: int) -> None:
+def test_without_denial_responses_http_exception_closes(api: Api, backend: str, status: int, code: int) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         raise HTTPException(status, "no", headers={"X": "y"})
 
@@ -417,7 +417,7 @@ def test_d08_without_denial_responses_http_exception_closes(api: Api, backend: s
 
 
 @pytest.mark.parametrize("extensions", [None, {}])
-def test_d08_a_route_by_itself(backend: str, extensions: Any) -> None:
+def test_a_route_by_itself_closes_without_denial_responses(backend: str, extensions: Any) -> None:
     """Without an application there are no handlers; the detail may be more than text, as FastAPI's."""
 
     async def endpoint(websocket: WebSocket, accept: bool = False) -> None:
@@ -437,7 +437,7 @@ def test_d08_a_route_by_itself(backend: str, extensions: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_68_a_status_without_body(backend: str, status: int) -> None:
+def test_a_status_without_body(backend: str, status: int) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         raise HTTPException(status)
 
@@ -446,7 +446,7 @@ def test_68_a_status_without_body(backend: str, status: int) -> None:
     assert [message.get("body") for message in server.messages] == [None, ("bytes", "b''")]
 
 
-def test_d08_a_response_of_a_handler_becomes_a_close(api: Api, backend: str) -> None:
+def test_a_response_of_a_handler_becomes_a_close(api: Api, backend: str) -> None:
     async def handler(websocket: WebSocket, error: HTTPException) -> Response:
         api.log("handler", error)
         return JSONResponse({}, error.status_code)
@@ -463,7 +463,7 @@ def test_d08_a_response_of_a_handler_becomes_a_close(api: Api, backend: str) -> 
 
 
 @pytest.mark.parametrize("accept", [True, False])
-def test_67_a_long_reason_is_cut_at_a_character(api: Api, backend: str, accept: bool) -> None:
+def test_a_long_reason_is_cut_at_a_character(api: Api, backend: str, accept: bool) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         if accept:
             await websocket.accept()
@@ -474,7 +474,7 @@ def test_67_a_long_reason_is_cut_at_a_character(api: Api, backend: str, accept: 
     assert record.error is None
 
 
-def test_d07_http_exception_after_the_own_close_changes_nothing(api: Api, backend: str) -> None:
+def test_http_exception_after_the_own_close_changes_nothing(api: Api, backend: str) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.close(3000, "mine")
@@ -484,7 +484,7 @@ def test_d07_http_exception_after_the_own_close_changes_nothing(api: Api, backen
     assert (record.messages[1:], record.error) == ([closed(3000, "mine")], None)
 
 
-# D09 to D12: what a WebSocket has not
+# Parameters that only HTTP has
 
 
 class Model(BaseModel):
@@ -499,7 +499,7 @@ NOT_HERE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", NOT_HERE)
-def test_72_d09_d11_parameters_of_http(api: Api, kind: str) -> None:
+def test_parameters_that_only_http_has_are_refused(api: Api, kind: str) -> None:
     annotation, fix = NOT_HERE[kind]
 
     async def endpoint(websocket: WebSocket, value: annotation) -> None: ...
@@ -513,7 +513,7 @@ def test_72_d09_d11_parameters_of_http(api: Api, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", NOT_HERE)
-def test_71_with_a_default_they_are_left_out(api: Api, kind: str) -> None:
+def test_http_parameters_with_a_default_are_left_out(api: Api, kind: str) -> None:
     annotation, _ = NOT_HERE[kind]
 
     async def endpoint(websocket: WebSocket, value: annotation = None) -> None:
@@ -524,7 +524,7 @@ def test_71_with_a_default_they_are_left_out(api: Api, kind: str) -> None:
 
 @pytest.mark.parametrize("annotation", [list[int], Model, Model | None, dict[str, int], set[str], list[int] | None])
 @pytest.mark.parametrize("default", [True, False])
-def test_73_d10_an_unmarked_model_or_list(annotation: Any, default: bool) -> None:
+def test_an_unmarked_model_or_list_is_refused(annotation: Any, default: bool) -> None:
     async def required(websocket: WebSocket, value: annotation) -> None: ...
 
     async def optional(websocket: WebSocket, value: annotation = None) -> None: ...
@@ -534,7 +534,7 @@ def test_73_d10_an_unmarked_model_or_list(annotation: Any, default: bool) -> Non
 
 @pytest.mark.parametrize("marker", [fastapi.Body, fastapi.Form, fastapi.File])
 @pytest.mark.parametrize("default_style", [True, False])
-def test_d10_body_form_and_file(marker: Any, default_style: bool) -> None:
+def test_body_form_and_file_are_refused(marker: Any, default_style: bool) -> None:
     async def default(websocket: WebSocket, value: str = marker()) -> None: ...
 
     async def annotated(websocket: WebSocket, value: Annotated[str, marker()]) -> None: ...
@@ -542,13 +542,13 @@ def test_d10_body_form_and_file(marker: Any, default_style: bool) -> None:
     refused(default if default_style else annotated, "value", "body", "receive_json")
 
 
-def test_d10_an_upload() -> None:
+def test_an_upload_is_refused() -> None:
     async def endpoint(websocket: WebSocket, value: fastapi.UploadFile) -> None: ...
 
     refused(endpoint, "value", "body")
 
 
-def test_d12_endpoints_that_cannot_be_awaited() -> None:
+def test_endpoints_that_cannot_be_awaited_are_refused() -> None:
     def sync(websocket: WebSocket) -> None: ...
 
     def generator(websocket: WebSocket) -> Iterator[None]:
@@ -570,10 +570,10 @@ def test_d12_endpoints_that_cannot_be_awaited() -> None:
     refused(Endpoint, None, "class", "WebSocketRoute")
 
 
-# D13, D14: special types
+# Special types
 
 
-def test_d13_two_websockets(api: Api) -> None:
+def test_two_websockets_in_one_signature(api: Api) -> None:
     async def endpoint(websocket: WebSocket, other: WebSocket) -> None: ...
 
     async def connections(websocket: WebSocket, one: HTTPConnection, two: HTTPConnection) -> None: ...
@@ -585,7 +585,7 @@ def test_d13_two_websockets(api: Api) -> None:
     refused(scopes, "b", "'a'", "remove")
 
 
-def test_d14_optional_and_generic_websockets(api: Api, backend: str) -> None:
+def test_optional_and_generic_websockets(api: Api, backend: str) -> None:
     async def optional(connection: HTTPConnection | None, websocket: WebSocket | None = None) -> Any:
         return [connection, websocket]
 
@@ -596,10 +596,10 @@ def test_d14_optional_and_generic_websockets(api: Api, backend: str) -> None:
     assert record.events == [("endpoint", ("list", ["the WebSocket", "the WebSocket"]))]
 
 
-# D16: context managers as dependencies
+# Context managers as dependencies
 
 
-def test_d16_context_managers_are_yield_dependencies(api: Api, backend: str) -> None:
+def test_context_managers_are_yield_dependencies(api: Api, backend: str) -> None:
     @contextlib.asynccontextmanager
     async def asynchronous(q: int) -> AsyncIterator[int]:
         api.log("asynchronous", q)
@@ -630,10 +630,10 @@ def test_d16_context_managers_are_yield_dependencies(api: Api, backend: str) -> 
     ]
 
 
-# D17 to D20: calls and errors, no more than needed
+# Calls and errors, no more than needed
 
 
-def test_d17_use_cache_of_route_dependencies(api: Api, backend: str) -> None:
+def test_use_cache_of_route_dependencies(api: Api, backend: str) -> None:
     async def counted() -> None:
         api.log("counted")
 
@@ -645,7 +645,7 @@ def test_d17_use_cache_of_route_dependencies(api: Api, backend: str) -> None:
     assert shown(Declared(endpoint, [api.Depends(counted)] * 2), api, "/", backend).events == [("counted",)]
 
 
-def test_d18_an_error_is_told_once(api: Api, backend: str) -> None:
+def test_an_error_is_told_once(api: Api, backend: str) -> None:
     async def leaf(q: int) -> int:
         return q
 
@@ -664,7 +664,7 @@ def test_d18_an_error_is_told_once(api: Api, backend: str) -> None:
     assert [dict(error[1])["loc"][1][1] for error in invalid[2:]] == ["q", "r", "q"]
 
 
-def test_d19_a_cached_call_does_not_call_what_is_below_it_again(api: Api, backend: str) -> None:
+def test_a_cached_call_does_not_call_what_is_below_it_again(api: Api, backend: str) -> None:
     async def leaf() -> None:
         api.log("leaf")
 
@@ -681,7 +681,7 @@ def test_d19_a_cached_call_does_not_call_what_is_below_it_again(api: Api, backen
     assert shown(endpoint, api, "/", backend).events == [("leaf",), ("middle",)] * 2
 
 
-def test_d20_diamonds_cost_linear_time(api: Api, backend: str) -> None:
+def test_diamonds_cost_linear_time(api: Api, backend: str) -> None:
     """Doubling per level would take longer than the universe has."""
     calls: list[int] = []
 
@@ -709,7 +709,7 @@ def test_d20_diamonds_cost_linear_time(api: Api, backend: str) -> None:
     assert set(calls) == {7}
 
 
-def test_d20_a_diamond_is_called_once_per_level(api: Api, backend: str) -> None:
+def test_a_diamond_is_called_once_per_level(api: Api, backend: str) -> None:
     async def bottom(q: int) -> int:
         api.log("bottom")
         return q
@@ -732,10 +732,10 @@ def test_d20_a_diamond_is_called_once_per_level(api: Api, backend: str) -> None:
     assert record.events == [("bottom",), *[("level",)] * 60, ("endpoint", ("int", str(2**60)))]
 
 
-# D21, D22, D23: overrides, lifetimes, scopes
+# Overrides, lifetimes, scopes
 
 
-def test_d21_an_override_may_use_the_original(api: Api, backend: str) -> None:
+def test_an_override_may_use_the_original(api: Api, backend: str) -> None:
     async def original(q: int) -> int:
         api.log("original")
         return q
@@ -767,7 +767,7 @@ def _through(count: int, marker: Any, api: Api) -> Any:
 
 
 @pytest.mark.parametrize("through", [0, 1, 3])
-def test_d22_scopes_are_checked_through_plain_dependencies(api: Api, through: int) -> None:
+def test_scopes_are_checked_through_plain_dependencies(api: Api, through: int) -> None:
     async def session() -> AsyncIterator[str]:
         yield "session"
 
@@ -784,7 +784,7 @@ def test_d22_scopes_are_checked_through_plain_dependencies(api: Api, through: in
         assert words in str(caught.value)
 
 
-def test_d23_an_unknown_scope(api: Api) -> None:
+def test_an_unknown_scope_is_refused(api: Api) -> None:
     async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(authenticate, scope="bogus")]) -> None: ...
 
     refused(endpoint, "a", "bogus", "'handshake'", "'function'", "'request'")
@@ -793,57 +793,57 @@ def test_d23_an_unknown_scope(api: Api) -> None:
 
 
 @pytest.mark.parametrize("given", [authenticate, "text", None, 3])
-def test_d23_route_dependencies_are_depends(given: Any) -> None:
+def test_route_dependencies_are_depends(given: Any) -> None:
     refused(nothing, None, "dependencies=[...]", "Depends(function)", dependencies=[given])
 
 
-# D24, D25: parameters that can never be filled
+# Parameters that can never be filled
 
 
-def test_d24_path_that_the_template_has_not(api: Api) -> None:
+def test_path_marker_without_a_name_in_the_template(api: Api) -> None:
     async def endpoint(websocket: WebSocket, item: Annotated[int, api.Path()]) -> None: ...
 
     refused(endpoint, "item", "'item'", "other", "websocket.path_params", path="/{other}")
 
 
-def test_d24_path_alias_that_the_template_has_not(api: Api) -> None:
+def test_path_alias_without_a_name_in_the_template(api: Api) -> None:
     async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None: ...
 
     refused(endpoint, "p", "'pp'", path="/{p}")
 
 
-def test_field_as_the_default(api: Api) -> None:
+def test_field_as_the_default_is_refused(api: Api) -> None:
     async def endpoint(websocket: WebSocket, q: int = Field(gt=3)) -> None: ...
 
     refused(endpoint, "q", "Field()", "Query()")
 
 
 @pytest.mark.parametrize("factory", [lambda values: values["a"], lambda *, values: values["a"]])
-def test_30_a_default_factory_that_takes_the_other_values(api: Api, factory: Any) -> None:
+def test_a_default_factory_that_takes_the_other_values(api: Api, factory: Any) -> None:
     async def endpoint(websocket: WebSocket, a: int, q: Annotated[int, api.Query(default_factory=factory)]) -> None: ...
 
     refused(endpoint, "q", "default_factory", "no argument")
 
 
 @pytest.mark.parametrize("alias", ["x-\u20ac", "x-\xe9"])
-def test_27_a_name_no_header_can_have(api: Api, alias: str) -> None:
+def test_a_name_no_header_can_have_is_refused(api: Api, alias: str) -> None:
     async def endpoint(websocket: WebSocket, h: Annotated[str, api.Header(alias=alias)]) -> None: ...
 
     refused(endpoint, "h", "header", alias)
 
 
 @pytest.mark.parametrize("annotation", [list[int], set[str], tuple[int, ...], list[str] | None])
-def test_d25_sequences_of_cookies(api: Api, annotation: Any) -> None:
+def test_sequences_of_cookies_are_refused(api: Api, annotation: Any) -> None:
     async def endpoint(websocket: WebSocket, c: Annotated[annotation, api.Cookie()]) -> None: ...
 
     refused(endpoint, "c", "cookie", "split")
 
 
-# D26: handshake
+# Handshake
 
 
 @pytest.mark.parametrize("sync", [False, True])
-def test_d26_handshake_ends_before_the_endpoint(api: Api, backend: str, sync: bool) -> None:
+def test_handshake_ends_before_the_endpoint(api: Api, backend: str, sync: bool) -> None:
     session = api.resource("session", sync=sync)
 
     async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
@@ -865,7 +865,7 @@ def test_d26_handshake_ends_before_the_endpoint(api: Api, backend: str, sync: bo
     ]
 
 
-def test_d26_handshake_dependencies_of_each_other_and_of_the_route(api: Api, backend: str) -> None:
+def test_handshake_dependencies_of_each_other_and_of_the_route(api: Api, backend: str) -> None:
     pool, leading = api.resource("pool"), api.resource("leading")
 
     async def session(value: Annotated[str, api.Depends(pool, scope="handshake")]) -> AsyncIterator[str]:
@@ -899,7 +899,7 @@ def test_d26_handshake_dependencies_of_each_other_and_of_the_route(api: Api, bac
 
 
 @pytest.mark.parametrize("replacement", ["generator", "function"])
-def test_d26_handshake_with_overrides(api: Api, backend: str, replacement: str) -> None:
+def test_handshake_with_overrides(api: Api, backend: str, replacement: str) -> None:
     session = api.resource("session")
 
     async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
@@ -918,7 +918,7 @@ def test_d26_handshake_with_overrides(api: Api, backend: str, replacement: str) 
 
 @pytest.mark.parametrize("sync", [False, True])
 @pytest.mark.parametrize("place", ["dependency", "validation"])
-def test_d26_an_error_reaches_the_handshake_dependency(api: Api, backend: str, place: str, sync: bool) -> None:
+def test_an_error_reaches_the_handshake_dependency(api: Api, backend: str, place: str, sync: bool) -> None:
     session = api.resource("session", sync=sync)
 
     async def user(value: Annotated[str, api.Depends(session, scope="handshake")]) -> str:
@@ -943,7 +943,7 @@ def test_d26_an_error_reaches_the_handshake_dependency(api: Api, backend: str, p
         assert record.messages == [closed(1008)]
 
 
-def test_d26_an_error_of_the_handshake_clean_up(api: Api, backend: str) -> None:
+def test_an_error_of_the_handshake_clean_up(api: Api, backend: str) -> None:
     async def session() -> AsyncIterator[str]:
         yield "session"
         raise HTTPException(503, "commit failed")
@@ -958,7 +958,7 @@ def test_d26_an_error_of_the_handshake_clean_up(api: Api, backend: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["solving", "clean-up", "endpoint"])
-def test_d26_cancellation(api: Api, backend: str, when: str) -> None:
+def test_cancellation_during_a_handshake(api: Api, backend: str, when: str) -> None:
     """A clean-up that has begun, or has to begin, runs to its end."""
     waiting = anyio.Event
 
@@ -1005,7 +1005,7 @@ def test_d26_cancellation(api: Api, backend: str, when: str) -> None:
     assert events == expected
 
 
-def test_d26_handshake_gives_back_its_slot(backend: str, api: Api) -> None:
+def test_handshake_gives_back_its_slot(backend: str, api: Api) -> None:
     async def session() -> AsyncIterator[None]:
         yield
 
@@ -1035,7 +1035,7 @@ async def nothing_until_all_are_here(websocket: WebSocket) -> None:
 
 @pytest.mark.parametrize("scope", ["request", "function", None])
 @pytest.mark.parametrize("through", [0, 1, 2])
-def test_d26_a_longer_lived_dependency_cannot_take_a_handshake_value(api: Api, through: int, scope: str | None) -> None:
+def test_a_longer_lived_dependency_cannot_take_a_handshake_value(api: Api, through: int, scope: str | None) -> None:
     async def session() -> AsyncIterator[str]:
         yield "session"
 
@@ -1052,7 +1052,7 @@ def test_d26_a_longer_lived_dependency_cannot_take_a_handshake_value(api: Api, t
         assert words in str(caught.value)
 
 
-def test_d26_the_endpoint_cannot_take_a_handshake_value(api: Api) -> None:
+def test_the_endpoint_cannot_take_a_handshake_value(api: Api) -> None:
     async def session() -> AsyncIterator[str]:
         yield "session"
 
@@ -1064,10 +1064,10 @@ def test_d26_the_endpoint_cannot_take_a_handshake_value(api: Api) -> None:
         assert words in str(caught.value)
 
 
-# D27, 17: defaults and markers stay what they are
+# Defaults and markers stay what they are
 
 
-def test_d27_only_mutable_defaults_are_copied(api: Api, backend: str) -> None:
+def test_only_mutable_defaults_are_copied(api: Api, backend: str) -> None:
     class Uncopyable:
         def __deepcopy__(self, memo: Any) -> Any:
             raise TypeError("not to be copied")
@@ -1098,7 +1098,7 @@ def test_d27_only_mutable_defaults_are_copied(api: Api, backend: str) -> None:
     assert Frozen.copies == 0
 
 
-def test_17_markers_are_not_changed(api: Api, backend: str) -> None:
+def test_markers_are_not_changed(api: Api, backend: str) -> None:
     """One marker may be the default of several parameters; in FastAPI the second takes the name of the first."""
     marker = api.Query()
 
@@ -1111,11 +1111,11 @@ def test_17_markers_are_not_changed(api: Api, backend: str) -> None:
         api.events.clear()
 
 
-# D29 to D31: every connection ends with a close frame
+# Every connection ends with a close frame
 
 
 @pytest.mark.parametrize("receive", ["receive_text", "receive_bytes", "receive_json"])
-def test_d29_a_client_that_leaves_is_a_normal_end(api: Api, backend: str, receive: str) -> None:
+def test_a_client_that_leaves_is_a_normal_end(api: Api, backend: str, receive: str) -> None:
     async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
         await websocket.accept()
         await getattr(websocket, receive)()
@@ -1126,7 +1126,7 @@ def test_d29_a_client_that_leaves_is_a_normal_end(api: Api, backend: str, receiv
     assert record.events[1][:2] == ("a", "sees")
 
 
-def test_d29_also_through_task_groups(api: Api, backend: str) -> None:
+def test_a_client_that_leaves_is_a_normal_end_through_task_groups(api: Api, backend: str) -> None:
     async def endpoint(websocket: WebSocket, other: bool = False) -> None:
         await websocket.accept()
 
@@ -1144,7 +1144,7 @@ def test_d29_also_through_task_groups(api: Api, backend: str) -> None:
 
 
 @pytest.mark.parametrize("accept", [True, False])
-def test_d30_what_the_endpoint_leaves_open_is_closed(api: Api, backend: str, accept: bool) -> None:
+def test_what_the_endpoint_leaves_open_is_closed(api: Api, backend: str, accept: bool) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         if accept:
             await websocket.accept()
@@ -1156,7 +1156,7 @@ def test_d30_what_the_endpoint_leaves_open_is_closed(api: Api, backend: str, acc
 @pytest.mark.parametrize("accept", [True, False])
 @pytest.mark.parametrize("place", ["dependency", "endpoint", "validation"])
 @pytest.mark.parametrize("scope", ["handshake", "function", "request"])
-def test_d31_a_swallowed_error_is_closed(backend: str, place: str, accept: bool, scope: str) -> None:
+def test_a_swallowed_error_is_closed(backend: str, place: str, accept: bool, scope: str) -> None:
     api = Api(OURS["fastroute"])
 
     async def swallows(websocket: WebSocket) -> AsyncIterator[None]:
@@ -1185,10 +1185,10 @@ def test_d31_a_swallowed_error_is_closed(backend: str, place: str, accept: bool,
     assert record.messages[-1]["type"] == "websocket.close"
 
 
-# D32: underscores of one field
+# Underscores of one field
 
 
-def test_d32_a_field_of_a_header_model_keeps_its_underscores(api: Api, backend: str) -> None:
+def test_a_field_of_a_header_model_keeps_its_underscores(api: Api, backend: str) -> None:
     class Headers(BaseModel):
         x_raw: Annotated[str, api.Header(convert_underscores=False)]
         x_usual: str
@@ -1202,17 +1202,17 @@ def test_d32_a_field_of_a_header_model_keeps_its_underscores(api: Api, backend: 
     assert [dict(error[1])["loc"][1][1] for error in invalid[2:]] == ["x_raw", "x-usual"]
 
 
-# D33, 11: names that cannot be resolved
+# Names that cannot be resolved
 
 
 @pytest.mark.parametrize("default", ["", " = 3"])
-def test_d33_a_name_that_cannot_be_resolved(api: Api, default: str) -> None:
+def test_a_name_that_cannot_be_resolved_is_refused(api: Api, default: str) -> None:
     source = f"async def endpoint(websocket: WebSocket, q: Local{default}) -> None: ..."
     error = refused(api.run(source)["endpoint"], "q", "Local", "top of its module")
     assert error.__cause__ is None
 
 
-def test_d33_a_local_name_in_a_dependency(api: Api) -> None:
+def test_a_local_name_in_a_dependency_is_refused(api: Api) -> None:
     namespace = api.run("async def dependency(q: list[Local]) -> None: ...")
 
     async def endpoint(websocket: WebSocket, a: Annotated[None, api.Depends(namespace["dependency"])]) -> None: ...
@@ -1220,10 +1220,10 @@ def test_d33_a_local_name_in_a_dependency(api: Api) -> None:
     assert refused(endpoint, "q", "Local").call is namespace["dependency"]
 
 
-# D34: one function on two paths
+# One function on two paths
 
 
-def test_d34_an_error_names_the_path_of_its_own_route(api: Api, backend: str) -> None:
+def test_an_error_names_the_path_of_its_own_route(api: Api, backend: str) -> None:
     found: list[Any] = []
 
     async def endpoint(websocket: WebSocket, q: int) -> None: ...
@@ -1242,12 +1242,12 @@ def test_d34_an_error_names_the_path_of_its_own_route(api: Api, backend: str) ->
     assert [error.endpoint_ctx["path"] for error in found] == ["WS /one", "WS /two", "WS /one"]
 
 
-# D36, 69: errors that nobody expected
+# Errors that nobody expected
 
 
 @pytest.mark.parametrize("key", [Exception, 500])
 @pytest.mark.parametrize("accept", [True, False])
-def test_d36_the_handler_for_exception_is_called(api: Api, backend: str, key: Any, accept: bool) -> None:
+def test_the_handler_for_every_exception_is_called(api: Api, backend: str, key: Any, accept: bool) -> None:
     async def handler(websocket: WebSocket, error: Exception) -> None:
         api.log("handler", websocket, error)
 
@@ -1263,7 +1263,7 @@ def test_d36_the_handler_for_exception_is_called(api: Api, backend: str, key: An
         assert record.messages[1:] == [closed(1011, "Internal Server Error")]
 
 
-def test_d36_the_log_of_the_server_still_says_where_it_happened(backend: str) -> None:
+def test_the_log_of_the_server_still_says_where_it_happened(backend: str) -> None:
     async def broken(websocket: WebSocket) -> None:
         raise ValueError("unexpected")
 
@@ -1280,7 +1280,7 @@ def test_d36_the_log_of_the_server_still_says_where_it_happened(backend: str) ->
     assert caught.traceback[-1].name == "broken"
 
 
-def test_d36_a_failing_handler_still_closes(api: Api, backend: str) -> None:
+def test_a_failing_handler_still_closes(api: Api, backend: str) -> None:
     async def handler(websocket: WebSocket, error: Exception) -> None:
         raise KeyError("in the handler") from error
 
@@ -1294,10 +1294,10 @@ def test_d36_a_failing_handler_still_closes(api: Api, backend: str) -> None:
         assert record.error[0] == "KeyError"
 
 
-# 1, 46, 49, 62, 74, 75: smaller ones
+# Other differences
 
 
-def test_75_nothing_of_fastapi_or_telemetry_is_imported() -> None:
+def test_nothing_of_fastapi_or_telemetry_is_imported() -> None:
     """Serving a connection needs neither FastAPI, nor OpenTelemetry, nor hypothesis."""
     code = """
 import sys, anyio, fastroute, fastroute.security
@@ -1330,12 +1330,12 @@ print(messages, sorted(loaded & {"fastapi", "opentelemetry", "hypothesis", "trio
 
 
 @pytest.mark.parametrize("path", ["", "a", "{p}"])
-def test_01_a_path_begins_with_a_slash(path: str) -> None:
+def test_a_path_begins_with_a_slash(path: str) -> None:
     with pytest.raises(ValueError, match="start with"):
         APIWebSocketRoute(path, nothing)
 
 
-def test_46_unhashable_dependencies_work(api: Api, backend: str) -> None:
+def test_unhashable_dependencies_work(api: Api, backend: str) -> None:
     class Unhashable:
         __hash__ = None  # type: ignore[assignment]  # the case
 
@@ -1353,7 +1353,7 @@ def test_46_unhashable_dependencies_work(api: Api, backend: str) -> None:
     assert shown(endpoint, api, "/?q=1", backend).events == [("called",), ("endpoint", ("int", "1"), ("int", "1"))]
 
 
-def test_49_no_scope_is_repeated(api: Api, backend: str) -> None:
+def test_no_security_scope_is_repeated(api: Api, backend: str) -> None:
     async def leaf(scopes: api.SecurityScopes) -> str:
         return scopes.scope_str
 
@@ -1366,14 +1366,14 @@ def test_49_no_scope_is_repeated(api: Api, backend: str) -> None:
     assert shown(endpoint, api, "/", backend).events == [("endpoint", "a b")]
 
 
-def test_62_the_scope_keeps_clean(api: Api, backend: str) -> None:
+def test_nothing_is_left_in_the_asgi_scope(api: Api, backend: str) -> None:
     async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
         api.log(sorted(key for key in websocket.scope if key.startswith(("fastapi", "fastroute"))))
 
     assert ("list", []) in [event[0] for event in shown(endpoint, api, "/", backend).events]
 
 
-def test_74_schemes_written_for_http_work(backend: str) -> None:
+def test_schemes_written_for_http_work(backend: str) -> None:
     """Third-party schemes often ask for a `Request`; what they read of it, a WebSocket has as well."""
     api = Api(OURS["moved"])
 

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 
 import fastroute
 
-# 63, 64: all errors are collected
+# All errors are collected
 
 
 @parity(
@@ -26,7 +26,7 @@ import fastroute
     handshake("/?a=1&b=2&c=x&q=4"),
     handshake(),
 )
-def test_63_all_errors_are_collected(api: Api) -> Any:
+def test_all_errors_are_collected(api: Api) -> Any:
     async def broken(a: int) -> str:
         api.log("broken", a)
         return "broken"
@@ -62,7 +62,7 @@ def test_63_all_errors_are_collected(api: Api) -> Any:
 
 
 @parity(handshake("/?q=x"), handshake("/?q=1"))
-def test_63_an_exception_wins_over_validation_errors(api: Api) -> Any:
+def test_an_exception_wins_over_validation_errors(api: Api) -> Any:
     async def invalid(q: int) -> None:
         api.log("invalid", q)
 
@@ -81,7 +81,7 @@ def test_63_an_exception_wins_over_validation_errors(api: Api) -> Any:
 
 
 @parity(handshake("/x?q=x&d=x", ("h", "x"), ("cookie", "c=x")), handshake("/1"), path="/{p}")
-def test_64_order_of_errors(api: Api) -> Any:
+def test_order_of_validation_errors(api: Api) -> Any:
     async def dependency(d: int, h: Annotated[int, api.Header()], p: int) -> None: ...
 
     async def endpoint(
@@ -98,11 +98,11 @@ def test_64_order_of_errors(api: Api) -> Any:
     return endpoint
 
 
-# 65, 66: the validation error
+# The validation error
 
 
 @pytest.mark.parametrize("names", [FASTAPI, FASTROUTE], ids=["fastapi", "fastroute"])
-def test_65_the_exception(names: dict[str, Any]) -> None:
+def test_the_validation_error(names: dict[str, Any]) -> None:
     class_ = names["ValidationError"]
     assert class_.__name__ == "WebSocketRequestValidationError"
     assert not issubclass(class_, HTTPException)
@@ -129,7 +129,7 @@ def both_errors(errors: list[Any], context: Any) -> tuple[Any, Any]:
         {"function": "f", "file": "a.py", "line": 3, "path": "WS /a"},
     ],
 )
-def test_65_the_text_of_the_exception(errors: list[Any], context: Any) -> None:
+def test_the_text_of_the_validation_error(errors: list[Any], context: Any) -> None:
     theirs, ours = both_errors(errors, context)
     assert str(ours) == str(theirs)
     assert ours.errors() == theirs.errors()
@@ -138,7 +138,7 @@ def test_65_the_text_of_the_exception(errors: list[Any], context: Any) -> None:
 
 
 @parity(handshake("/?q=x"))
-def test_65_where_the_endpoint_is(api: Api) -> Any:
+def test_the_validation_error_says_where_the_endpoint_is(api: Api) -> Any:
     class Chat:
         async def __call__(self, websocket: WebSocket, q: int) -> None:
             await api.end(websocket, q)
@@ -150,7 +150,7 @@ def test_65_where_the_endpoint_is(api: Api) -> Any:
 
 
 @parity(handshake("/?q=x"))
-def test_65_the_text_with_its_endpoint(api: Api) -> Any:
+def test_the_validation_error_of_a_connection_names_its_endpoint(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: int) -> None:
         await api.end(websocket, q)
 
@@ -161,7 +161,7 @@ def test_65_the_text_with_its_endpoint(api: Api) -> Any:
     return Declared(endpoint, handlers={api.ValidationError: handler})
 
 
-# 67 to 69: exceptions and handlers
+# Exceptions and handlers
 
 
 @parity(
@@ -170,7 +170,7 @@ def test_65_the_text_with_its_endpoint(api: Api) -> Any:
     handshake("/?place=accepted"),
     handshake("/?place=exit"),
 )
-def test_67_websocket_exception(api: Api) -> Any:
+def test_websocket_exception(api: Api) -> Any:
     def fail(place: str, here: str) -> None:
         if place == here:
             raise WebSocketException(3003, "reas\xf6n")
@@ -198,7 +198,7 @@ def test_67_websocket_exception(api: Api) -> Any:
 
 
 @parity()
-def test_67_websocket_exception_after_the_own_close(api: Api) -> Any:
+def test_websocket_exception_after_the_own_close(api: Api) -> Any:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.close(3000, "mine")
@@ -208,7 +208,7 @@ def test_67_websocket_exception_after_the_own_close(api: Api) -> Any:
 
 
 @parity(handshake("/?place=dependency"), handshake("/?place=endpoint"), handshake("/?place=exit"))
-def test_68_http_exception_before_accept(api: Api) -> Any:
+def test_http_exception_before_accept(api: Api) -> Any:
     def fail(place: str, here: str) -> None:
         if place == here:
             raise HTTPException(429, "later", headers={"Retry-After": "3"})
@@ -239,7 +239,7 @@ def in_fastapi(route: Any, handlers: Any) -> Any:
 
 
 @parity(handshake("/?status=403"), handshake("/?status=204"), handshake("/?status=503"), host=in_fastapi)
-def test_68_http_exception_under_fastapi(api: Api) -> Any:
+def test_http_exception_under_fastapi(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, status: int) -> None:
         raise fastapi.HTTPException(status, detail={"why": "no"}, headers={"X-Why": "no"})
 
@@ -261,7 +261,7 @@ class Derived(Base):
     handshake("/?kind=418"),
     handshake("/?kind=other"),
 )
-def test_69_handlers(api: Api) -> Any:
+def test_exception_handlers(api: Api) -> Any:
     main: list[int] = []
 
     async def endpoint(websocket: WebSocket, kind: str) -> None:
@@ -290,7 +290,7 @@ def test_69_handlers(api: Api) -> Any:
 
 
 @parity()
-def test_69_an_unhandled_error_reaches_the_server(api: Api) -> Any:
+def test_an_unhandled_error_reaches_the_server(api: Api) -> Any:
     async def endpoint(websocket: WebSocket) -> None:
         raise Base("unhandled")
 
@@ -298,7 +298,7 @@ def test_69_an_unhandled_error_reaches_the_server(api: Api) -> Any:
 
 
 @parity(handshake(messages=("a", "b")))
-def test_70_an_accepted_connection_is_left_to_the_server(api: Api) -> Any:
+def test_an_accepted_connection_is_left_to_the_server(api: Api) -> Any:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept(subprotocol="chat", headers=[(b"x-a", b"1")])
         async for text in websocket.iter_text():
@@ -308,11 +308,11 @@ def test_70_an_accepted_connection_is_left_to_the_server(api: Api) -> Any:
     return endpoint
 
 
-# 71, 72: what a WebSocket has not
+# Parameters that only HTTP has
 
 
 @parity()
-def test_71_the_idiom_of_two_protocols(api: Api) -> Any:
+def test_the_idiom_of_two_protocols(api: Api) -> Any:
     async def dependency(request: Request = None, websocket: WebSocket = None) -> Any:  # type: ignore[assignment]  # the idiom
         api.log("dependency", request, websocket)
         return (request or websocket).url.path
@@ -323,7 +323,7 @@ def test_71_the_idiom_of_two_protocols(api: Api) -> Any:
     return endpoint
 
 
-# 74: security schemes
+# Security schemes
 
 KEY = ("cookie", "key=c")
 
@@ -335,7 +335,7 @@ KEY = ("cookie", "key=c")
     handshake("/", ("authorization", "Digest d")),
     handshake("/", ("authorization", "Basic !"), KEY),
 )
-def test_74_schemes_without_auto_error(api: Api) -> Any:
+def test_security_schemes_without_auto_error(api: Api) -> Any:
     schemes = api.security
 
     def all_of(
@@ -372,7 +372,7 @@ SCHEMES: dict[str, Any] = {
 
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_74_schemes_refuse(scheme: str, ours: str) -> None:
+def test_security_schemes_refuse(scheme: str, ours: str) -> None:
     def declare(api: Api) -> Any:
         instance = getattr(api.security, scheme)(**SCHEMES[scheme])
 
@@ -388,7 +388,7 @@ def test_74_schemes_refuse(scheme: str, ours: str) -> None:
 
 
 @pytest.mark.parametrize("names", [FASTROUTE, MOVED], ids=["own", "moved"])
-def test_74_schemes_of_either_package_serve_either_route(names: dict[str, Any]) -> None:
+def test_security_schemes_of_either_package_serve_either_route(names: dict[str, Any]) -> None:
     """Our schemes are plain callables, so FastAPI's routes can use them, and the other way round."""
     for schemes in (fastapi.security, fastroute.security):
 

@@ -88,7 +88,8 @@ def trees(draw: st.DrawFn, *, only_ours: bool = False) -> Tree:
                     st.builds(
                         Use,
                         st.integers(0, below - 1),
-                        # Below the endpoint, FastAPI's own answer is a defect (see the test of D19).
+                        # Below the endpoint, FastAPI's own answer is a defect (see
+                        # `test_a_cached_call_does_not_call_what_is_below_it_again`).
                         st.just(True) if cached and not only_ours else st.booleans(),
                         st.sampled_from(lifetimes),
                         st.sampled_from([(), (), ("a",), ("b", "a")]),
@@ -114,7 +115,8 @@ def trees(draw: st.DrawFn, *, only_ours: bool = False) -> Tree:
     ]
     fails = draw(st.sampled_from(["", "", "call", "cancels"]))
     nodes.append(Node("endpoint", uses(count, cached=False), draw(st.booleans()), draw(st.booleans()), fails))
-    # A replacement stands before what it replaces, so that it cannot depend on it (see the test of D21).
+    # A replacement stands before what it replaces, so that it cannot depend on it (see
+    # `test_an_override_may_use_the_original`).
     overrides = draw(
         st.dictionaries(st.integers(1, count), st.integers(0, count), max_size=2).map(
             lambda pairs: tuple((old, new) for old, new in pairs.items() if new < old < count)
@@ -161,7 +163,7 @@ def callables(api: Api, index: int, node: Node) -> dict[str, Callable[..., Any]]
         return name
 
     def caught(error: BaseException) -> bool:
-        # Not its arguments: FastAPI repeats validation errors (see the test of D18).
+        # Not its arguments: FastAPI repeats validation errors (see `test_an_error_is_told_once`).
         api.log(name, "sees", type(error).__name__, str(error) if isinstance(error, Broken) else None)
         if node.fails == "replaces":
             raise Broken(f"{name} instead")
@@ -288,7 +290,8 @@ def ends(error: Any) -> Any:
 def both_engines(names: dict[str, Any], tree: Tree, backend: str) -> Record:
     interpreted, generated = (run_on(name, names, tree, backend) for name in ("interpreter", "generated"))
     assert generated == interpreted
-    # Ours looks through plain dependencies, and before anything ran also where an override is wrong (see D22).
+    # Ours looks through plain dependencies, and before anything ran also where an override is wrong (see
+    # `test_scopes_are_checked_through_plain_dependencies`).
     assume(generated.error is None or generated.error[0] != "DependencyScopeError")
     event(f"error {generated.error and generated.error[0]}")
     return generated
@@ -324,11 +327,11 @@ def test_generated_trees_on_trio(tree: Tree) -> None:
 
 @settings(max_examples=150)
 @given(tree=trees(only_ours=True))
-def test_what_only_ours_has_on_asyncio(tree: Tree) -> None:
+def test_generated_trees_that_only_we_take_on_asyncio(tree: Tree) -> None:
     both_engines(FASTROUTE, tree, BACKENDS[0])
 
 
 @settings(max_examples=40)
 @given(tree=trees(only_ours=True))
-def test_what_only_ours_has_on_trio(tree: Tree) -> None:
+def test_generated_trees_that_only_we_take_on_trio(tree: Tree) -> None:
     both_engines(FASTROUTE, tree, BACKENDS[1])

@@ -33,11 +33,11 @@ from starlette.websockets import WebSocket
 #: Reading a parameter waits for nothing, so that one backend shows everything.
 parity = functools.partial(oracle.parity, backends=["asyncio"])
 
-# 26: which key is looked up
+# Which key is looked up
 
 
 @parity(handshake("/?q=1"), handshake("/?alias=1"), handshake("/?q=x&alias=y"), handshake())
-def test_26_alias(api: Api) -> Any:
+def test_alias(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(alias="alias")]) -> None:
         await api.end(websocket, q)
 
@@ -45,7 +45,7 @@ def test_26_alias(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"), handshake("/?alias=1"), handshake("/?v=1"), handshake("/?v=x&alias=1"))
-def test_26_validation_alias_counts_before_alias(api: Api) -> Any:
+def test_validation_alias_counts_before_alias(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(alias="alias", validation_alias="v")]) -> None:
         await api.end(websocket, q)
 
@@ -60,7 +60,7 @@ def test_26_validation_alias_counts_before_alias(api: Api) -> Any:
     handshake("/?q=1"),
     handshake(),
 )
-def test_26_alias_choices(api: Api) -> Any:
+def test_alias_choices(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, q: Annotated[int, api.Query(validation_alias=AliasChoices("a", "b"))]
     ) -> None:
@@ -70,7 +70,7 @@ def test_26_alias_choices(api: Api) -> Any:
 
 
 @parity(handshake("/?a=1"), handshake("/?b=2"), handshake("/?q=1"), handshake())
-def test_26_alias_choices_with_a_default(api: Api) -> Any:
+def test_alias_choices_with_a_default(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[int, api.Query(alias="a", validation_alias=AliasChoices("b", "a"))] = 7,
@@ -81,7 +81,7 @@ def test_26_alias_choices_with_a_default(api: Api) -> Any:
 
 
 @parity(handshake("/?a=1"), handshake("/?q=1"), handshake())
-def test_26_alias_path_is_passed_over(api: Api) -> Any:
+def test_alias_path_is_passed_over(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, q: Annotated[int, api.Query(validation_alias=AliasPath("a", 0))] = 5
     ) -> None:
@@ -91,7 +91,7 @@ def test_26_alias_path_is_passed_over(api: Api) -> Any:
 
 
 @parity(handshake("/?a=1"), handshake("/?b=1"), handshake("/?q=1"), handshake())
-def test_26_alias_path_among_choices(api: Api) -> Any:
+def test_alias_path_among_choices(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[int, api.Query(validation_alias=AliasChoices("a", AliasPath("b", 0)))] = 5,
@@ -108,7 +108,7 @@ def test_26_alias_path_among_choices(api: Api) -> Any:
     handshake("/", ("x_a", "1"), ("x-b", "2")),
     handshake(),
 )
-def test_26_alias_choices_of_a_header_are_literal(api: Api) -> Any:
+def test_alias_choices_of_a_header_are_literal(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, token: Annotated[str, api.Header(validation_alias=AliasChoices("x_a", "X-B"))]
     ) -> None:
@@ -118,7 +118,7 @@ def test_26_alias_choices_of_a_header_are_literal(api: Api) -> Any:
 
 
 @parity(handshake("/", ("cookie", "a=1")), handshake("/", ("cookie", "b=2; a=1")), handshake())
-def test_26_alias_choices_of_a_cookie(api: Api) -> Any:
+def test_alias_choices_of_a_cookie(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, c: Annotated[int, api.Cookie(validation_alias=AliasChoices("b", "a"))]
     ) -> None:
@@ -128,7 +128,7 @@ def test_26_alias_choices_of_a_cookie(api: Api) -> Any:
 
 
 @parity(handshake("/3"), handshake("/x"), path="/{item}")
-def test_26_alias_choices_of_a_path_parameter(api: Api) -> Any:
+def test_alias_choices_of_a_path_parameter(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, p: Annotated[int, api.Path(validation_alias=AliasChoices("other", "item"))]
     ) -> None:
@@ -138,7 +138,7 @@ def test_26_alias_choices_of_a_path_parameter(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"), handshake("/?alias=1"), handshake())
-def test_26_alias_in_the_default_style(api: Api) -> Any:
+def test_alias_in_the_default_style(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: int = api.Query(alias="alias")) -> None:
         await api.end(websocket, q)
 
@@ -146,14 +146,14 @@ def test_26_alias_in_the_default_style(api: Api) -> Any:
 
 
 @parity(handshake("/?from_field=3"), handshake("/?q=1"))
-def test_26_alias_of_a_field_without_marker(api: Api) -> Any:
+def test_alias_of_a_field_without_marker(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, Field(alias="from_field")]) -> None:
         await api.end(websocket, q)
 
     return endpoint
 
 
-# 27: headers, and which occurrence counts
+# Headers, and which occurrence counts
 
 
 @parity(
@@ -163,7 +163,7 @@ def test_26_alias_of_a_field_without_marker(api: Api) -> Any:
     handshake("/", ("x-token", "")),
     handshake(),
 )
-def test_27_header_underscores(api: Api) -> Any:
+def test_header_underscores(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, x_token: Annotated[str, api.Header()]) -> None:
         await api.end(websocket, x_token)
 
@@ -171,7 +171,7 @@ def test_27_header_underscores(api: Api) -> Any:
 
 
 @parity(handshake("/", ("x-token", "a")), handshake("/", ("x_token", "a")), handshake())
-def test_27_header_underscores_kept(api: Api) -> Any:
+def test_header_underscores_kept(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, x_token: Annotated[str, api.Header(convert_underscores=False)]) -> None:
         await api.end(websocket, x_token)
 
@@ -179,7 +179,7 @@ def test_27_header_underscores_kept(api: Api) -> Any:
 
 
 @parity(handshake("/", ("x-token", "a")), handshake("/", ("x_token", "a")), handshake())
-def test_27_header_alias_is_literal(api: Api) -> Any:
+def test_header_alias_is_literal(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, t: Annotated[str, api.Header(alias="X_Token")]) -> None:
         await api.end(websocket, t)
 
@@ -187,7 +187,7 @@ def test_27_header_alias_is_literal(api: Api) -> Any:
 
 
 @parity(handshake("/", ("x-token", "\xe9\xff")), handshake("/", ("x-token", "a, b")))
-def test_27_header_bytes_are_latin_1(api: Api) -> Any:
+def test_header_bytes_are_latin_1(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, x_token: str = api.Header()) -> None:
         await api.end(websocket, x_token)
 
@@ -195,14 +195,14 @@ def test_27_header_bytes_are_latin_1(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1&q=2", ("cookie", "c=1; c=2")), handshake("/?q=x&q=2", ("cookie", "c=x; c=2")))
-def test_27_last_query_and_cookie_count(api: Api) -> Any:
+def test_the_last_of_repeated_queries_and_cookies_counts(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: int, c: Annotated[int, api.Cookie()]) -> None:
         await api.end(websocket, q, c)
 
     return endpoint
 
 
-# 28: cookies
+# Cookies
 
 
 @parity(
@@ -216,7 +216,7 @@ def test_27_last_query_and_cookie_count(api: Api) -> Any:
     handshake("/", ("cookie", "")),
     handshake(),
 )
-def test_28_cookies(api: Api) -> Any:
+def test_cookies(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, a: Annotated[str, api.Cookie()], b: Annotated[str | None, api.Cookie()] = None
     ) -> None:
@@ -225,7 +225,7 @@ def test_28_cookies(api: Api) -> Any:
     return endpoint
 
 
-# 29: sequences
+# Sequences
 
 
 @parity(
@@ -235,7 +235,7 @@ def test_28_cookies(api: Api) -> Any:
     handshake("/?a="),
     handshake(),
 )
-def test_29_sequences_in_the_query(api: Api) -> Any:
+def test_sequences_in_the_query(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         a: Annotated[list[int], api.Query()],
@@ -251,7 +251,7 @@ def test_29_sequences_in_the_query(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1&q=2&r=3&s=a"), handshake("/?r=4&r=5&s=a&s=b"), handshake("/?q=x&r=x"), handshake())
-def test_29_sequences_in_unions(api: Api) -> Any:
+def test_sequences_in_unions(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[list[int] | None, api.Query()] = None,
@@ -269,7 +269,7 @@ def test_29_sequences_in_unions(api: Api) -> Any:
     handshake("/", ("x_h", "1")),
     handshake(),
 )
-def test_29_sequences_in_headers(api: Api) -> Any:
+def test_sequences_in_headers(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, x_h: Annotated[list[int], api.Header()]) -> None:
         await api.end(websocket, x_h)
 
@@ -277,7 +277,7 @@ def test_29_sequences_in_headers(api: Api) -> Any:
 
 
 @parity(handshake("/?q=a"), handshake())
-def test_29_bare_sequences(api: Api) -> Any:
+def test_bare_sequences(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: list = api.Query(),  # type: ignore[type-arg]  # bare on purpose
@@ -294,7 +294,7 @@ def test_29_bare_sequences(api: Api) -> Any:
     handshake("/?q=x&r=x"),
     handshake("/?q=[%22a%22]&r=2"),
 )
-def test_29_json(api: Api) -> Any:
+def test_json_in_the_query(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[Json[list[int]], api.Query()],
@@ -305,11 +305,11 @@ def test_29_json(api: Api) -> Any:
     return endpoint
 
 
-# 30: absent
+# Absent
 
 
 @parity(handshake())
-def test_30_missing_everywhere(api: Api) -> Any:
+def test_missing_everywhere(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         b: Annotated[int, api.Cookie(alias="The-Cookie")],
@@ -323,7 +323,7 @@ def test_30_missing_everywhere(api: Api) -> Any:
 
 
 @parity(handshake(), handshake("/?a=1&b=2&c=3&d=4&e=5"))
-def test_30_defaults(api: Api) -> Any:
+def test_defaults(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         a: int = 1,
@@ -338,7 +338,7 @@ def test_30_defaults(api: Api) -> Any:
 
 
 @parity(handshake(), handshake("/?a=1&b=1"))
-def test_30_default_is_validated_only_if_asked(api: Api) -> Any:
+def test_default_is_validated_only_if_asked(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         a: int = api.Query(default="text"),
@@ -351,7 +351,7 @@ def test_30_default_is_validated_only_if_asked(api: Api) -> Any:
 
 
 @parity(handshake(), handshake("/?a=1"))
-def test_30_a_default_that_is_validated(api: Api) -> Any:
+def test_a_default_that_is_validated(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, a: int = api.Query(default="12", validate_default=True)) -> None:
         await api.end(websocket, a)
 
@@ -359,7 +359,7 @@ def test_30_a_default_that_is_validated(api: Api) -> Any:
 
 
 @parity(handshake(), handshake("/?q=x"), handshake("/?q=5&r=1"))
-def test_30_default_factory(api: Api) -> Any:
+def test_default_factory(api: Api) -> Any:
     def factory() -> int:
         api.log("factory")
         return 42
@@ -376,7 +376,7 @@ def test_30_default_factory(api: Api) -> Any:
 
 
 @parity(handshake())
-def test_30_mutable_default_is_not_shared(api: Api) -> Any:
+def test_mutable_default_is_not_shared(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: list[str] = api.Query(default=["a"]),
@@ -389,7 +389,7 @@ def test_30_mutable_default_is_not_shared(api: Api) -> Any:
 
 
 @pytest.mark.parametrize("names", OURS.values(), ids=OURS)
-def test_30_a_mutable_default_is_fresh_for_every_connection(names: dict[str, Any]) -> None:
+def test_a_mutable_default_is_fresh_for_every_connection(names: dict[str, Any]) -> None:
     default = ["a"]
 
     def declare(api: Api) -> Any:
@@ -407,7 +407,7 @@ def test_30_a_mutable_default_is_fresh_for_every_connection(names: dict[str, Any
         assert default == ["a"]
 
 
-# 31: raw text
+# Raw text
 
 
 @parity(
@@ -426,14 +426,14 @@ def test_30_a_mutable_default_is_fresh_for_every_connection(names: dict[str, Any
     handshake("/?%73=x&i=1"),
     handshake("/?s=%00&i=%201%20"),
 )
-def test_31_query_text(api: Api) -> Any:
+def test_query_text(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, s: str, i: int, o: int | None = None) -> None:
         await api.end(websocket, s, i, o)
 
     return endpoint
 
 
-# 32: validation
+# Validation
 
 
 class Colour(enum.Enum):
@@ -475,7 +475,7 @@ SCALARS: dict[str, tuple[Any, list[str]]] = {
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("where", ["Query", "Header", "Cookie", "Path", "no marker"])
 @pytest.mark.parametrize("kind", SCALARS)
-def test_32_scalars(kind: str, where: str, ours: str) -> None:
+def test_scalars(kind: str, where: str, ours: str) -> None:
     annotation, values = SCALARS[kind]
 
     def declare(api: Api) -> Any:
@@ -508,7 +508,7 @@ def test_32_scalars(kind: str, where: str, ours: str) -> None:
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"))
-def test_32_strict_int_always_fails(api: Api) -> Any:
+def test_strict_int_always_fails(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(strict=True)]) -> None:
         await api.end(websocket, q)
 
@@ -516,7 +516,7 @@ def test_32_strict_int_always_fails(api: Api) -> Any:
 
 
 @parity(handshake("/?q=5&r=11"), handshake("/?q=2&r=3"), handshake("/?q=5&r=5"))
-def test_32_constraints_of_marker_and_metadata(api: Api) -> Any:
+def test_constraints_of_marker_and_metadata(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[int, Field(gt=3), api.Query(lt=10), AfterValidator(lambda each: each + 100)],
@@ -527,7 +527,7 @@ def test_32_constraints_of_marker_and_metadata(api: Api) -> Any:
     return endpoint
 
 
-# 33: loc and the rest of an error
+# `loc`, and the rest of an error
 
 
 @parity(
@@ -536,7 +536,7 @@ def test_32_constraints_of_marker_and_metadata(api: Api) -> Any:
     handshake("/x", ("X-H", "")),
     path="/{p}",
 )
-def test_33_loc(api: Api) -> Any:
+def test_loc_of_each_place(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         p: int,
@@ -551,7 +551,7 @@ def test_33_loc(api: Api) -> Any:
 
 
 @parity(handshake("/?q=3&r=2"), handshake("/?q=0"))
-def test_33_ctx_is_kept(api: Api) -> Any:
+def test_ctx_is_kept(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, q: Annotated[int, AfterValidator(even), api.Query(gt=1)], r: Literal[1]
     ) -> None:
@@ -560,11 +560,11 @@ def test_33_ctx_is_kept(api: Api) -> Any:
     return endpoint
 
 
-# 34, 35: path aliases; deprecated options
+# Path aliases; deprecated options
 
 
 @parity(handshake("/3"), handshake("/x"), path="/{pp}")
-def test_34_path_alias(api: Api) -> Any:
+def test_path_alias(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None:
         await api.end(websocket, p)
 
@@ -572,13 +572,13 @@ def test_34_path_alias(api: Api) -> Any:
 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
-def test_35_path_has_no_default(names: dict[str, Any]) -> None:
+def test_path_has_no_default(names: dict[str, Any]) -> None:
     with pytest.raises((AssertionError, TypeError, ValueError)):
         names["Path"](default=1)
 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
-def test_35_path_has_no_default_behind_it(names: dict[str, Any]) -> None:
+def test_path_has_no_default_behind_it(names: dict[str, Any]) -> None:
     api = Api(names)
 
     async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path()] = 3) -> None: ...
@@ -588,7 +588,7 @@ def test_35_path_has_no_default_behind_it(names: dict[str, Any]) -> None:
 
 
 @parity(handshake("/?q=abc"), handshake("/?q=b"), errors_once=True)
-def test_35_regex_is_the_older_word_for_pattern(api: Api) -> Any:
+def test_regex_is_the_older_word_for_pattern(api: Api) -> Any:
     with pytest.warns((DeprecationWarning, FastAPIDeprecationWarning), match="`pattern`"):
         marker = api.Query(regex="^a")
 
@@ -600,7 +600,7 @@ def test_35_regex_is_the_older_word_for_pattern(api: Api) -> Any:
 
 @pytest.mark.parametrize("annotation", [int | str, Json[list[int]], Json[int | str]])
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
-def test_35_a_discriminator_without_models_to_choose_from(names: dict[str, Any], annotation: Any) -> None:
+def test_a_discriminator_without_models_to_choose_from(names: dict[str, Any], annotation: Any) -> None:
     api = Api(names)
 
     async def endpoint(websocket: WebSocket, q: Annotated[annotation, api.Query(discriminator="kind")]) -> None: ...
@@ -610,18 +610,18 @@ def test_35_a_discriminator_without_models_to_choose_from(names: dict[str, Any],
 
 
 @parity(handshake("/?q=abc"), handshake("/?q=b"))
-def test_35_pattern(api: Api) -> Any:
+def test_pattern_of_a_query(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[str, api.Query(pattern="^a", title="Q")]) -> None:
         await api.end(websocket, q)
 
     return endpoint
 
 
-# 36: one name, several declarations
+# One name, several declarations
 
 
 @parity(handshake("/?q=5"), handshake("/?q=1"), handshake("/?q=x"), handshake())
-def test_36_one_name_two_types(api: Api) -> Any:
+def test_one_name_two_types(api: Api) -> Any:
     async def dependency(q: str) -> None:
         api.log("dependency", q)
 
@@ -639,7 +639,7 @@ def test_36_one_name_two_types(api: Api) -> Any:
     return endpoint
 
 
-# 37 to 42: models
+# Models
 
 
 class Filters(BaseModel):
@@ -669,7 +669,7 @@ MODEL_CONNECTIONS = [
 
 
 @parity(*MODEL_CONNECTIONS)
-def test_37_query_model(api: Api) -> Any:
+def test_query_model(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, filters: Annotated[Filters, api.Query()]) -> None:
         await api.end(websocket, filters)
 
@@ -677,7 +677,7 @@ def test_37_query_model(api: Api) -> Any:
 
 
 @parity(*MODEL_CONNECTIONS)
-def test_37_query_model_forbids(api: Api) -> Any:
+def test_query_model_forbids(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, filters: Annotated[Forbidding, api.Query()], q: int | None = None) -> None:
         await api.end(websocket, filters, q)
 
@@ -685,7 +685,7 @@ def test_37_query_model_forbids(api: Api) -> Any:
 
 
 @parity(*MODEL_CONNECTIONS)
-def test_37_query_model_allows(api: Api) -> Any:
+def test_query_model_allows(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, filters: Annotated[Allowing, api.Query()], q: int | None = None) -> None:
         await api.end(websocket, filters, q)
 
@@ -693,7 +693,7 @@ def test_37_query_model_allows(api: Api) -> Any:
 
 
 @parity(*MODEL_CONNECTIONS)
-def test_37_query_model_in_the_default_style(api: Api) -> Any:
+def test_query_model_in_the_default_style(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, filters: Filters = api.Query()) -> None:
         await api.end(websocket, filters)
 
@@ -711,7 +711,7 @@ HEADER_CONNECTIONS = [
 
 
 @parity(*HEADER_CONNECTIONS)
-def test_37_header_model_forbids(api: Api) -> Any:
+def test_header_model_forbids(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, headers: Annotated[Forbidding, api.Header()]) -> None:
         await api.end(websocket, headers)
 
@@ -719,7 +719,7 @@ def test_37_header_model_forbids(api: Api) -> Any:
 
 
 @parity(*HEADER_CONNECTIONS)
-def test_37_header_model_allows(api: Api) -> Any:
+def test_header_model_allows(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, headers: Annotated[Allowing, api.Header()]) -> None:
         await api.end(websocket, headers)
 
@@ -727,7 +727,7 @@ def test_37_header_model_allows(api: Api) -> Any:
 
 
 @parity(*HEADER_CONNECTIONS)
-def test_37_header_model_ignores(api: Api) -> Any:
+def test_header_model_ignores(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, headers: Annotated[Filters, api.Header()]) -> None:
         await api.end(websocket, headers)
 
@@ -744,7 +744,7 @@ COOKIE_CONNECTIONS = [
 
 
 @parity(*COOKIE_CONNECTIONS)
-def test_37_cookie_model_forbids(api: Api) -> Any:
+def test_cookie_model_forbids(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, cookies: Annotated[Forbidding, api.Cookie()]) -> None:
         await api.end(websocket, cookies)
 
@@ -752,7 +752,7 @@ def test_37_cookie_model_forbids(api: Api) -> Any:
 
 
 @parity(*COOKIE_CONNECTIONS)
-def test_37_cookie_model_allows(api: Api) -> Any:
+def test_cookie_model_allows(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, cookies: Annotated[Allowing, api.Cookie()]) -> None:
         await api.end(websocket, cookies)
 
@@ -760,7 +760,7 @@ def test_37_cookie_model_allows(api: Api) -> Any:
 
 
 @parity(handshake("/?limit=1&name=a&q=5"), handshake("/?limit=x&q=y"), handshake())
-def test_38_models_see_all_keys(api: Api) -> Any:
+def test_models_see_all_keys(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, a: Annotated[Filters, api.Query()], b: Annotated[Allowing, api.Query()], q: int
     ) -> None:
@@ -770,7 +770,7 @@ def test_38_models_see_all_keys(api: Api) -> Any:
 
 
 @parity(handshake("/?limit=1&name=a&q=5"), handshake("/?limit=x&q=y"), handshake())
-def test_38_several_models_and_scalars(api: Api) -> Any:
+def test_several_models_and_scalars(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         a: Annotated[Filters, api.Query()],
@@ -784,7 +784,7 @@ def test_38_several_models_and_scalars(api: Api) -> Any:
 
 
 @parity(handshake("/?limit=1"), handshake("/?name=a"), handshake("/?other=1"), handshake("/?limit=x"), handshake())
-def test_39_optional_models(api: Api) -> Any:
+def test_optional_models(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         a: Annotated[Filters | None, api.Query()] = None,
@@ -797,7 +797,7 @@ def test_39_optional_models(api: Api) -> Any:
 
 
 @parity(handshake("/?limit=1"), handshake())
-def test_39_optional_model_without_default(api: Api) -> Any:
+def test_optional_model_without_default(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, a: Annotated[Forbidding | None, api.Query()]) -> None:
         await api.end(websocket, a)
 
@@ -805,7 +805,7 @@ def test_39_optional_model_without_default(api: Api) -> Any:
 
 
 @parity(handshake("/", ("x-token", "1")), handshake("/", ("x_token", "1")), handshake("/", ("host", "1")), handshake())
-def test_39_optional_header_model(api: Api) -> Any:
+def test_optional_header_model(api: Api) -> Any:
     class Wanted(BaseModel):
         x_token: int
 
@@ -820,7 +820,7 @@ def test_39_optional_header_model(api: Api) -> Any:
 
 
 @parity(handshake(), handshake("/?a=3"))
-def test_39_model_with_a_default(api: Api) -> Any:
+def test_model_with_a_default(api: Api) -> Any:
     class Small(BaseModel):
         a: int = 1
 
@@ -855,7 +855,7 @@ class Pair(BaseModel):
     handshake("/?low=1&other=x"),
     handshake("/?low=x&high=y"),
 )
-def test_40_errors_of_a_model(api: Api) -> Any:
+def test_errors_of_a_model(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, pair: Annotated[Pair, api.Query()]) -> None:
         await api.end(websocket, pair)
 
@@ -878,7 +878,7 @@ X_HEADERS = [
 
 
 @parity(*X_HEADERS)
-def test_41_header_model_converts_underscores(api: Api) -> Any:
+def test_header_model_converts_underscores(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, headers: Annotated[Headers, api.Header()]) -> None:
         await api.end(websocket, headers)
 
@@ -886,7 +886,7 @@ def test_41_header_model_converts_underscores(api: Api) -> Any:
 
 
 @parity(*X_HEADERS)
-def test_41_header_model_keeps_underscores(api: Api) -> Any:
+def test_header_model_keeps_underscores(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, headers: Annotated[Headers, api.Header(convert_underscores=False)]
     ) -> None:
@@ -896,7 +896,7 @@ def test_41_header_model_keeps_underscores(api: Api) -> Any:
 
 
 @parity(*X_HEADERS)
-def test_41_field_decides_on_its_underscores(api: Api) -> Any:
+def test_field_decides_on_its_underscores(api: Api) -> Any:
     class Mixed(BaseModel):
         model_config = ConfigDict(extra="allow")
         x_token: int = api.Header(convert_underscores=False)
@@ -909,7 +909,7 @@ def test_41_field_decides_on_its_underscores(api: Api) -> Any:
 
 
 @parity(*X_HEADERS)
-def test_41_unconverted_name_is_no_extra(api: Api) -> Any:
+def test_unconverted_name_is_no_extra(api: Api) -> Any:
     class Open(BaseModel):
         model_config = ConfigDict(extra="allow")
         x_token: int | None = None
@@ -935,7 +935,7 @@ class AliasedByPath(BaseModel):
     *(handshake(f"/?{query}") for query in ("", "a=4&c=4", "one=2&several=2", "a=1&a=2&c=1&c=2", "b=1&d=1", "b=1&b=2")),
     errors_once=True,
 )
-def test_37_a_choice_of_a_path_in_a_model(api: Api) -> Any:
+def test_a_choice_of_a_path_in_a_model(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[AliasedByPath, api.Query()]) -> None:
         await api.end(websocket, q)
 
@@ -949,7 +949,7 @@ def test_37_a_choice_of_a_path_in_a_model(api: Api) -> Any:
     handshake("/", ("x-a", "1"), ("y-b", "2")),
     errors_once=True,
 )
-def test_41_header_markers_of_a_model_whose_annotations_are_local(api: Api) -> Any:
+def test_header_markers_of_a_model_whose_annotations_are_local(api: Api) -> Any:
     Local = int  # a type that only pydantic finds, when the class is made
 
     class Headers(BaseModel):
@@ -1000,7 +1000,7 @@ SECOND = [
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("where", ["Query", "Header", "Cookie"])
 @pytest.mark.parametrize("model", [Aliased, ByName, OnlyByName, Both])
-def test_42_aliases_in_models(model: type[BaseModel], where: str, ours: str) -> None:
+def test_aliases_in_models(model: type[BaseModel], where: str, ours: str) -> None:
     def declare(api: Api) -> Any:
         async def endpoint(websocket: WebSocket, found: Annotated[model, getattr(api, where)()]) -> None:
             await api.end(websocket, found)
@@ -1022,7 +1022,7 @@ def test_42_aliases_in_models(model: type[BaseModel], where: str, ours: str) -> 
 
 
 @parity(handshake("/?tags=a&tags=b&n=1&n=2&t=1"), handshake("/?tags=&n=x"), handshake())
-def test_42_repeats_in_models(api: Api) -> Any:
+def test_repeats_in_models(api: Api) -> Any:
     class Repeating(BaseModel):
         tags: set[str] = set()
         n: int = 0
@@ -1035,7 +1035,7 @@ def test_42_repeats_in_models(api: Api) -> Any:
 
 
 @parity(handshake("/?inner=1"), handshake("/?a=1"), handshake())
-def test_42_nested_models_cannot_be_filled(api: Api) -> Any:
+def test_nested_models_cannot_be_filled(api: Api) -> Any:
     class Inner(BaseModel):
         a: int = 1
 
@@ -1049,7 +1049,7 @@ def test_42_nested_models_cannot_be_filled(api: Api) -> Any:
 
 
 @parity(handshake("/?data={%22a%22:3}&n=1"), handshake("/?data=x"), handshake())
-def test_42_json_in_models(api: Api) -> Any:
+def test_json_in_models(api: Api) -> Any:
     class Inner(BaseModel):
         a: int
 

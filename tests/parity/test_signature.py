@@ -45,10 +45,10 @@ async def nothing(websocket: WebSocket) -> None:
     """An endpoint for what needs no connection."""
 
 
-# 1 to 5: the route object
+# The route object
 
 
-def test_01_constructor() -> None:
+def test_constructor_of_the_route() -> None:
     theirs, ours = (inspect.signature(each).parameters for each in ROUTES)
     assert [(name, each.default) for name, each in theirs.items()] == [
         (name, each.default) for name, each in ours.items()
@@ -56,12 +56,12 @@ def test_01_constructor() -> None:
 
 
 @SIDES
-def test_01_it_is_a_starlette_route(route_class: Any) -> None:
+def test_it_is_a_starlette_route(route_class: Any) -> None:
     assert issubclass(route_class, starlette.routing.WebSocketRoute)
 
 
 @SIDES
-def test_02_name(route_class: Any) -> None:
+def test_name_of_the_route(route_class: Any) -> None:
     class Endpoint:
         async def __call__(self, websocket: WebSocket) -> None: ...
 
@@ -76,7 +76,7 @@ def test_02_name(route_class: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/a/{b}", "/{a:int}/{b:path}", "/{c:float}-{d:uuid}"])
-def test_03_attributes(path: str) -> None:
+def test_attributes_of_the_route(path: str) -> None:
     async def endpoint(websocket: WebSocket) -> None: ...
 
     theirs = fastapi.routing.APIWebSocketRoute(path, endpoint)
@@ -91,7 +91,7 @@ def test_03_attributes(path: str) -> None:
 
 
 @SIDES
-def test_03_dependencies_are_a_list_of_its_own(route_class: Any) -> None:
+def test_dependencies_are_a_list_of_its_own(route_class: Any) -> None:
     depends = (FASTAPI if route_class is ROUTES[0] else FASTROUTE)["Depends"]
     given = (depends(lambda: None),)
     route = route_class("/", nothing, dependencies=given)
@@ -100,7 +100,7 @@ def test_03_dependencies_are_a_list_of_its_own(route_class: Any) -> None:
 
 
 @SIDES
-def test_03_equality(route_class: Any) -> None:
+def test_equality_of_routes(route_class: Any) -> None:
     route = route_class("/a", nothing)
     assert route == route_class("/a", nothing, name="other")
     assert route == starlette.routing.WebSocketRoute("/a", nothing)
@@ -116,7 +116,7 @@ def test_03_equality(route_class: Any) -> None:
     ("path", "root_path"),
     [("/3/x", ""), ("/x/x", ""), ("/3", ""), ("/proxy/3/x", "/proxy"), ("/3/x", "/proxy"), ("/3/x\n", "")],
 )
-def test_04_matches(path: str, root_path: str, path_params: Any, kind: str) -> None:
+def test_matches_of_the_route(path: str, root_path: str, path_params: Any, kind: str) -> None:
     answers = []
     for route_class in ROUTES:
         route = route_class("/{a:int}/{b}", nothing)
@@ -132,7 +132,7 @@ def test_04_matches(path: str, root_path: str, path_params: Any, kind: str) -> N
 
 
 @parity(handshake("/3?q=1"), handshake("/x"), handshake("/3/4"), handshake("/3?q=x"), path="/{p:int}", host=alone)
-def test_05_it_is_an_application_by_itself(api: Api) -> Any:
+def test_it_is_an_application_by_itself(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int) -> None:
         await api.end(websocket, p, websocket.path_params, websocket.scope["path_params"])
 
@@ -140,7 +140,7 @@ def test_05_it_is_an_application_by_itself(api: Api) -> Any:
 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
-def test_05_no_match_closes_with_1000(names: dict[str, Any]) -> None:
+def test_no_match_closes_with_1000(names: dict[str, Any]) -> None:
     record = Mounted(names, lambda api: nothing, "/a", alone).run(handshake("/b"), "asyncio")
     assert record.messages == [{"type": "websocket.close", "code": ("int", "1000"), "reason": ""}]
 
@@ -161,7 +161,7 @@ def test_05_no_match_closes_with_1000(names: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "annotation", [str, int, float, uuid.UUID, Any, Annotated[int, Field(gt=5)], bytes, Literal["x"]]
 )
-def test_06_convertors_feed_parameters(convertor: str, values: list[str], annotation: Any, ours: str) -> None:
+def test_convertors_feed_parameters(convertor: str, values: list[str], annotation: Any, ours: str) -> None:
     def declare(api: Api) -> Any:
         async def endpoint(websocket: WebSocket, p: annotation) -> None:
             await api.end(websocket, p)
@@ -178,18 +178,18 @@ def test_06_convertors_feed_parameters(convertor: str, values: list[str], annota
 
 
 @parity(handshake("/a/3/b"), handshake("/a/-3/b"), handshake("/a/3/b/c"), path="/{x}/{p:int}/{rest:path}")
-def test_06_several_path_parameters(api: Api) -> Any:
+def test_several_path_parameters(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, rest: str, p: Annotated[int, api.Path(ge=0)], x: str) -> None:
         await api.end(websocket, x, p, rest, websocket.path_params)
 
     return endpoint
 
 
-# 7: endpoints
+# Endpoints
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"))
-def test_07_bound_method(api: Api) -> Any:
+def test_endpoint_as_bound_method(api: Api) -> Any:
     class Chat:
         async def join(self, websocket: WebSocket, q: int) -> None:
             await api.end(websocket, q)
@@ -198,7 +198,7 @@ def test_07_bound_method(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"))
-def test_07_callable_instance(api: Api) -> Any:
+def test_endpoint_as_callable_instance(api: Api) -> Any:
     class Chat:
         async def __call__(self, websocket: WebSocket, q: int) -> None:
             await api.end(websocket, q)
@@ -207,7 +207,7 @@ def test_07_callable_instance(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"))
-def test_07_partial(api: Api) -> Any:
+def test_endpoint_as_partial(api: Api) -> Any:
     async def endpoint(label: str, websocket: WebSocket, q: int) -> None:
         await api.end(websocket, label, q)
 
@@ -215,7 +215,7 @@ def test_07_partial(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"))
-def test_07_return_value_is_ignored(api: Api) -> Any:
+def test_return_value_is_ignored(api: Api) -> Any:
     async def endpoint(websocket: WebSocket) -> str:
         await api.end(websocket)
         return "value"
@@ -223,22 +223,22 @@ def test_07_return_value_is_ignored(api: Api) -> Any:
     return endpoint
 
 
-# 8: where an error says it came from
+# Where an error says it came from
 
 
 @parity(handshake("/mount/3?q=x"), handshake("/proxy/mount/3?q=x", root_path="/proxy"), path="/{p}", host=mounted)
-def test_08_path_of_an_error_in_a_mount(api: Api) -> Any:
+def test_path_of_an_error_in_a_mount(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
         await api.end(websocket, p, q)
 
     return endpoint
 
 
-# 9, 10: dependencies of the route and of the application
+# Dependencies of the route and of the application
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"), handshake(), errors_once=True)
-def test_09_dependencies_of_the_route_run_first(api: Api) -> Any:
+def test_dependencies_of_the_route_run_first(api: Api) -> Any:
     async def first(q: int) -> str:
         api.log("first", q)
         return "first"
@@ -281,7 +281,7 @@ def mounted_in_fastapi(route: Any, handlers: Any) -> Any:
 
 
 @parity(handshake("/3?q=1"), handshake("/3?q=x"), path="/{p}", host=in_fastapi)
-def test_10_appended_to_a_fastapi_application(api: Api) -> Any:
+def test_appended_to_a_fastapi_application(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
         route = websocket.scope["route"]
         await api.end(websocket, p, q, websocket.path_params, route.path, websocket.scope["endpoint"].__name__)
@@ -290,7 +290,7 @@ def test_10_appended_to_a_fastapi_application(api: Api) -> Any:
 
 
 @parity(handshake("/3?q=1"), handshake("/3?q=x"), path="/{p}", host=in_a_fastapi_constructor)
-def test_10_given_to_a_fastapi_application(api: Api) -> Any:
+def test_given_to_a_fastapi_application(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
         await api.end(websocket, p, q)
 
@@ -298,18 +298,18 @@ def test_10_given_to_a_fastapi_application(api: Api) -> Any:
 
 
 @parity(handshake("/mount/3?q=1"), handshake("/mount/3?q=x"), path="/{p}", host=mounted_in_fastapi)
-def test_10_mounted_in_a_fastapi_application(api: Api) -> Any:
+def test_mounted_in_a_fastapi_application(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int, q: int) -> None:
         await api.end(websocket, p, q)
 
     return endpoint
 
 
-# 11, 12: annotations
+# Annotations
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"), handshake())
-def test_11_postponed_annotations(api: Api) -> Any:
+def test_postponed_annotations(api: Api) -> Any:
     return api.run(
         """
 async def dependency(q: Annotated[int, Query()]) -> Missing:
@@ -323,7 +323,7 @@ async def endpoint(websocket: WebSocket, q: int | None, v: Annotated[int, Depend
 
 
 @parity(handshake("/?a=2"), handshake("/?a=9"), handshake(), errors_once=True)
-def test_11_postponed_annotations_of_classes(api: Api) -> Any:
+def test_postponed_annotations_of_classes(api: Api) -> Any:
     return api.run(
         """
 class ByInit:
@@ -362,7 +362,7 @@ async def endpoint(
 
 
 @parity(handshake("/?q=1&r=2"), handshake("/?q=x&r=x"), handshake())
-def test_11_annotations_as_text(api: Api) -> Any:
+def test_annotations_as_text(api: Api) -> Any:
     return api.run(
         """
 async def endpoint(websocket: "WebSocket", q: "int", r: "Annotated[int, Query(gt=1)]" = 3) -> "Missing":
@@ -373,12 +373,12 @@ async def endpoint(websocket: "WebSocket", q: "int", r: "Annotated[int, Query(gt
 
 
 @parity(handshake("/?q=1"), handshake())
-def test_11_none_as_annotation(api: Api) -> Any:
+def test_none_as_annotation(api: Api) -> Any:
     return api.run("async def endpoint(websocket: WebSocket, q: None = None): await api.end(websocket, q)")["endpoint"]
 
 
 @parity(handshake("/?a=1&b=2&c=3&d=1.5"), handshake("/?a=1&b=2&c=3&d=x"), handshake("/?a=x&b=x&c=x&d=1"), handshake())
-def test_12_unions_old_and_new(api: Api) -> Any:
+def test_unions_old_and_new(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         a: int | None,
@@ -392,7 +392,7 @@ def test_12_unions_old_and_new(api: Api) -> Any:
 
 
 @parity(handshake("/?a=7&b=2&c=3"), handshake("/?a=1&b=x&c=1"), handshake())
-def test_12_type_aliases(api: Api) -> Any:
+def test_type_aliases(api: Api) -> Any:
     Big = TypeAliasType("Big", Annotated[int, Field(gt=5)])
     Plain = TypeAliasType("Plain", int)
     Alias = TypeAliasType("Alias", Plain)
@@ -404,7 +404,7 @@ def test_12_type_aliases(api: Api) -> Any:
 
 
 @parity(handshake("/?q=7"), handshake("/?q=x"))
-def test_12_type_alias_of_a_dependency(api: Api) -> Any:
+def test_type_alias_of_a_dependency(api: Api) -> Any:
     async def dependency(q: int) -> int:
         return q + 1
 
@@ -417,11 +417,11 @@ def test_12_type_alias_of_a_dependency(api: Api) -> Any:
     return endpoint
 
 
-# 13 to 17: markers
+# Markers
 
 
 @parity(handshake("/?q=7", ("q", "8")), handshake("/?q=1", ("q", "1")))
-def test_13_the_last_marker_wins(api: Api) -> Any:
+def test_the_last_marker_wins(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[Annotated[int, api.Query(), Field(gt=5)], "text", api.Header()],
@@ -433,7 +433,7 @@ def test_13_the_last_marker_wins(api: Api) -> Any:
 
 
 @parity(handshake("/?q=7"), handshake())
-def test_13_the_last_marker_may_be_a_dependency(api: Api) -> Any:
+def test_the_last_marker_may_be_a_dependency(api: Api) -> Any:
     async def dependency() -> str:
         return "solved"
 
@@ -448,7 +448,7 @@ def test_13_the_last_marker_may_be_a_dependency(api: Api) -> Any:
 
 
 @parity(handshake("/?q=7"), handshake("/?q=x"), handshake())
-def test_14_default_beside_an_annotated_marker(api: Api) -> Any:
+def test_default_beside_an_annotated_marker(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = 3) -> None:
         await api.end(websocket, q)
 
@@ -456,21 +456,21 @@ def test_14_default_beside_an_annotated_marker(api: Api) -> Any:
 
 
 @both_refuse()
-def test_14_default_inside_an_annotated_marker(api: Api) -> Any:
+def test_default_inside_an_annotated_marker_is_refused(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query(default=3)]) -> None: ...
 
     return endpoint
 
 
 @both_refuse()
-def test_15_annotated_marker_and_default_marker(api: Api) -> Any:
+def test_annotated_marker_and_default_marker_are_refused(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = api.Query()) -> None: ...
 
     return endpoint
 
 
 @both_refuse()
-def test_15_annotated_depends_and_default_depends(api: Api) -> Any:
+def test_annotated_depends_and_default_depends_are_refused(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, q: Annotated[int, api.Depends(nothing)] = api.Depends(nothing)
     ) -> None: ...
@@ -479,14 +479,14 @@ def test_15_annotated_depends_and_default_depends(api: Api) -> Any:
 
 
 @both_refuse()
-def test_15_annotated_marker_and_default_depends(api: Api) -> Any:
+def test_annotated_marker_and_default_depends_are_refused(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = api.Depends(int)) -> None: ...
 
     return endpoint
 
 
 @parity(handshake("/?q=7"), handshake("/?q=1"), handshake())
-def test_16_default_style(api: Api) -> Any:
+def test_default_style(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: int = api.Query(gt=5), r: int = api.Query(3, lt=5)) -> None:
         await api.end(websocket, q, r)
 
@@ -494,7 +494,7 @@ def test_16_default_style(api: Api) -> Any:
 
 
 @parity(handshake("/?a=7&b=8"), handshake("/?a=1&b=x"), handshake())
-def test_17_an_annotated_marker_may_be_shared(api: Api) -> Any:
+def test_an_annotated_marker_may_be_shared(api: Api) -> Any:
     marker = api.Query(gt=5)
 
     async def endpoint(websocket: WebSocket, a: Annotated[int, marker], b: Annotated[float, marker] = 9) -> None:
@@ -503,11 +503,11 @@ def test_17_an_annotated_marker_may_be_shared(api: Api) -> Any:
     return endpoint
 
 
-# 18, 19: no marker
+# No marker
 
 
 @parity(handshake("/3?q=a&r=b&s=1"), handshake("/x"), path="/{p}")
-def test_18_no_marker(api: Api) -> Any:
+def test_no_marker(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int, q, r: Any = 5, s: int | str = "") -> None:  # type: ignore[no-untyped-def]  # the case
         await api.end(websocket, p, q, r, s)
 
@@ -515,7 +515,7 @@ def test_18_no_marker(api: Api) -> Any:
 
 
 @parity(handshake("/3"), handshake("/x"), path="/{p}")
-def test_18_default_of_a_path_parameter_is_ignored(api: Api) -> Any:
+def test_default_of_a_path_parameter_is_ignored(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: int = 7) -> None:
         await api.end(websocket, p)
 
@@ -523,7 +523,7 @@ def test_18_default_of_a_path_parameter_is_ignored(api: Api) -> Any:
 
 
 @parity(handshake("/?q=7"), handshake("/?q=1"), handshake())
-def test_19_field_without_marker(api: Api) -> Any:
+def test_field_without_marker(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
         q: Annotated[int, Field(gt=3)],
@@ -535,11 +535,11 @@ def test_19_field_without_marker(api: Api) -> Any:
     return endpoint
 
 
-# 20: special types
+# Special types
 
 
 @parity()
-def test_20_special_types_by_any_name(api: Api) -> Any:
+def test_special_types_by_any_name(api: Api) -> Any:
     async def dependency(anything: HTTPConnection, scopes: api.SecurityScopes) -> Any:
         api.log("dependency", anything, scopes)
         return anything
@@ -556,7 +556,7 @@ def test_20_special_types_by_any_name(api: Api) -> Any:
 
 
 @parity()
-def test_20_special_type_in_annotated(api: Api) -> Any:
+def test_special_type_in_annotated(api: Api) -> Any:
     async def endpoint(websocket: Annotated[WebSocket, "x"], c: Annotated[HTTPConnection, "y"]) -> None:
         await api.end(websocket, c)
 
@@ -564,7 +564,7 @@ def test_20_special_type_in_annotated(api: Api) -> Any:
 
 
 @parity()
-def test_20_a_subclass_gets_the_plain_websocket(api: Api) -> Any:
+def test_a_subclass_gets_the_plain_websocket(api: Api) -> Any:
     class Mine(WebSocket):
         pass
 
@@ -575,7 +575,7 @@ def test_20_a_subclass_gets_the_plain_websocket(api: Api) -> Any:
 
 
 @parity()
-def test_20_with_depends_a_special_type_is_plain(api: Api) -> Any:
+def test_with_depends_a_special_type_is_plain(api: Api) -> Any:
     async def dependency(connection: HTTPConnection) -> Any:
         return connection.url.path
 
@@ -586,25 +586,25 @@ def test_20_with_depends_a_special_type_is_plain(api: Api) -> Any:
 
 
 @both_refuse()
-def test_20_marker_on_a_special_type(api: Api) -> Any:
+def test_marker_on_a_special_type_is_refused(api: Api) -> Any:
     async def endpoint(websocket: Annotated[WebSocket, api.Query()]) -> None: ...
 
     return endpoint
 
 
 @parity(handshake("/?websocket=x"), handshake())
-def test_20_an_unannotated_websocket_is_a_query_parameter(api: Api) -> Any:
+def test_an_unannotated_websocket_is_a_query_parameter(api: Api) -> Any:
     async def endpoint(ws: WebSocket, websocket) -> None:  # type: ignore[no-untyped-def]  # the case
         await api.end(ws, websocket)
 
     return endpoint
 
 
-# 22, 23: callables
+# Callables
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"), handshake())
-def test_22_wraps(api: Api) -> Any:
+def test_a_wrapped_function_shows_its_signature(api: Api) -> Any:
     def logged(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -625,7 +625,7 @@ def test_22_wraps(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"))
-def test_22_a_sync_wrapper_of_an_async_function_is_awaited(api: Api) -> Any:
+def test_a_sync_wrapper_of_an_async_function_is_awaited(api: Api) -> Any:
     def logged(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -646,7 +646,7 @@ def test_22_a_sync_wrapper_of_an_async_function_is_awaited(api: Api) -> Any:
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"), handshake())
-def test_22_all_kinds_of_callables(api: Api) -> Any:
+def test_all_kinds_of_callables(api: Api) -> Any:
     class Instance:
         def __call__(self, q: int) -> str:
             return f"instance {q}"
@@ -693,7 +693,7 @@ def test_22_all_kinds_of_callables(api: Api) -> Any:
 
 
 @pytest.mark.parametrize("names", [FASTAPI, *OURS.values()])
-def test_23_what_is_no_dependency(names: dict[str, Any]) -> None:
+def test_a_text_or_type_is_no_dependency(names: dict[str, Any]) -> None:
     api = Api(names)
 
     async def text(websocket: WebSocket, q: Any = api.Depends("x")) -> None: ...
@@ -706,7 +706,7 @@ def test_23_what_is_no_dependency(names: dict[str, Any]) -> None:
 
 
 @parity(handshake("/?a=1&b=2"), handshake("/?a=x"), handshake(), errors_once=True)
-def test_23_models_and_dataclasses_as_dependencies(api: Api) -> Any:
+def test_models_and_dataclasses_as_dependencies(api: Api) -> Any:
     class Model(BaseModel):
         a: int
         b: int = 5
@@ -727,11 +727,11 @@ def test_23_models_and_dataclasses_as_dependencies(api: Api) -> Any:
     return endpoint
 
 
-# 24, 25: refused by both
+# Refused by both
 
 
 @both_refuse()
-def test_24_a_model_of_pydantic_1(api: Api) -> Any:
+def test_a_model_of_pydantic_1_is_refused(api: Api) -> Any:
     v1 = pytest.importorskip("pydantic.v1", reason="pydantic has no v1 on this Python")
 
     class Old(v1.BaseModel):
@@ -743,7 +743,7 @@ def test_24_a_model_of_pydantic_1(api: Api) -> Any:
 
 
 @both_refuse()
-def test_24_an_unusable_type(api: Api) -> Any:
+def test_an_unusable_type_is_refused(api: Api) -> Any:
     class Unusable:
         pass
 
@@ -753,28 +753,28 @@ def test_24_an_unusable_type(api: Api) -> Any:
 
 
 @both_refuse(path="/{q}")
-def test_25_query_on_the_name_of_a_path_parameter(api: Api) -> Any:
+def test_query_on_the_name_of_a_path_parameter_is_refused(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()]) -> None: ...
 
     return endpoint
 
 
 @both_refuse(path="/{q}")
-def test_25_list_as_path_parameter(api: Api) -> Any:
+def test_list_as_path_parameter_is_refused(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: list[int]) -> None: ...
 
     return endpoint
 
 
 @both_refuse()
-def test_25_dict_as_query(api: Api) -> Any:
+def test_dict_as_query_is_refused(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[dict[str, int], api.Query()]) -> None: ...
 
     return endpoint
 
 
 @both_refuse()
-def test_25_dataclass_as_query(api: Api) -> Any:
+def test_dataclass_as_query_is_refused(api: Api) -> Any:
     @dataclasses.dataclass
     class Data:
         a: int
@@ -785,7 +785,7 @@ def test_25_dataclass_as_query(api: Api) -> Any:
 
 
 @both_refuse()
-def test_25_union_of_models_as_query(api: Api) -> Any:
+def test_union_of_models_as_query_is_refused(api: Api) -> Any:
     class One(BaseModel):
         a: int
 

@@ -21,11 +21,11 @@ from oracle import (
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-# 56: order
+# Order
 
 
 @parity(handshake("/?q=1"), handshake("/?q=x"))
-def test_56_exits_in_reverse_order(api: Api) -> Any:
+def test_exits_in_reverse_order(api: Api) -> Any:
     a, b, c, d = (api.resource(name, sync=name in "bd") for name in "abcd")
 
     async def nested(value: Annotated[str, api.Depends(b)]) -> AsyncIterator[str]:
@@ -47,7 +47,7 @@ def test_56_exits_in_reverse_order(api: Api) -> Any:
     return Declared(endpoint, [api.Depends(d)])
 
 
-# 57, 58: exceptions
+# Exceptions
 
 
 ERRORS: dict[str, Any] = {
@@ -82,7 +82,7 @@ def compared(ours: str, declare: Any, *connections: Any) -> None:
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize("place", ["endpoint", "dependency", "generator", "validation"])
-def test_57_an_exception_reaches_the_generators(place: str, kind: str, ours: str, sync: bool) -> None:
+def test_an_exception_reaches_the_generators(place: str, kind: str, ours: str, sync: bool) -> None:
     def declare(api: Api) -> Any:
         async def dependency() -> None:
             if place == "dependency":
@@ -114,7 +114,7 @@ def test_57_an_exception_reaches_the_generators(place: str, kind: str, ours: str
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("kind", ERRORS)
 @pytest.mark.parametrize(("first", "caught"), [("error", True), ("error", False), ("none", False)])
-def test_57_a_clean_up_raises_another(first: str, kind: str, ours: str, sync: bool, caught: bool) -> None:
+def test_a_clean_up_raises_another(first: str, kind: str, ours: str, sync: bool, caught: bool) -> None:
     def declare(api: Api) -> Any:
         async def asynchronous() -> AsyncIterator[None]:
             try:
@@ -155,7 +155,7 @@ def test_57_a_clean_up_raises_another(first: str, kind: str, ours: str, sync: bo
 
 @sync_or_not
 @pytest.mark.parametrize("ours", OURS)
-def test_57_a_swallowed_error_after_accept(ours: str, sync: bool) -> None:
+def test_a_swallowed_error_after_accept(ours: str, sync: bool) -> None:
     def declare(api: Api) -> Any:
         async def asynchronous() -> AsyncIterator[None]:
             try:
@@ -184,7 +184,7 @@ def test_57_a_swallowed_error_after_accept(ours: str, sync: bool) -> None:
 
 
 @parity()
-def test_57_context_of_exceptions_is_kept(api: Api) -> Any:
+def test_context_of_exceptions_is_kept(api: Api) -> Any:
     async def first() -> AsyncIterator[None]:
         try:
             yield
@@ -206,7 +206,7 @@ def test_57_context_of_exceptions_is_kept(api: Api) -> Any:
 
 
 @parity(handshake("/"), handshake("/?accept=1"))
-def test_58_handlers_run_after_the_clean_up(api: Api) -> Any:
+def test_handlers_run_after_the_clean_up(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))], accept: int = 0
     ) -> None:
@@ -217,14 +217,14 @@ def test_58_handlers_run_after_the_clean_up(api: Api) -> Any:
     return Declared(endpoint, handlers=handlers(api))
 
 
-# 59: generators with too few or too many yields
+# Generators with too few or too many yields
 
 
 @pytest.mark.parametrize("sync", [False, True], ids=["async", "sync"])
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("yields", [0, 2])
 @pytest.mark.parametrize("fails", [False, True])
-def test_59_one_yield(yields: int, sync: bool, ours: str, fails: bool) -> None:
+def test_generators_with_no_or_two_yields(yields: int, sync: bool, ours: str, fails: bool) -> None:
     def declare(api: Api) -> Any:
         async def asynchronous() -> AsyncIterator[int]:
             for each in range(yields):
@@ -254,13 +254,13 @@ def test_59_one_yield(yields: int, sync: bool, ours: str, fails: bool) -> None:
     compared(ours, declare)
 
 
-# 60: cancellation
+# Cancellation
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("when", ["endpoint", "dependency", "clean-up"])
-def test_60_cancellation(when: str, ours: str, backend: str) -> None:
+def test_cancellation_reaches_the_generators(when: str, ours: str, backend: str) -> None:
     """Clean-ups see the cancellation, and may await all the same."""
 
     def declare(api: Api) -> Any:
@@ -344,7 +344,7 @@ def test_60_cancellation(when: str, ours: str, backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("ours", OURS)
-def test_60_a_task_group_of_a_dependency_fails(ours: str, backend: str) -> None:
+def test_a_task_group_of_a_dependency_fails(ours: str, backend: str) -> None:
     """A task started in a dependency's group raises while the endpoint waits."""
 
     def declare(api: Api) -> Any:
@@ -379,11 +379,11 @@ def test_60_a_task_group_of_a_dependency_fails(ours: str, backend: str) -> None:
     assert Mounted(OURS[ours], declare, "/", starlette).run(handshake(), backend).messages == expected.messages
 
 
-# 61, 62
+# A client that leaves, and StopIteration
 
 
 @parity(handshake(messages=("one",)), handshake())
-def test_61_a_disconnect_reaches_the_generators(api: Api) -> Any:
+def test_a_disconnect_reaches_the_generators(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(api.resource("a"))]) -> None:
         await websocket.accept()
         try:
@@ -396,7 +396,7 @@ def test_61_a_disconnect_reaches_the_generators(api: Api) -> Any:
 
 
 @parity()
-def test_61_a_disconnect_is_seen_by_generators(api: Api) -> Any:
+def test_a_disconnect_is_seen_by_generators(api: Api) -> Any:
     async def catches() -> AsyncIterator[None]:
         try:
             yield
@@ -415,7 +415,7 @@ def test_61_a_disconnect_is_seen_by_generators(api: Api) -> Any:
 
 
 @parity()
-def test_62_stop_iteration_from_a_thread(api: Api) -> Any:
+def test_stop_iteration_from_a_thread(api: Api) -> Any:
     def dependency() -> None:
         raise StopIteration("stop")
 
@@ -426,7 +426,7 @@ def test_62_stop_iteration_from_a_thread(api: Api) -> Any:
 
 
 @parity()
-def test_62_stop_iteration_from_a_coroutine(api: Api) -> Any:
+def test_stop_iteration_from_a_coroutine(api: Api) -> Any:
     async def dependency() -> None:
         raise StopAsyncIteration("stop")
 
