@@ -1,4 +1,4 @@
-"""The command line: `python -m fastroute`, or the script `fastroute`."""
+"""Inspect, check and measure the routes of a Starlette or FastAPI application."""
 
 import argparse
 import sys
@@ -12,20 +12,20 @@ __all__ = ["main"]
 
 
 class Command(NamedTuple):
-    """Lives in the module `fastroute.commands.<name>`, as `add_arguments(parser)` and `run(arguments) -> int`."""
+    """One command. Its module `fastroute.commands.<name>` has `add_arguments(parser)` and `run(arguments) -> int`."""
 
     summary: str
     extra: str | None = None
 
 
 COMMANDS = {
-    "bench": Command("measure routing and matching on a table of your own, ours against Starlette's"),
+    "bench": Command("measure routing and matching on your own routes, fastroute beside Starlette"),
     "check": Command("find routes that nothing can reach, and WebSockets that nobody guards"),
-    "demo": Command("serve a small chat on a real server and call it, well and badly", extra="demo"),
+    "demo": Command("serve a small chat on a real server and call it, with valid and invalid requests", extra="demo"),
     "fuzz": Command("compare the compiled matcher with the pure one and with Starlette", extra="fuzz"),
-    "info": Command("say which version and implementation runs here, and why"),
-    "match": Command("say which route answers a path, and why the others do not"),
-    "plan": Command("show what a WebSocket route calls for a connection, and the code generated of it"),
+    "info": Command("show which version and implementation runs here, and why"),
+    "match": Command("show which route answers a path, and why the others do not"),
+    "plan": Command("show the calls of a WebSocket route for one connection, and the code generated from it"),
     "routes": Command("show the routes of an application as a tree"),
 }
 
@@ -41,10 +41,15 @@ def _load(name: str) -> ModuleType:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns its exit code.
+    """Run one command of `python -m fastroute`, or of the script `fastroute`.
 
-    Only the module of the command that was asked for is imported, so that what one command needs is never
-    missed by another.
+    Only the module of that command is imported, so that a missing extra of another command does no harm.
+
+    Args:
+        argv: the arguments; those of the process by default.
+
+    Returns:
+        The exit code.
     """
     argv = sys.argv[1:] if argv is None else argv
     asked = next((argument for argument in argv if argument in COMMANDS), None)

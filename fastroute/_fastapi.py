@@ -1,20 +1,34 @@
-"""FastAPI's own objects, recognised where FastAPI happens to be loaded; it is never imported from here."""
+"""FastAPI's classes and private attributes, recognised if FastAPI is loaded. The package never imports FastAPI.
+
+What to read if a new FastAPI breaks us.
+"""
 
 import sys
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from pydantic.fields import FieldInfo
+from starlette.routing import Match
+from starlette.types import Scope
 
 from .exceptions import WebSocketRequestValidationError
 from .params import Dependency, SecurityScopes, UsesScopes
 
 __all__ = [
     "adopt",
+    "answering_route",
+    "asked_object",
+    "frontends",
+    "include_prefix",
+    "included_routes",
     "is_body",
     "is_marker",
     "is_security_scheme",
+    "matches",
+    "original_route",
     "reader_is_fastapi",
+    "route_classes",
     "security_scopes_types",
     "unhelpful_handler",
     "validation_error",
@@ -26,12 +40,15 @@ def _loaded(module: str, name: str) -> Any:
 
 
 def _is_a(thing: object, module: str, name: str) -> bool:
-    kind = _loaded(module, name)
-    return kind is not None and isinstance(thing, kind)
+    cls = _loaded(module, name)
+    return cls is not None and isinstance(thing, cls)
+
+
+# --- parameters and dependencies ---------------------------------------------------------------------------------
 
 
 def adopt(marker: Any) -> Any:
-    """FastAPI's `Depends()` and `Security()` as ours; every other marker as it is."""
+    """FastAPI's `Depends()` and `Security()` as ours; every other marker unchanged."""
     if not _is_a(marker, "fastapi.params", "Depends"):
         return marker
     return Dependency(
@@ -44,7 +61,7 @@ def adopt(marker: Any) -> Any:
 
 
 def is_marker(thing: object) -> bool:
-    """Whether it is `Depends()`, `Query()` or another of those, ours or FastAPI's."""
+    """Whether it is a marker as `Depends()` or `Query()`, ours or FastAPI's."""
     return isinstance(adopt(thing), Dependency) or (
         isinstance(thing, FieldInfo) and (hasattr(thing, "in_") or is_body(thing))
     )
@@ -66,8 +83,11 @@ def security_scopes_types() -> tuple[type[Any], ...]:
     return (SecurityScopes,) if theirs is None else (SecurityScopes, theirs)
 
 
+# --- errors ------------------------------------------------------------------------------------------------------
+
+
 def validation_error(errors: list[Any], context: dict[str, Any]) -> WebSocketRequestValidationError:
-    """The error to raise: also FastAPI's own where that is loaded, so that handlers registered for it run."""
+    """The error to raise. If FastAPI is loaded, it is FastAPI's as well, so that handlers registered for that run."""
     theirs = _loaded("fastapi.exceptions", "WebSocketRequestValidationError")
     if theirs is None:
         return WebSocketRequestValidationError(errors, endpoint_ctx=context)
@@ -81,9 +101,12 @@ def _both_errors(theirs: type[Any]) -> type[WebSocketRequestValidationError]:
 
 
 def unhelpful_handler(handler: object) -> bool:
-    """Whether it is FastAPI's default for validation errors: its `reason` is a list, which kills the socket."""
+    """Whether it is FastAPI's default for validation errors: its `reason` is a list, which no close frame can carry."""
     theirs = _loaded("fastapi.exception_handlers", "websocket_request_validation_exception_handler")
     return theirs is not None and handler is theirs
+
+
+# --- routes ------------------------------------------------------------------------------------------------------
 
 
 def reader_is_fastapi(depth: int) -> bool:
@@ -91,3 +114,56 @@ def reader_is_fastapi(depth: int) -> bool:
     if "fastapi.routing" not in sys.modules:
         return False
     return sys._getframe(depth + 1).f_globals.get("__name__") == "fastapi.routing"
+
+
+def route_classes() -> tuple[type[Any], ...]:
+    """FastAPI's classes whose `matches` is known; none if FastAPI is not loaded."""
+    names = ("APIRoute", "APIWebSocketRoute", "APIRouter")
+    return tuple(cls for name in names if (cls := _loaded("fastapi.routing", name)) is not None)
+
+
+def included_routes(route: Any) -> Iterable[Any] | None:
+    """The stand-ins for the routes of an included router; None if `route` is no included router."""
+    candidates = getattr(route, "effective_candidates", None)
+    return None if candidates is None else candidates()
+
+
+def include_prefix(included: Any) -> str:
+    """The prefix of an included router, those of the routers around it as well."""
+    prefix: str = getattr(getattr(included, "include_context", None), "prefix", "")
+    return prefix
+
+
+def frontends(router: Any) -> Iterable[Any]:
+    """The routes that a router tries after all others: those of `frontend()`, its own and of included routers."""
+    iterate: Any = getattr(router, "_iter_low_priority_routes", tuple)
+    found: Iterable[Any] = iterate()
+    return found
+
+
+def original_route(stand_in: Any) -> Any:
+    """The route that a stand-in of an included router stands for; a route that is no stand-in is its own."""
+    return getattr(stand_in, "original_route", stand_in)
+
+
+def answering_route(stand_in: Any) -> Any:
+    """The route with the path of the inclusion: a copy, or the stand-in itself if it has path and methods."""
+    return getattr(stand_in, "starlette_route", None) or stand_in
+
+
+def asked_object(route: Any) -> Any:
+    """The object whose `matches` decides for a route: the router of an included router, the route of a stand-in."""
+    return getattr(route, "original_router", None) or original_route(route)
+
+
+def matches(route: Any, scope: Scope) -> tuple[Match, Scope]:
+    """The answer of a route or stand-in, asked as FastAPI asks it, with a copy of the scope."""
+    original = original_route(route)
+    answer: tuple[Match, Scope]
+    if original is not route and _is_a(original, "fastapi.routing", "APIRoute"):
+        # FastAPI asks its route, which looks up in the scope how it is included.
+        known = {**scope.get("fastapi", {}), "effective_route_context": route}
+        answer = original.matches({**scope, "fastapi": known})
+    else:
+        answer = route.matches(dict(scope))
+    return answer

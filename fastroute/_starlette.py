@@ -9,9 +9,21 @@ from starlette._utils import get_route_path, is_async_callable
 from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["ANSWERS_ALIKE", "SETS_ROUTE", "get_route_path", "is_async_callable", "lookup_exception_handler"]
+__all__ = [
+    "ANSWERS_ALIKE",
+    "SETS_ROUTE",
+    "get_route_path",
+    "is_async_callable",
+    "lookup_exception_handler",
+    "mounted_app",
+]
 
 lookup_exception_handler = _lookup_exception_handler
+
+
+def mounted_app(route: Any) -> Any:
+    """The application of a mount or host, without the middleware of the mount."""
+    return getattr(route, "_base_app", route.app)
 
 
 def _sets_route() -> bool:

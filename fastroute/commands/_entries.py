@@ -9,20 +9,22 @@ from typing import Any, Literal
 
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
+from .. import _fastapi
+from .._starlette import mounted_app
 from ..exceptions import describe
 
 __all__ = [
     "Entry",
-    "Kind",
+    "EntryKind",
     "entries",
-    "facts",
+    "one_line",
+    "record",
     "redirects",
     "routes_of",
-    "title",
     "walk",
 ]
 
-Kind = Literal["http", "websocket", "mount", "host", "included", "frontend", "other"]
+EntryKind = Literal["http", "websocket", "mount", "host", "included", "frontend", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +32,18 @@ class Entry:
     """One route as a router tries it, and the routes below it.
 
     Attributes:
-        kind: what sort of route it is; "included" is a router that FastAPI keeps as one, "frontend" is what FastAPI
-            tries after all others, "other" is anything else that has `matches`.
-        route: what answers `matches(scope)`: the route, or what FastAPI puts in its place in an included router.
+        kind: the sort of route; "included" is a router that FastAPI keeps as one, "frontend" is tried by FastAPI
+            after all others, "other" is anything else that has `matches`.
+        route: the object that answers `matches(scope)`: the route, or FastAPI's stand-in for it in an included router.
         path: its template; for a host the pattern of the host, for an included router its prefix.
+        router: whatever asks this route: the router, or the included router.
         children: in the order in which they are tried.
-        redirects: whether the router of the children sends a path that misses to the one with or without a slash
-            at its end.
-        router: what asks it: the router, or what stands in its place.
-        wrapped: whether middleware of its own stands before it, or before what is mounted.
+        redirects: the router of the children redirects a path that misses to the one with or without a slash at
+            its end.
+        wrapped: the route, or the application mounted there, has middleware of its own.
     """
 
-    kind: Kind
+    kind: EntryKind
     route: Any
     path: str
     router: Any
@@ -60,25 +62,84 @@ class Entry:
 
     @property
     def methods(self) -> list[str] | None:
-        """None where any method is answered, and where there are none."""
+        """None if any method is answered, and if the route knows no methods."""
         methods = getattr(self.route, "methods", None)
         return sorted(methods) if methods else None
 
+    @property
+    def template(self) -> str:
+        """The template that its regex is made from: a mount matches its path and everything below."""
+        return f"{self.path}/{{path:path}}" if self.kind == "mount" else self.path
+
+    @property
+    def label(self) -> str:
+        """The methods of an HTTP route; the kind of every other one."""
+        labels = {"http": ",".join(self.methods or ["any method"]), "websocket": "WebSocket"}
+        return labels.get(self.kind, self.kind)
+
+    def around_children(self, inside: tuple["Entry", ...]) -> tuple["Entry", ...]:
+        """The mounts and hosts around the children of a route that is `inside` others.
+
+        An included router is not one of them: FastAPI's stand-ins have the whole path, its prefix included.
+        """
+        return inside if self.kind == "included" else (*inside, self)
+
 
 def routes_of(app: Any) -> Sequence[Any] | None:
-    """The routes of an application, also below the middleware that it is wrapped in; None where it has none."""
+    """The routes of an application, also below the middleware that wraps it; None if it has none."""
     routes: Sequence[Any] | None = getattr(_unwrapped(app), "routes", None)
     return routes
 
 
 def redirects(app: Any) -> bool:
     """Whether a path that misses is sent to the one with or without a slash at its end (Starlette's option)."""
-    inner = _unwrapped(app)
-    return bool(getattr(getattr(inner, "router", inner), "redirect_slashes", False))
+    return bool(getattr(_router_of(app), "redirect_slashes", False))
+
+
+def entries(app: Any) -> list[Entry]:
+    """The routes of an application as a tree, in the order in which they are tried."""
+    return _entries(app, ())
+
+
+def walk(tree: Sequence[Entry]) -> Iterator[Entry]:
+    """Every entry of a tree, each before the entries below it."""
+    for entry in tree:
+        yield entry
+        yield from walk(entry.children)
+
+
+def one_line(entry: Entry, inside: Sequence[Entry] = ()) -> str:
+    """A route in one line: its methods or kind, its whole path, and its endpoint with the file."""
+    known = record(entry, inside)
+    label = entry.label if entry.kind in ("http", "websocket") else entry.label.capitalize()
+    host = f"{known['host']} " if known["host"] else ""
+    endpoint = f"  {known['endpoint']}" if known["endpoint"] else ""
+    return f"{label} {host}{known['path'] or repr('')}{endpoint}"
+
+
+def record(entry: Entry, inside: Sequence[Entry] = ()) -> dict[str, Any]:
+    """A route as JSON output shows it; `inside` are the mounts and hosts around it."""
+    paths = [outer.path for outer in (*inside, entry) if outer.kind != "host"]
+    hosts = [outer.path for outer in (*inside, entry) if outer.kind == "host"]
+    return {
+        "kind": entry.kind,
+        "methods": entry.methods,
+        "host": hosts[-1] if hosts else None,
+        "path": "".join(paths),
+        "name": entry.name,
+        "endpoint": None if entry.endpoint is None else _location(entry.endpoint),
+    }
+
+
+def _location(endpoint: Any) -> str:
+    """The name of an endpoint, and its file if that is below the current folder."""
+    name, _, file = describe(endpoint).partition(" (")
+    here = f"{Path.cwd()}{os.sep}"
+    return f"{name} ({file.removeprefix(here)}" if file.startswith(here) and "site-packages" not in file else name
 
 
 def _unwrapped(app: Any) -> Any:
-    """What has the routes, in whatever middleware it is wrapped."""
+    """The object that has the routes, below any middleware."""
     seen: set[int] = set()
     while app is not None and id(app) not in seen:
         seen.add(id(app))
@@ -88,71 +149,29 @@ def _unwrapped(app: Any) -> Any:
     return None
 
 
-def entries(app: Any) -> list[Entry]:
-    """The routes of an application as a tree, in the order in which they are tried."""
-    return _entries(app, ())
-
-
-def walk(tree: Sequence[Entry]) -> Iterator[Entry]:
-    """Every entry of a tree, each before what lies below it."""
-    for entry in tree:
-        yield entry
-        yield from walk(entry.children)
-
-
-def title(entry: Entry, inside: Sequence[Entry] = ()) -> str:
-    """A route in one line: what it answers, its whole path, and where its endpoint is."""
-    known = facts(entry, inside)
-    kinds = {"http": ",".join(entry.methods or ["any method"]), "websocket": "WebSocket"}
-    host = f"{known['host']} " if known["host"] else ""
-    endpoint = f"  {known['endpoint']}" if known["endpoint"] else ""
-    return f"{kinds.get(entry.kind, entry.kind.capitalize())} {host}{known['path'] or repr('')}{endpoint}"
-
-
-def facts(entry: Entry, inside: Sequence[Entry] = ()) -> dict[str, Any]:
-    """What JSON says about a route; `inside` are the mounts and hosts that it is below."""
-    own = [entry] if entry.kind != "host" else []
-    hosts = [outer.path for outer in (*inside, entry) if outer.kind == "host"]
-    return {
-        "kind": entry.kind,
-        "methods": entry.methods,
-        "host": hosts[-1] if hosts else None,
-        "path": "".join(part.path for part in (*inside, *own) if part.kind != "host"),
-        "name": entry.name,
-        "endpoint": None if entry.endpoint is None else _place(entry.endpoint),
-    }
-
-
-def _place(endpoint: Any) -> str:
-    """The name of an endpoint, and the file where that is below the current folder."""
-    name, _, file = describe(endpoint).partition(" (")
-    here = f"{Path.cwd()}{os.sep}"
-    return f"{name} ({file.removeprefix(here)}" if file.startswith(here) and "site-packages" not in file else name
+def _router_of(app: Any) -> Any:
+    inner = _unwrapped(app)
+    return getattr(inner, "router", inner)
 
 
 def _entries(app: Any, outer: tuple[Any, ...]) -> list[Entry]:
     # An application can be mounted in itself.
     if any(app is other for other in outer):
         return []
-    inner = _unwrapped(app)
-    router = getattr(inner, "router", inner)
+    router = _router_of(app)
     found = [_entry(route, router, (*outer, app)) for route in routes_of(app) or ()]
-    iterate_last = getattr(router, "_iter_low_priority_routes", tuple)
-    return found + [Entry("frontend", route, _path(route), router) for route in iterate_last()]
+    return found + [Entry("frontend", route, _path(route), router) for route in _fastapi.frontends(router)]
 
 
 def _entry(route: Any, router: Any, outer: tuple[Any, ...]) -> Entry:
-    included = getattr(route, "effective_candidates", None)
+    included = _fastapi.included_routes(route)
     if included is not None:
-        prefix = getattr(getattr(route, "include_context", None), "prefix", "")
-        below = [_entry(candidate, route, outer) for candidate in included()]
-        return Entry("included", route, prefix, router, below)
-    # FastAPI's stand-in for a route of an included router: either a new route, or itself with a path and methods.
-    original = getattr(route, "original_route", route)
-    answers = getattr(route, "starlette_route", None) or route
+        below = [_entry(candidate, route, outer) for candidate in included]
+        return Entry("included", route, _fastapi.include_prefix(route), router, below)
+    original, answers = _fastapi.original_route(route), _fastapi.answering_route(route)
     if isinstance(answers, (Mount, Host)):
-        app = getattr(answers, "_base_app", answers.app)
-        kind: Kind = "mount" if isinstance(answers, Mount) else "host"
+        app = mounted_app(answers)
+        kind: EntryKind = "mount" if isinstance(answers, Mount) else "host"
         wrapped = answers.app is not app or _has_middleware(app)
         path = answers.path if isinstance(answers, Mount) else answers.host
         return Entry(kind, answers, path, router, _entries(app, outer), redirects(app), wrapped)
@@ -165,14 +184,13 @@ def _entry(route: Any, router: Any, outer: tuple[Any, ...]) -> Entry:
 
 
 def _has_middleware(app: Any) -> bool:
-    inner = _unwrapped(app)
-    router = getattr(inner, "router", inner)
+    inner, router = _unwrapped(app), _router_of(app)
     stack = getattr(router, "middleware_stack", None)
     return app is not inner or bool(getattr(inner, "user_middleware", ())) or stack != getattr(router, "app", None)
 
 
 def _is_bare(app: Any, endpoint: Any) -> bool:
-    """Whether nothing stands between a route and its endpoint but what the frameworks themselves put there."""
+    """Whether nothing stands between a route and its endpoint but the frameworks' own wrappers."""
     framework = str(getattr(app, "__module__", "")).partition(".")[0] in ("starlette", "fastapi", "fastroute")
     return app is endpoint or (inspect.isroutine(app) and framework)
 

@@ -1,4 +1,4 @@
-"""The `module:app` of the command line: imports it and finds the application in it."""
+"""The `module:app` of the command line: imports the module and finds the application in it."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ __all__ = ["add_application", "application"]
 
 
 def add_application(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """The argument `module:app`."""
+    """Add the argument `module:app`."""
     parser.add_argument(
         "app",
         metavar="module:app",
@@ -25,10 +25,10 @@ def add_application(parser: argparse.ArgumentParser, *, optional: bool = False) 
 
 
 def application(target: str) -> Any:
-    """The application that `module:app` names; the current folder is searched first, as uvicorn does.
+    """The application that `module:app` names; the current folder is searched first, as by uvicorn.
 
     Raises:
-        argparse.ArgumentTypeError: there is none; the message says what was imported from where and what is missing.
+        argparse.ArgumentTypeError: there is none; the message names the imported module and the missing part.
     """
     module_name, colon, attributes = target.partition(":")
     if not module_name or not attributes:
@@ -46,9 +46,11 @@ def application(target: str) -> Any:
                 f"{_origin(module)} was imported and has no {attributes!r}; {_applications_in(module)}"
             ) from None
     if routes_of(found) is None:
-        what = "a function" if callable(found) and hasattr(found, "__code__") else f"of type {type(found).__name__}"
+        described = (
+            "a function" if callable(found) and hasattr(found, "__code__") else f"of type {type(found).__name__}"
+        )
         raise argparse.ArgumentTypeError(
-            f"{attributes!r} in {_origin(module)} is {what}, and has no routes; {_applications_in(module)}"
+            f"{attributes!r} in {_origin(module)} is {described}, and has no routes; {_applications_in(module)}"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The plot of `python -m fastroute bench`: cost over number of routes."""
+"""The plot of `python -m fastroute bench`: cost over the number of routes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,13 @@ def draw(file: Path, costs: Sequence[Any], caption: str) -> None:
     """Draw the costs as a file whose name ends in .svg, .png or anything else that matplotlib knows.
 
     Args:
-        costs: `_bench.Cost` for each number of routes.
-        caption: on what they were measured.
+        costs: `bench.Cost` for each number of routes.
+        caption: the machine and versions they were measured with.
     """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     routes = [cost.routes for cost in costs]
-    for side, color in (("starlette", "tab:gray"), ("own", "tab:blue")):
-        name = {"starlette": "Starlette", "own": "fastroute"}[side]
+    for side, name, color in (("starlette", "Starlette", "tab:gray"), ("fastroute", "fastroute", "tab:blue")):
         for answer, style in (("hit", "-"), ("miss", "--")):
             micros = [getattr(cost, f"{side}_{answer}") * 1e6 for cost in costs]
             axes.plot(routes, micros, style, color=color, marker=".", label=f"{name}, {answer}")

@@ -1,4 +1,4 @@
-"""Output for people and for pipes: with rich on a terminal where it is installed, and as plain text everywhere else."""
+"""Output for people and for pipes: with rich on a terminal if it is installed, else as plain text."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,20 +37,20 @@ def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]], right: set
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
-        # Text, as square brackets in a path are no markup.
+        # As Text, because square brackets in a path are no markup.
         table.add_row(*map(Text, row))
     Console().print(table)
 
 
-def track(items: Sequence[Item], what: str) -> Iterator[Item]:
-    """The items, with a progress bar on the error output while they are worked on, if that is a terminal."""
+def track(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """The items; if the error output is a terminal, it shows a progress bar meanwhile."""
     if not sys.stderr.isatty():
         yield from items
     elif RICH:
-        yield from progress.track(items, what, console=Console(stderr=True), transient=True)
+        yield from progress.track(items, label, console=Console(stderr=True), transient=True)
     else:
         for done, item in enumerate(items):
             filled = 30 * done // len(items)
-            print(f"\r{what} [{'#' * filled}{'.' * (30 - filled)}] {done}/{len(items)}", end="", file=sys.stderr)
+            print(f"\r{label} [{'#' * filled}{'.' * (30 - filled)}] {done}/{len(items)}", end="", file=sys.stderr)
             yield item
-        print(f"\r{' ' * (len(what) + 50)}\r", end="", file=sys.stderr)
+        print(f"\r{' ' * (len(label) + 50)}\r", end="", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Which route answers: asks the routes of an application in the order in which it does, and keeps what each said."""
+"""Which route answers: asks the routes of an application in its own order, and keeps the answer of each."""
 
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,26 @@ from typing import Any
 
 from starlette.routing import Match
 
+from .. import _fastapi
 from .._starlette import get_route_path
 from ._entries import Entry, entries, redirects
 
-__all__ = ["Outcome", "Step", "ask", "connection", "in_order", "trace"]
+__all__ = ["Attempt", "Outcome", "ask", "in_order", "scope_of", "trace"]
 
 Scope = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Attempt:
     """One route that was asked.
 
     Attributes:
         entry: the route.
-        inside: the mounts and hosts that it is below, from the outside.
-        scope: what it was asked about.
-        match: its answer; None where it raised.
+        inside: the mounts and hosts around it, outermost first.
+        scope: the scope it was asked about.
+        match: its answer; None if it raised.
         child_scope: what it would add to the scope.
-        error: what it raised.
+        error: the exception it raised.
     """
 
     entry: Entry
@@ -40,19 +41,26 @@ class Outcome:
     """What an application does with a scope.
 
     Attributes:
-        steps: all that were asked, in order; a mount or host that matched is followed by what is below it.
-        answer: the step that decides; its match is PARTIAL where only the method is wrong, and None where it raised.
-            Without one nothing matches.
+        attempts: every route that was asked, in order; a mount or host that matched is followed by those below it.
+        decisive: the attempt that decides, None if nothing matches. Its match is PARTIAL if only the method is
+            wrong, and None if the route raised.
         redirect: for a miss, the path that Starlette redirects to.
     """
 
-    steps: list[Step]
-    answer: Step | None
+    attempts: list[Attempt]
+    decisive: Attempt | None
     redirect: str | None = None
 
 
-def connection(type: str, method: str, path: str, host: str) -> Scope:
-    """The scope of a connection, as far as routes look at it; `path` is decoded."""
+def scope_of(type: str, method: str, path: str, host: str) -> Scope:
+    """The scope of a connection, as far as routes look at it.
+
+    Args:
+        type: "http" or "websocket".
+        method: of an HTTP request; a WebSocket has none.
+        path: decoded.
+        host: the Host header.
+    """
     scope = {"type": type, "path": path, "root_path": "", "headers": [(b"host", host.encode("latin-1", "replace"))]}
     return {**scope, "method": method} if type == "http" else scope
 
@@ -63,27 +71,28 @@ def trace(app: Any, scope: Scope) -> Outcome:
 
 
 def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[Entry, ...]) -> Outcome:
-    steps: list[Step] = []
-    partial: Step | None = None
+    attempts: list[Attempt] = []
+    partial: Attempt | None = None
     for entry in in_order(tree):
-        step = ask(entry, scope, inside)
-        steps.append(step)
-        if step.match is None:
-            return Outcome(steps, step)
-        if step.match is Match.FULL:
+        attempt = ask(entry, scope, inside)
+        attempts.append(attempt)
+        if attempt.match is None:
+            return Outcome(attempts, attempt)
+        if attempt.match is Match.FULL:
             if not entry.children:
-                return Outcome(steps, step)
-            below = _trace(entry.children, entry.redirects, {**scope, **step.child_scope}, (*inside, entry))
-            return Outcome(steps + below.steps, below.answer, below.redirect)
-        if step.match is Match.PARTIAL and partial is None:
-            partial = step
+                return Outcome(attempts, attempt)
+            child_scope = {**scope, **attempt.child_scope}
+            below = _trace(entry.children, entry.redirects, child_scope, entry.around_children(inside))
+            return Outcome(attempts + below.attempts, below.decisive, below.redirect)
+        if attempt.match is Match.PARTIAL and partial is None:
+            partial = attempt
     if partial is not None:
-        return Outcome(steps, partial)
-    return Outcome(steps, None, _redirect(tree, scope) if redirects else None)
+        return Outcome(attempts, partial)
+    return Outcome(attempts, None, _redirect(tree, scope) if redirects else None)
 
 
 def in_order(tree: Sequence[Entry]) -> Iterator[Entry]:
-    """As they are asked: an included router is no more than its routes."""
+    """The routes in the order in which they are asked, those of an included router in its place."""
     for entry in tree:
         if entry.kind == "included":
             yield from in_order(entry.children)
@@ -91,24 +100,13 @@ def in_order(tree: Sequence[Entry]) -> Iterator[Entry]:
             yield entry
 
 
-def ask(entry: Entry, scope: Scope, inside: tuple[Entry, ...] = ()) -> Step:
-    """The answer of one route. It gets a copy of the scope, as nothing keeps it from writing there."""
+def ask(entry: Entry, scope: Scope, inside: tuple[Entry, ...] = ()) -> Attempt:
+    """The answer of one route. It gets a copy of the scope, because a route may write there."""
     try:
-        match, child_scope = _matches(entry, scope)
+        match, child_scope = _fastapi.matches(entry.route, scope)
     except Exception as error:
-        return Step(entry, inside, scope, None, {}, error)
-    return Step(entry, inside, scope, match, child_scope)
-
-
-def _matches(entry: Entry, scope: Scope) -> tuple[Match, Scope]:
-    original = getattr(entry.route, "original_route", None)
-    if original is not None and entry.kind == "http" and hasattr(original, "get_route_handler"):
-        # FastAPI asks its own route, which looks up in the scope where it is included.
-        scope = {**scope, "fastapi": {**scope.get("fastapi", {}), "effective_route_context": entry.route}}
-        answer: tuple[Match, Scope] = original.matches(scope)
-    else:
-        answer = entry.route.matches(dict(scope))
-    return answer
+        return Attempt(entry, inside, scope, None, {}, error)
+    return Attempt(entry, inside, scope, match, child_scope)
 
 
 def _redirect(tree: Sequence[Entry], scope: Scope) -> str | None:

@@ -1,8 +1,8 @@
-"""`python -m fastroute bench`: what routing and matching cost on the table of the user, here and with Starlette.
+"""`python -m fastroute bench`: the cost of routing and matching on a table of the user, ours beside Starlette's.
 
 Both routers get the same plain routes and the same scopes, in one process and in turns; a figure is the least of many
-rounds. Each path is a string of its own, and what is answered is compared before anything is timed and counted while it
-is. Endpoints do nothing: what is left is the way from a scope to its endpoint.
+rounds. Each path is a new string. The answers are compared before anything is timed, and checked inside the timed loop.
+Endpoints do nothing, so that only the way from a scope to its endpoint is measured.
 """
 
 import argparse
@@ -23,48 +23,48 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute, compile_path
 from ..matching.implementation import IMPLEMENTATION, PathMatcher
 from ..matching.template import kind_of
 from ..router import Router
-from ._entries import Entry, entries, facts
+from ._entries import Entry, entries, record
 from ._language import example
 from ._loading import application
 from ._terminal import print_table, track
-from ._trace import connection
+from ._trace import scope_of
 
-__all__ = ["Cost", "Template", "add_arguments", "run"]
+__all__ = ["BenchRoute", "Cost", "add_arguments", "run"]
 
 _ROUNDS = 7
 _MOST_PATHS = 200
 _NO_SUCH = "/~no-such-path~"
 
 
-class Template(NamedTuple):
-    """What a table says about one route."""
+class BenchRoute(NamedTuple):
+    """One route of a table."""
 
     kind: str
     path: str
     methods: list[str] | None
 
-    def route(self) -> BaseRoute:
+    def build(self) -> BaseRoute:
         if self.kind == "websocket":
             return WebSocketRoute(self.path, _Endpoint())
         return Route(self.path, _Endpoint(), methods=self.methods)
 
     def scope(self, filling: str, *, miss: bool) -> dict[str, Any]:
         path = example(self.path, compile_path(self.path)[2], filling) + (_NO_SUCH if miss else "")
-        return dict(connection(self.kind, (self.methods or ["GET"])[0], path, "localhost"))
+        return dict(scope_of(self.kind, (self.methods or ["GET"])[0], path, "localhost"))
 
 
 class Cost(NamedTuple):
-    """Seconds for each request, with a table of so many routes."""
+    """Seconds for each request, with a table of `routes` routes."""
 
     routes: int
     starlette_hit: float
-    own_hit: float
+    fastroute_hit: float
     starlette_miss: float
-    own_miss: float
+    fastroute_miss: float
 
 
 class _Endpoint:
-    """An ASGI application that does nothing but say in the scope that it was reached."""
+    """An ASGI application that only notes in the scope that it was reached."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         scope["reached"] = self
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "app", metavar="module:app", nargs="?", type=_of_application, help="the routes of an application"
     )
     for option, type_, help_ in (
-        ("--table", _of_file, "a template on each line, after a method or none"),
+        ("--table", _of_file, "a template on each line, with a method before it or without"),
         ("--openapi", _of_openapi, "an OpenAPI document, as JSON"),
     ):
         source.add_argument(option, dest="table", metavar="FILE", type=type_, help=help_)
@@ -92,50 +92,54 @@ examples:
   python -m fastroute bench --openapi openapi.json"""
 
 
-def _of_application(target: str) -> list[Template]:
-    return _usable(list(_templates(entries(application(target)), ())), target)
+def _of_application(target: str) -> list[BenchRoute]:
+    return _usable(list(_routes(entries(application(target)), ())), target)
 
 
-def _templates(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> list[Template]:
+def _routes(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> list[BenchRoute]:
     found = []
     for entry in tree:
         if entry.kind in ("http", "websocket"):
-            found.append(Template(entry.kind, facts(entry, inside)["path"], entry.methods))
-        found += _templates(entry.children, inside if entry.kind == "included" else (*inside, entry))
+            found.append(BenchRoute(entry.kind, record(entry, inside)["path"], entry.methods))
+        found += _routes(entry.children, entry.around_children(inside))
     return found
 
 
-def _of_file(name: str) -> list[Template]:
-    templates = []
+def _of_file(name: str) -> list[BenchRoute]:
+    table = []
     for number, line in enumerate(_read(name).splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         method, path = ("GET", words[0]) if len(words) == 1 else (words[0].upper(), words[1])
         if len(words) > 2 or not path.startswith("/"):
-            raise argparse.ArgumentTypeError(f"{name}:{number}: {line!r} is no template, with or without a method")
-        templates.append(_template(name, method, path))
-    return _usable(templates, name)
+            raise argparse.ArgumentTypeError(
+                f"{name}:{number}: {line!r} is not a template, with or without a method before it"
+            )
+        table.append(_bench_route(name, method, path))
+    return _usable(table, name)
 
 
-def _of_openapi(name: str) -> list[Template]:
+def _of_openapi(name: str) -> list[BenchRoute]:
     try:
         paths = json.loads(_read(name))["paths"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise argparse.ArgumentTypeError(f"{name} is no OpenAPI document in JSON: it has no object 'paths'") from None
+        raise argparse.ArgumentTypeError(
+            f"{name} is not an OpenAPI document in JSON: it has no object 'paths'"
+        ) from None
     methods = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
     return _usable(
-        [_template(name, method.upper(), path) for path, item in paths for method in item if method in methods], name
+        [_bench_route(name, method.upper(), path) for path, item in paths for method in item if method in methods], name
     )
 
 
-def _template(name: str, method: str, path: str) -> Template:
-    template = Template("websocket" if method == "WEBSOCKET" else "http", path, [method])
+def _bench_route(name: str, method: str, path: str) -> BenchRoute:
+    route = BenchRoute("websocket" if method == "WEBSOCKET" else "http", path, [method])
     try:
-        template.route()
+        route.build()
     except (AssertionError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{name}: {path!r} is no template of Starlette's: {error}") from None
-    return template
+        raise argparse.ArgumentTypeError(f"{name}: {path!r} is not a template of Starlette's: {error}") from None
+    return route
 
 
 def _read(name: str) -> str:
@@ -145,9 +149,9 @@ def _read(name: str) -> str:
         raise argparse.ArgumentTypeError(f"{name} cannot be read: {error}") from None
 
 
-def _usable(templates: list[Template], source: str) -> list[Template]:
-    """Those for which an example path can be made."""
-    usable = [template for template in templates if all(map(kind_of, compile_path(template.path)[2].values()))]
+def _usable(table: list[BenchRoute], source: str) -> list[BenchRoute]:
+    """The routes for which an example path can be made."""
+    usable = [route for route in table if all(map(kind_of, compile_path(route.path)[2].values()))]
     if not usable:
         raise argparse.ArgumentTypeError(f"there is no route in {source} with only Starlette's own convertors")
     return usable
@@ -157,11 +161,11 @@ def _usable(templates: list[Template], source: str) -> list[Template]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    # Before anything takes its time.
+    # First, so that a missing matplotlib is reported before the measuring.
     plot = None if arguments.plot is None else _plot()
-    templates: list[Template] = arguments.app or arguments.table
-    costs = [routing_cost(templates, size) for size in track(_sizes(len(templates)), "measuring")]
-    matching = {"hit": matching_cost(templates, miss=False), "miss": matching_cost(templates, miss=True)}
+    table: list[BenchRoute] = arguments.app or arguments.table
+    costs = [routing_cost(table, size) for size in track(_sizes(len(table)), "measuring")]
+    matching = {"hit": matching_cost(table, miss=False), "miss": matching_cost(table, miss=True)}
     if arguments.json:
         print(json.dumps({**_machine(), "routing": [cost._asdict() for cost in costs], "matching": matching}, indent=2))
     else:
@@ -184,21 +188,21 @@ def _sizes(most: int) -> list[int]:
     return [size for size in steps if size < most] + [most]
 
 
-def _spread(templates: Sequence[Template], most: int) -> list[Template]:
-    """So many of them, from all parts of the table."""
-    count = min(len(templates), most)
-    return [templates[index * len(templates) // count] for index in range(count)]
+def _spread(table: Sequence[BenchRoute], most: int) -> list[BenchRoute]:
+    """At most `most` routes, from all parts of the table."""
+    count = min(len(table), most)
+    return [table[index * len(table) // count] for index in range(count)]
 
 
-def routing_cost(templates: Sequence[Template], size: int) -> Cost:
-    """From a scope to its endpoint, over examples of the whole table, and to the answer that there is none."""
-    some = _spread(templates, size)
-    routes = [template.route() for template in some]
+def routing_cost(table: Sequence[BenchRoute], size: int) -> Cost:
+    """Seconds from a scope to its endpoint, and to the answer that there is none, over examples of the whole table."""
+    some = _spread(table, size)
+    routes = [route.build() for route in some]
     default = _Endpoint()
     routers = (routing.Router(routes, default=default), Router(routes, default=default))
     asked = _spread(some, _MOST_PATHS)
-    hits = [template.scope(f"v{number}", miss=False) for number, template in enumerate(asked)]
-    misses = [template.scope(f"v{number}", miss=True) for number, template in enumerate(asked)]
+    hits = [route.scope(f"v{number}", miss=False) for number, route in enumerate(asked)]
+    misses = [route.scope(f"v{number}", miss=True) for number, route in enumerate(asked)]
     misses = [scope for scope in misses if _ask(routers[0], scope) is default]
     return Cost(size, *_least(routers, hits), *(_least(routers, misses) if misses else (0.0, 0.0)))
 
@@ -218,7 +222,7 @@ def _drive(router: Any, scope: dict[str, Any]) -> None:
 
 
 def _least(routers: Sequence[Any], scopes: Sequence[dict[str, Any]]) -> list[float]:
-    """The least seconds for each scope, by router."""
+    """The least seconds for each scope, for each router."""
     for scope in scopes:
         assert len({id(_ask(router, scope)) for router in routers}) == 1, f"they differ about {scope['path']!r}"
     scopes = list(scopes) * -(-_MOST_PATHS // len(scopes))
@@ -246,10 +250,10 @@ def _timed(work: Callable[..., None], *arguments: Any) -> float:
         gc.enable()
 
 
-def matching_cost(templates: Sequence[Template], *, miss: bool) -> list[float]:
-    """From a path to its converted parameters, of one template: with Starlette's regexes, and with `PathMatcher`."""
-    some = _spread(templates, _MOST_PATHS)
-    pairs = [(template.path, str(template.scope("v", miss=miss)["path"])) for template in some]
+def matching_cost(table: Sequence[BenchRoute], *, miss: bool) -> list[float]:
+    """Seconds from a path to its converted parameters: with Starlette's regexes, and with `PathMatcher`."""
+    some = _spread(table, _MOST_PATHS)
+    pairs = [(route.path, str(route.scope("v", miss=miss)["path"])) for route in some]
     matchers = ([_starlette_match(path) for path, _ in pairs], [PathMatcher(path).match for path, _ in pairs])
     paths = [path for _, path in pairs]
     answers = [[match(path) for match, path in zip(side, paths, strict=True)] for side in matchers]
@@ -263,7 +267,7 @@ def matching_cost(templates: Sequence[Template], *, miss: bool) -> list[float]:
 
 
 def _starlette_match(template: str) -> Callable[[str], dict[str, Any] | None]:
-    """What Starlette's routes do between a path and its parameters."""
+    """The function of Starlette's routes from a path to its parameters."""
     regex, _, convertors = compile_path(template)
 
     def match(path: str) -> dict[str, Any] | None:
@@ -300,16 +304,20 @@ def _print(costs: Sequence[Cost], matching: dict[str, list[float]]) -> None:
     print("\nRouting, from a scope to its endpoint, in microseconds; on average over the routes:\n")
     header = ("routes", "hit: Starlette", "fastroute", "ratio", "miss: Starlette", "fastroute", "ratio")
     by_size = [
-        (str(cost.routes), *_pair(cost.starlette_hit, cost.own_hit), *_pair(cost.starlette_miss, cost.own_miss))
+        (
+            str(cost.routes),
+            *_pair(cost.starlette_hit, cost.fastroute_hit),
+            *_pair(cost.starlette_miss, cost.fastroute_miss),
+        )
         for cost in costs
     ]
     print_table(header, by_size, numbers=range(7))
     print("\nMatching one template, in microseconds; on average over the templates:\n")
-    templates = [(name, *_pair(*figures)) for name, figures in matching.items()]
-    print_table(("", "Starlette", "fastroute", "ratio"), templates, numbers=range(1, 4))
+    by_answer = [(name, *_pair(*figures)) for name, figures in matching.items()]
+    print_table(("", "Starlette", "fastroute", "ratio"), by_answer, numbers=range(1, 4))
 
 
-def _pair(starlette: float, own: float) -> tuple[str, str, str]:
-    if not own:
+def _pair(starlette: float, fastroute: float) -> tuple[str, str, str]:
+    if not fastroute:
         return "-", "-", "-"
-    return f"{starlette * 1e6:.2f}", f"{own * 1e6:.2f}", f"{starlette / own:.1f}"
+    return f"{starlette * 1e6:.2f}", f"{fastroute * 1e6:.2f}", f"{starlette / fastroute:.1f}"

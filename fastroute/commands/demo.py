@@ -1,4 +1,4 @@
-"""`python -m fastroute demo`: a small chat on a real server, and the clients that call it, good and bad."""
+"""`python -m fastroute demo`: a small chat on a real server, called with valid and invalid requests."""
 
 import argparse
 import asyncio
@@ -26,7 +26,7 @@ from ..security import HTTPAuthorizationCredentials, HTTPBearer
 
 __all__ = ["add_arguments", "run"]
 
-# The application: what somebody who uses fastroute writes.
+# The application, as a user of fastroute writes it.
 
 USERS = {"ann-secret": "ann", "bob-secret": "bob"}
 sessions: list[object] = []
@@ -34,7 +34,7 @@ rooms: defaultdict[int, list[WebSocket]] = defaultdict(list)
 
 
 async def database() -> AsyncIterator[dict[str, str]]:
-    """Stands for a session of a connection pool; the demo shows how long it is held."""
+    """A stand-in for a session of a connection pool; the demo shows how long it is held."""
     sessions.append(USERS)
     try:
         yield USERS
@@ -93,7 +93,7 @@ async def countdown(websocket: WebSocket, start: Annotated[int, Query(le=3)]) ->
 app = Starlette(
     routes=[
         APIWebSocketRoute("/rooms/{room_id:int}", chat),
-        # Accepts before anything is validated: only an accepted client can be told why it is sent away.
+        # Accepts before anything is validated: only an accepted client can be told why it is turned away.
         APIWebSocketRoute("/countdown", countdown, dependencies=[Depends(accept)]),
     ]
 )
@@ -103,7 +103,7 @@ app = Starlette(
 
 @dataclass
 class Client:
-    """One connection: what it sends, patterns of what shall come back, and what came back."""
+    """One connection: the request, patterns of the expected answers, and the answers."""
 
     title: str
     target: str
@@ -139,7 +139,7 @@ class Client:
                 await self.guest.visit(address)
 
     def cells(self) -> tuple[list[str], list[str], list[str]]:
-        """The lines of the table's columns: who, what was sent, what came back."""
+        """The lines of the table's columns: the client, its request, the answers."""
         sent = [self.target, *(f"{name}: {value}" for name, value in self.headers.items())]
         if self.says is not None:
             sent.append(f"> {self.says}")
@@ -185,7 +185,7 @@ def clients() -> list[Client]:
 
 
 def table(visited: Sequence[Client]) -> Iterator[str]:
-    rows = [(["client"], ["sent"], ["came back"]), *(client.cells() for client in visited)]
+    rows = [(["client"], ["request"], ["answers"]), *(client.cells() for client in visited)]
     widths = [max(len(line) for row in rows for line in row[column]) for column in range(3)]
     for row in rows:
         for lines in zip_longest(*row, fillvalue=""):
@@ -199,7 +199,7 @@ def table(visited: Sequence[Client]) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def serving() -> AsyncIterator[tuple[uvicorn.Server, str]]:
     """A running uvicorn on a free port of the loopback interface, and its address."""
-    # uvicorn takes an HTTP answer to a WebSocket handshake for a handshake that was forgotten, and reports it.
+    # uvicorn mistakes an HTTP answer to a handshake for a forgotten handshake, and reports an error.
     logging.getLogger("uvicorn.error").addFilter(lambda record: "completing handshake" not in record.getMessage())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
@@ -224,7 +224,7 @@ async def demonstrate(serve: bool) -> int:
                     await client.visit(address)
         print("\n".join(table(visited)))
         wrong = sum(not client.satisfied for client in visited)
-        print(f"{wrong} of {len(visited)} clients got a wrong answer." if wrong else "Every answer is as it should be.")
+        print(f"{wrong} of {len(visited)} clients got a wrong answer." if wrong else "Every answer is as expected.")
         if serve:
             print(f"\nServing {address}/rooms/7 to clients with the header `authorization: Bearer ann-secret`.")
             print("Ctrl-C ends it.", flush=True)
@@ -234,7 +234,7 @@ async def demonstrate(serve: bool) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--serve", action="store_true", help="keep serving after the clients have been")
+    parser.add_argument("--serve", action="store_true", help="keep serving after the clients have left")
     parser.epilog = "examples:\n  python -m fastroute demo\n  python -m fastroute demo --serve"
 
 

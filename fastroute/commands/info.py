@@ -1,4 +1,4 @@
-"""`python -m fastroute info`: which fastroute runs here, on what, and why this twin of the kernels."""
+"""`python -m fastroute info`: the versions that run here, and why this twin of the kernels."""
 
 import argparse
 import platform
@@ -15,7 +15,7 @@ __all__ = ["add_arguments", "changed_since_built", "facts", "run"]
 
 
 def changed_since_built() -> list[Path]:
-    """The sources of imported kernels, built in place, that are newer than what was built from them."""
+    """The sources of imported kernels, built in place, that are newer than the extensions built from them."""
     modules = [sys.modules.get(f"fastroute.matching.{kernel}_c") for kernel in KERNELS]
     extensions = [Path(str(module.__file__)) for module in modules if module is not None]
     sources = [extension.with_name(extension.name.partition(".")[0] + ".pyx") for extension in extensions]
@@ -27,7 +27,7 @@ def changed_since_built() -> list[Path]:
 
 
 def facts() -> dict[str, str]:
-    """What a bug report should say about the installation: a label and a text for each line."""
+    """The installation, for a bug report: a label and a text for each line."""
     changed = "".join(f"; {source.name} has changed since: build again" for source in changed_since_built())
     return {
         "fastroute": f"{__version__} in {Path(__file__).parent.parent}",

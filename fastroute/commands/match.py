@@ -1,7 +1,7 @@
-"""`python -m fastroute match`: which route answers a path, and for the others where they fail.
+"""`python -m fastroute match`: which route answers a path, and at which position the others fail.
 
-Which route answers is what the routes themselves say. Only why one does not is worked out here, from the parts of its
-template and its own convertors: slowly, as it looks at every way in which the parts can share out the path.
+The routes themselves decide which of them answers. Only the reason why one does not is worked out here, from the parts
+of its template and its own convertors. That is slow: it looks at every way to share out the path among the parts.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from starlette.routing import Match
 
 from .._starlette import get_route_path
 from ..matching.template import Part, kind_of, parts
-from ._entries import Entry, entries, facts, title
+from ._entries import Entry, entries, one_line, record
 from ._loading import add_application
-from ._trace import Outcome, Step, ask, connection, in_order, trace
+from ._trace import Attempt, Outcome, ask, in_order, scope_of, trace
 
 __all__ = ["Failure", "add_arguments", "explain", "run"]
 
@@ -30,42 +30,41 @@ class Failure(NamedTuple):
     """Why a route does not match.
 
     Attributes:
-        position: in the path, how far it fits; a route that gets further is nearer.
-        reason: what was expected there, and what was found.
+        position: in the path, how far it fits; a route that gets further is closer.
+        reason: the text that was expected there, and the text that was found.
     """
 
     position: int
     reason: str
 
 
-def explain(step: Step) -> Failure | None:
-    """Why a route that was asked does not answer; None where it does."""
-    if step.match is Match.FULL:
+def explain(attempt: Attempt) -> Failure | None:
+    """Why a route that was asked does not answer; None if it does."""
+    if attempt.match is Match.FULL:
         return None
-    path: str = step.scope["path"]
-    if step.error is not None:
-        return Failure(len(path), f"raises {type(step.error).__name__}: {step.error}")
-    if step.match is Match.PARTIAL:
-        return Failure(len(path), f"answers {', '.join(step.entry.methods or [])} and not {step.scope['method']}")
-    return _explain_none(step, path)
+    path: str = attempt.scope["path"]
+    if attempt.error is not None:
+        return Failure(len(path), f"raises {type(attempt.error).__name__}: {attempt.error}")
+    if attempt.match is Match.PARTIAL:
+        return Failure(len(path), f"answers {', '.join(attempt.entry.methods or [])} and not {attempt.scope['method']}")
+    return _explain_none(attempt, path)
 
 
-def _explain_none(step: Step, path: str) -> Failure:
-    entry, route_path = step.entry, get_route_path(dict(step.scope))
+def _explain_none(attempt: Attempt, path: str) -> Failure:
+    entry, route_path = attempt.entry, get_route_path(dict(attempt.scope))
     offset = len(path) - len(route_path)
     if entry.kind == "host":
-        host = dict(step.scope["headers"]).get(b"host", b"").decode("latin-1")
+        host = dict(attempt.scope["headers"]).get(b"host", b"").decode("latin-1")
         return Failure(offset, f"the host is {host!r}")
     convertors = getattr(entry.route, "param_convertors", None)
     if convertors is None:
         return Failure(offset, "its own `matches` says no")
-    template = entry.path + "/{path:path}" if entry.kind == "mount" else entry.path
-    failure = _first_failure(parts(template), convertors, route_path)
+    failure = _first_failure(parts(entry.template), convertors, route_path)
     if failure is not None:
         position, expected = failure
         found = repr(_shortened(route_path[position:])) if position < len(route_path) else "the end"
         return Failure(offset + position, f"{expected} at position {offset + position}, found {found}")
-    if {"http": "websocket", "websocket": "http"}.get(entry.kind) == step.scope["type"]:
+    if {"http": "websocket", "websocket": "http"}.get(entry.kind) == attempt.scope["type"]:
         asked, answered = ("an HTTP request", "a WebSocket") if entry.kind == "websocket" else ("a WebSocket", "HTTP")
         return Failure(len(path), f"the path fits, but it answers {answered} and this is {asked}")
     digits = max(map(len, re.findall("[0-9]+", route_path)), default=0)
@@ -77,8 +76,8 @@ def _explain_none(step: Step, path: str) -> Failure:
 def _first_failure(
     template: Sequence[Part], convertors: Mapping[str, Convertor[Any]], path: str
 ) -> tuple[int, str] | None:
-    """How far a path fits into a template, and what was expected there; None where all of it fits."""
-    # Where the parts so far can have ended, and what the last parameter was then.
+    """How far a path fits into a template, and the text expected there; None if all of it fits."""
+    # Each position at which the parts read so far may end -> the words to put before an error there.
     ends: dict[int, str] = {0: ""}
     for text, convertor, _ in template:
         if convertor is None:
@@ -103,11 +102,11 @@ def _first_failure(
 
 
 def _ends(convertor: Convertor[Any], path: str, start: int) -> Collection[int]:
-    """Where a parameter that starts here can end."""
+    """Each position at which a parameter that starts here can end."""
     regex = re.compile(convertor.regex)
     kind = kind_of(convertor)
     if kind in ("str", "int", "path"):
-        # All that is shorter is right as well.
+        # Every shorter text fits as well.
         longest = regex.match(path, start)
         shortest = start if kind == "path" else start + 1
         return range(shortest, longest.end() + 1) if longest else ()
@@ -125,11 +124,11 @@ def _expectation(convertor: Convertor[Any]) -> str:
         case "str":
             return "at least one character other than '/'"
         case _:
-            return f"what {type(convertor).__name__} takes ({convertor.regex})"
+            return f"a text for {type(convertor).__name__} ({convertor.regex})"
 
 
 def _common(path: str, start: int, text: str) -> int:
-    """The length of what `path` from `start` and `text` have in common."""
+    """The length of the beginning that `path` from `start` and `text` have in common."""
     length = 0
     while length < len(text) and path.startswith(text[length], start + length):
         length += 1
@@ -152,7 +151,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="localhost", help="the Host header (default: localhost)")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON, for tools")
     parser.epilog = """\
-exit code: 0 where a route answers, 1 where none does, 2 where the application could not be loaded
+exit code: 0 if a route answers, 1 if none does, 2 if the application could not be loaded
 
 examples:
   python -m fastroute match main:app /items/7
@@ -162,15 +161,15 @@ examples:
 
 def _path(text: str) -> str:
     if not text.startswith("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} has to start with a slash")
+        raise argparse.ArgumentTypeError(f"{text!r} must start with a slash")
     return unquote(text.partition("#")[0].partition("?")[0])
 
 
 def run(arguments: argparse.Namespace) -> int:
     type_ = "websocket" if arguments.websocket else "http"
-    scope = connection(type_, arguments.method, arguments.path, arguments.host)
+    scope = scope_of(type_, arguments.method, arguments.path, arguments.host)
     outcome = trace(arguments.app, scope)
-    answered = outcome.answer is not None and outcome.answer.match is Match.FULL
+    answered = outcome.decisive is not None and outcome.decisive.match is Match.FULL
     if arguments.json:
         print(json.dumps(_report(outcome), indent=2, default=str))
     else:
@@ -180,47 +179,47 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(app: Any, outcome: Outcome, answered: bool) -> list[str]:
-    step = outcome.answer
-    if step is None:
+    attempt = outcome.decisive
+    if attempt is None:
         lines = [_miss(outcome)]
     elif answered:
-        lines = [f"  is answered by {title(step.entry, step.inside)}", *_parameters(step)]
+        lines = [f"  is answered by {one_line(attempt.entry, attempt.inside)}", *_parameters(attempt)]
     else:
-        failure = explain(step)
+        failure = explain(attempt)
         assert failure is not None
-        code = "405 Method Not Allowed" if step.match is Match.PARTIAL else "500 Internal Server Error"
-        lines = [f"  is answered by {code}: {title(step.entry, step.inside)}", f"    {failure.reason}"]
-    others = [other for other in outcome.steps if other is not step and other.match is not Match.FULL]
-    hidden = [] if step is not None else _hidden(app, outcome)
+        code = "405 Method Not Allowed" if attempt.match is Match.PARTIAL else "500 Internal Server Error"
+        lines = [f"  is answered by {code}: {one_line(attempt.entry, attempt.inside)}", f"    {failure.reason}"]
+    others = [other for other in outcome.attempts if other is not attempt and other.match is not Match.FULL]
+    hidden = [] if attempt is not None else _hidden(app, outcome)
     if hidden:
-        lines += ["  would be answered, if it was asked earlier, by", *(f"    {title(entry)}" for entry in hidden)]
+        lines += ["  would match if it came earlier:", *(f"    {one_line(entry)}" for entry in hidden)]
     nearest = _nearest(others)
     if nearest:
-        when = "in vain" if step is None else "before"
-        lines += [f"  {len(others)} routes were asked {when}; the nearest:" if len(others) > 1 else f"  asked {when}:"]
+        tried = "tried" if attempt is None else "tried before"
+        lines += [f"  {len(others)} routes were {tried}; the closest:" if len(others) > 1 else f"  {tried}:"]
         for other, failure in nearest:
-            lines += [f"    {title(other.entry, other.inside)}", f"      {failure.reason}"]
+            lines += [f"    {one_line(other.entry, other.inside)}", f"      {failure.reason}"]
     return lines
 
 
 def _miss(outcome: Outcome) -> str:
     if outcome.redirect is not None:
         return f"  is answered by a redirect to {outcome.redirect}"
-    taken = [step for step in outcome.steps if step.match is Match.FULL]
+    taken = [attempt for attempt in outcome.attempts if attempt.match is Match.FULL]
     if taken:
-        return f"  is taken by {title(taken[-1].entry, taken[-1].inside)}, and no route below it matches"
+        return f"  is taken by {one_line(taken[-1].entry, taken[-1].inside)}, and no route below it matches"
     return "  is answered by no route"
 
 
-def _parameters(step: Step) -> list[str]:
-    params = {**step.scope, **step.child_scope}.get("path_params", {})
+def _parameters(attempt: Attempt) -> list[str]:
+    params = {**attempt.scope, **attempt.child_scope}.get("path_params", {})
     return [f"    {name} = {_shortened(repr(value))}" for name, value in params.items()]
 
 
 def _hidden(app: Any, outcome: Outcome) -> list[Entry]:
-    """Routes that were never asked, since a mount or host before them took the path."""
-    asked = {id(step.entry.route) for step in outcome.steps}
-    scope = outcome.steps[0].scope if outcome.steps else {}
+    """Routes that would match but were never asked, because a mount or host before them took the path."""
+    asked = {id(attempt.entry.route) for attempt in outcome.attempts}
+    scope = outcome.attempts[0].scope if outcome.attempts else {}
     return [
         entry
         for entry in in_order(entries(app))
@@ -228,28 +227,28 @@ def _hidden(app: Any, outcome: Outcome) -> list[Entry]:
     ]
 
 
-def _nearest(steps: Sequence[Step]) -> list[tuple[Step, Failure]]:
-    """Those that fit beyond the first slash; of the other type only those whose path fits."""
+def _nearest(attempts: Sequence[Attempt]) -> list[tuple[Attempt, Failure]]:
+    """The routes that fit beyond the first slash; of the other type only those whose path fits."""
     near = []
-    for step in steps:
-        failure = explain(step)
-        other_type = step.entry.kind in ("http", "websocket") and step.entry.kind != step.scope["type"]
-        least = len(step.scope["path"]) if other_type else 2
+    for attempt in attempts:
+        failure = explain(attempt)
+        other_type = attempt.entry.kind in ("http", "websocket") and attempt.entry.kind != attempt.scope["type"]
+        least = len(attempt.scope["path"]) if other_type else 2
         if failure is not None and failure.position >= least:
-            near.append((step, failure))
+            near.append((attempt, failure))
     return sorted(near, key=lambda pair: -pair[1].position)[:_MOST_LINES]
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
-    step = outcome.answer
+    attempt = outcome.decisive
     return {
-        "answer": None if step is None else facts(step.entry, step.inside),
-        "match": "none" if step is None else "error" if step.match is None else step.match.name.lower(),
-        "path_params": {} if step is None else {**step.scope, **step.child_scope}.get("path_params", {}),
+        "answer": None if attempt is None else record(attempt.entry, attempt.inside),
+        "match": "none" if attempt is None else "error" if attempt.match is None else attempt.match.name.lower(),
+        "path_params": {} if attempt is None else {**attempt.scope, **attempt.child_scope}.get("path_params", {}),
         "redirect": outcome.redirect,
         "asked": [
-            {**facts(other.entry, other.inside), "position": failure.position, "reason": failure.reason}
-            for other in outcome.steps
+            {**record(other.entry, other.inside), "position": failure.position, "reason": failure.reason}
+            for other in outcome.attempts
             if (failure := explain(other)) is not None
         ],
     }

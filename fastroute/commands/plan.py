@@ -1,4 +1,4 @@
-"""`python -m fastroute plan`: what a WebSocket route calls for a connection, and the code generated from it."""
+"""`python -m fastroute plan`: the calls of a WebSocket route for one connection, and the code generated from it."""
 
 import argparse
 import reprlib
@@ -13,7 +13,7 @@ from ..dependencies.plan import Plan, Step, build_plan
 from ..exceptions import describe
 from ..routing import APIWebSocketRoute
 from ._loading import add_application
-from ._trace import connection, trace
+from ._trace import scope_of, trace
 
 __all__ = ["add_arguments", "run"]
 
@@ -32,9 +32,9 @@ examples:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    scope = connection("websocket", "GET", arguments.path, arguments.host)
-    answer = trace(arguments.app, scope).answer
-    route = None if answer is None or answer.match is not Match.FULL else answer.entry.route
+    scope = scope_of("websocket", "GET", arguments.path, arguments.host)
+    decisive = trace(arguments.app, scope).decisive
+    route = None if decisive is None or decisive.match is not Match.FULL else decisive.entry.route
     if not isinstance(route, APIWebSocketRoute):
         found = "no route" if route is None else repr(route)
         print(f"{arguments.path}: {found} answers, and only an APIWebSocketRoute has a plan", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..index import is_indexed
 from ..index_router import IndexRouter
-from ._entries import Entry, entries, facts
+from ._entries import Entry, entries, record
 from ._loading import add_application
 from ._terminal import print_table
 
@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_application(parser)
     parser.add_argument("--json", action="store_true", help="print the routes as JSON, for tools")
     parser.epilog = """\
-lookup: how the router finds a route. "index": by its path; "always": asked for every path that gets there, as nothing
-is known for certain about it; "scan": the router is not fastroute's and asks one route after the other.
+lookup: how the router finds a route. "index": by its path. "always": asked for every path that gets there, because
+nothing is known for certain about the route. "scan": the router is not fastroute's and asks one route after the other.
 
 examples:
   python -m fastroute routes main:app
@@ -37,21 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rows(tree: Sequence[Entry], inside: tuple[Entry, ...], outer: str) -> Iterator[tuple[str, ...]]:
     for number, entry in enumerate(tree, 1):
-        place = f"{outer}{number}"
-        known = facts(entry, inside)
-        kind = {"http": ",".join(entry.methods or ["any method"]), "websocket": "WebSocket"}.get(entry.kind, entry.kind)
-        indent = "  " * place.count(".")
+        numbers = f"{outer}{number}"
+        known = record(entry, inside)
+        indent = "  " * numbers.count(".")
         path = entry.path if entry.kind == "host" else known["path"]
-        yield place, kind, indent + (path or "''"), known["name"] or "", known["endpoint"] or "", _lookup(entry)
+        endpoint = known["endpoint"] or ""
+        yield numbers, entry.label, indent + (path or "''"), known["name"] or "", endpoint, _lookup(entry)
         dependencies = _dependencies(entry)
         if dependencies:
             yield "", "", f"{indent}  needs {', '.join(dependencies)}", "", "", ""
-        yield from _rows(entry.children, _below(entry, inside), f"{place}.")
-
-
-def _below(entry: Entry, inside: tuple[Entry, ...]) -> tuple[Entry, ...]:
-    # The paths of an included router are complete.
-    return inside if entry.kind == "included" else (*inside, entry)
+        yield from _rows(entry.children, entry.around_children(inside), f"{numbers}.")
 
 
 def _lookup(entry: Entry) -> str:
@@ -61,7 +56,7 @@ def _lookup(entry: Entry) -> str:
 
 
 def _dependencies(entry: Entry) -> list[str]:
-    """What a WebSocket route depends on directly, in the order in which it is solved."""
+    """The direct dependencies of a WebSocket route, in the order in which they are called."""
     if entry.kind != "websocket":
         return []
     dependant = getattr(entry.route, "dependant", None)
@@ -70,9 +65,9 @@ def _dependencies(entry: Entry) -> list[str]:
 
 
 def _as_json(entry: Entry, inside: tuple[Entry, ...]) -> dict[str, Any]:
-    below = _below(entry, inside)
+    below = entry.around_children(inside)
     return {
-        **facts(entry, inside),
+        **record(entry, inside),
         "lookup": _lookup(entry),
         "dependencies": _dependencies(entry),
         "routes": [_as_json(child, below) for child in entry.children],

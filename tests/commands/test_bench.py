@@ -11,7 +11,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
 from fastroute import __main__ as command_line
 from fastroute.commands import bench
-from fastroute.commands.bench import Template, routing_cost
+from fastroute.commands.bench import BenchRoute, routing_cost
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ GET /users/{user_id:int}
 
 def test_a_table_of_lines(told: Any, tmp_path: Path) -> None:
     assert bench._of_file("table.txt") == [
-        Template("http", "/users", ["GET"]),
-        Template("http", "/users/{user_id:int}", ["POST"]),
-        Template("websocket", "/rooms/{room}/{file:path}", ["WEBSOCKET"]),
-        Template("http", "/users/{user_id:int}", ["GET"]),
+        BenchRoute("http", "/users", ["GET"]),
+        BenchRoute("http", "/users/{user_id:int}", ["POST"]),
+        BenchRoute("websocket", "/rooms/{room}/{file:path}", ["WEBSOCKET"]),
+        BenchRoute("http", "/users/{user_id:int}", ["GET"]),
     ]
     lines = told("--table", "table.txt").splitlines()
     assert [line.split()[0] for line in lines if line.strip().endswith(tuple("0123456789"))] == [
@@ -53,9 +53,9 @@ def test_a_table_of_lines(told: Any, tmp_path: Path) -> None:
 def test_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "application", lambda target: APPLICATION)
     assert bench._of_application("main:app") == [
-        Template("http", "/a", ["POST"]),
-        Template("http", "/m/{n}/b", ["GET", "HEAD"]),
-        Template("websocket", "/c", None),
+        BenchRoute("http", "/a", ["POST"]),
+        BenchRoute("http", "/m/{n}/b", ["GET", "HEAD"]),
+        BenchRoute("websocket", "/c", None),
     ]
 
 
@@ -75,9 +75,9 @@ def test_an_openapi_document(told: Any, tmp_path: Path) -> None:
     document = {"paths": {"/a/{b}": {"get": {}, "post": {}, "parameters": []}, "/c": {"delete": {}}}}
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     assert bench._of_openapi("openapi.json") == [
-        Template("http", "/a/{b}", ["GET"]),
-        Template("http", "/a/{b}", ["POST"]),
-        Template("http", "/c", ["DELETE"]),
+        BenchRoute("http", "/a/{b}", ["GET"]),
+        BenchRoute("http", "/a/{b}", ["POST"]),
+        BenchRoute("http", "/c", ["DELETE"]),
     ]
 
 
@@ -111,18 +111,18 @@ def test_a_plot_without_matplotlib(told: Any, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("t.txt", "users", "t.txt:1: 'users' is no template, with or without a method"),
-        ("t.txt", "/a\nGET POST /b", "t.txt:2: 'GET POST /b' is no template, with or without a method"),
-        ("t.txt", "/a/{b:c}", "t.txt: '/a/{b:c}' is no template of Starlette's: Unknown path convertor 'c'"),
+        ("t.txt", "users", "t.txt:1: 'users' is not a template, with or without a method before it"),
+        ("t.txt", "/a\nGET POST /b", "t.txt:2: 'GET POST /b' is not a template, with or without a method before it"),
+        ("t.txt", "/a/{b:c}", "t.txt: '/a/{b:c}' is not a template of Starlette's: Unknown path convertor 'c'"),
         (
             "t.txt",
             "/{a}/{a}",
-            "t.txt: '/{a}/{a}' is no template of Starlette's: Duplicated param name a at path /{a}/{a}",
+            "t.txt: '/{a}/{a}' is not a template of Starlette's: Duplicated param name a at path /{a}/{a}",
         ),
         ("t.txt", "# none", "there is no route in t.txt with only Starlette's own convertors"),
-        ("o.json", "paths: {}", "o.json is no OpenAPI document in JSON: it has no object 'paths'"),
-        ("o.json", "[]", "o.json is no OpenAPI document in JSON: it has no object 'paths'"),
-        ("o.json", "{}", "o.json is no OpenAPI document in JSON: it has no object 'paths'"),
+        ("o.json", "paths: {}", "o.json is not an OpenAPI document in JSON: it has no object 'paths'"),
+        ("o.json", "[]", "o.json is not an OpenAPI document in JSON: it has no object 'paths'"),
+        ("o.json", "{}", "o.json is not an OpenAPI document in JSON: it has no object 'paths'"),
     ],
 )
 def test_what_is_no_table(
@@ -148,4 +148,4 @@ def test_a_wrong_answer_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(bench, "Router", Wrong)
     with pytest.raises(AssertionError, match="they differ about '/a'"):
-        routing_cost([Template("http", "/a", ["GET"])], 1)
+        routing_cost([BenchRoute("http", "/a", ["GET"])], 1)

@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, Depends, strategies
 from fastroute import __main__ as command_line
-from fastroute.commands._trace import connection, trace
+from fastroute.commands._trace import scope_of, trace
 from fastroute.commands.check import shadowed, unguarded
 
 TABLES = Path(__file__).parents[2] / "bench" / "tables"
@@ -158,10 +158,10 @@ def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObj
     finding = data.draw(st.sampled_from(findings))
     route = finding.entry.route
 
-    example = connection(finding.demand.type, finding.demand.method or "GET", finding.path, _host(finding))
-    steps = trace(app, example).steps
-    assert any(step.entry.route is finding.by[0].route and step.match is Match.FULL for step in steps)
-    assert not any(step.entry.route is route for step in steps)
+    example = scope_of(finding.demand.type, finding.demand.method or "GET", finding.path, _host(finding))
+    attempts = trace(app, example).attempts
+    assert any(attempt.entry.route is finding.by[0].route and attempt.match is Match.FULL for attempt in attempts)
+    assert not any(attempt.entry.route is route for attempt in attempts)
 
     outside = "".join(data.draw(paths_of(mount.route, below="")) for mount in finding.inside if mount.kind == "mount")
     template = finding.entry.path if finding.entry.kind != "host" else "/{p:path}"
@@ -169,8 +169,8 @@ def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObj
     assume(not finding.odd_paths or ("\n" not in path and path.startswith("/")))
     for demand in [("http", "GET"), ("http", "POST"), ("http", "PUT"), ("websocket", "")]:
         for host in ("a.org", "b", "x.y", _host(finding)):
-            steps = trace(app, connection(*demand, path, host)).steps
-            assert not any(step.entry.route is route and step.match is Match.FULL for step in steps)
+            attempts = trace(app, scope_of(*demand, path, host)).attempts
+            assert not any(attempt.entry.route is route and attempt.match is Match.FULL for attempt in attempts)
 
 
 def _host(finding: Any) -> str:
@@ -187,8 +187,10 @@ def test_what_is_called_unreachable_in_any_table_is(routes: list[BaseRoute], dat
         if finding.inside or (finding.odd_paths and ("\n" in path or not path.startswith("/"))):
             continue
         for demand in [("http", "GET"), ("http", "POST"), ("websocket", "")]:
-            steps = trace(app, connection(*demand, path, "a.org")).steps
-            assert not any(step.entry.route is finding.entry.route and step.match is Match.FULL for step in steps)
+            attempts = trace(app, scope_of(*demand, path, "a.org")).attempts
+            assert not any(
+                attempt.entry.route is finding.entry.route and attempt.match is Match.FULL for attempt in attempts
+            )
 
 
 @pytest.mark.parametrize("app", ["shop", "site", "api", "frontend"])
@@ -373,20 +375,20 @@ def test_what_is_told(told: Any) -> None:
         "  is never reached:\n"
         "    GET,HEAD /{a}  check_example.page (check_example.py:8)\n"
         "    and POST /{b}  check_example.page (check_example.py:8)\n"
-        "  take all that it would answer and stand before it; an example is GET /c\n"
+        "  take everything it would answer and stand before it; an example is GET /c\n"
         "\n"
         "GET,HEAD /x/{late}  check_example.page (check_example.py:8)\n"
-        "  is reached by no path but one with a line break (%0A) in it:\n"
+        "  is reached only by a path with a line break (%0A) in it:\n"
         "    Mount ''\n"
-        "  takes all that it would answer and stands before it; an example is GET /x/x\n"
+        "  takes everything it would answer and stands before it; an example is GET /x/x\n"
         "\n"
         "WebSocket /open  check_example.socket (check_example.py:9)\n"
         "  is never reached:\n"
         "    Mount ''\n"
-        "  takes all that it would answer and stands before it; an example is WebSocket /open\n"
+        "  takes everything it would answer and stands before it; an example is WebSocket /open\n"
         "\n"
         "WebSocket /open  check_example.socket (check_example.py:9)\n"
-        "  has no dependency, where other WebSocket routes of the application have one.\n"
+        "  has no dependency, while other WebSocket routes of the application have one.\n"
         "  If anybody may connect, say so with a dependency: dependencies=[Depends(anybody)]\n"
         "\n"
         "7 routes, 4 problems found\n",

@@ -20,7 +20,7 @@ def test_every_client_gets_its_answer(implementation: str) -> None:
     done = subprocess.run(DEMO, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.match(rf"fastroute \S+ runs {implementation} \(", done.stdout)
-    assert "Every answer is as it should be." in done.stdout
+    assert "Every answer is as expected." in done.stdout
     for line in (
         "welcome Annie (teal, client 3) to room 7: 1 here, 0 database sessions open",
         "bob: hi ann",

@@ -19,7 +19,7 @@ from fastroute import __main__ as command_line
 from fastroute import strategies
 from fastroute.commands._entries import Entry, entries, walk
 from fastroute.commands._language import language
-from fastroute.commands._trace import Outcome, Step, connection, trace
+from fastroute.commands._trace import Attempt, Outcome, scope_of, trace
 from fastroute.commands.match import explain
 
 pytestmark = pytest.mark.twins
@@ -36,20 +36,20 @@ def test_the_route_named_is_the_one_that_answers(
     app = Router(routes)
     tree = [entry for entry in walk(entries(app)) if not entry.children]
     likely = st.sampled_from(tree).flatmap(lambda entry: paths_of(entry.route, "/b"))
-    scope = connection(*demand, data.draw(st.one_of(PATHS, likely)), host)
+    scope = scope_of(*demand, data.draw(st.one_of(PATHS, likely)), host)
     outcome = trace(app, dict(scope))
     answered, status, told = _really(app, tree, scope)
-    if outcome.answer is None:
+    if outcome.decisive is None:
         assert answered is None
         assert status in (307, 404, 1000)
         assert (outcome.redirect is not None) == (status == 307)
         if outcome.redirect is not None:
             assert told == outcome.redirect
-    elif outcome.answer.match is Match.PARTIAL:
+    elif outcome.decisive.match is Match.PARTIAL:
         assert (answered, status) == (None, 405)
-        assert told == sorted(outcome.answer.entry.route.methods)
+        assert told == sorted(outcome.decisive.entry.route.methods)
     else:
-        assert answered is outcome.answer.entry.route
+        assert answered is outcome.decisive.entry.route
 
 
 def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None, Any]:
@@ -88,9 +88,9 @@ def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None,
 def test_what_is_explained_as_failing_fails(
     routes: list[BaseRoute], demand: tuple[str, str], host: str, path: str
 ) -> None:
-    for step in trace(Router(routes), connection(*demand, path, host)).steps:
-        failure = explain(step)
-        assert (failure is None) == (step.match is Match.FULL)
+    for attempt in trace(Router(routes), scope_of(*demand, path, host)).attempts:
+        failure = explain(attempt)
+        assert (failure is None) == (attempt.match is Match.FULL)
         if failure is not None:
             assert 0 <= failure.position <= len(path)
 
@@ -107,7 +107,7 @@ def test_the_position_is_how_far_the_path_fits(template: str, path: str) -> None
         if not states:
             break
         fits += 1
-    failure = explain(trace(Router([Route(template, page)]), connection("http", "GET", path, "")).steps[0])
+    failure = explain(trace(Router([Route(template, page)]), scope_of("http", "GET", path, "")).attempts[0])
     if failure is None:
         assert regex.match(path)
     else:
@@ -115,7 +115,7 @@ def test_the_position_is_how_far_the_path_fits(template: str, path: str) -> None
 
 
 def reason(route: BaseRoute, path: str, **scope: Any) -> str:
-    failure = explain(trace(Router([route]), {**connection("http", "GET", path, "a.org"), **scope}).steps[0])
+    failure = explain(trace(Router([route]), {**scope_of("http", "GET", path, "a.org"), **scope}).attempts[0])
     assert failure is not None
     return failure.reason
 
@@ -153,8 +153,8 @@ def test_reasons_that_are_not_about_the_path() -> None:
     number = reason(socket_route("/{n:int}"), long, type="websocket")
     assert number == "a number of 5000 digits is more than Python converts"
     below = Mount("/m", routes=[Route("/{n:int}", page)])
-    step = trace(Router([below]), connection("http", "GET", "/m/x", "")).steps[1]
-    assert explain(step) == (3, "`n`: expected digits at position 3, found 'x'")
+    attempt = trace(Router([below]), scope_of("http", "GET", "/m/x", "")).attempts[1]
+    assert explain(attempt) == (3, "`n`: expected digits at position 3, found 'x'")
 
 
 def test_reasons_of_other_routes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,13 +174,13 @@ def test_reasons_of_other_routes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CONVERTOR_TYPES, "even", Even())
     even = Route("/{n:even}", page)
     assert reason(even, "/21") == "after `n` = '2': expected the end at position 2, found '1'"
-    assert reason(even, "/1") == "`n`: expected what Even takes ([0-9]*[02468]) at position 1, found '1'"
+    assert reason(even, "/1") == "`n`: expected a text for Even ([0-9]*[02468]) at position 1, found '1'"
     assert reason(Custom(), "/1") == "its own `matches` says no"
     assert reason(Picky("/1", page), "/1") == "the path fits, but its own `matches` says no"
 
 
 def outcome_of(app: Any, path: str, type_: str = "http") -> Outcome:
-    return trace(app, connection(type_, "GET", path, "localhost"))
+    return trace(app, scope_of(type_, "GET", path, "localhost"))
 
 
 def test_included_routers_of_fastapi(tmp_path: Any) -> None:
@@ -192,13 +192,13 @@ def test_included_routers_of_fastapi(tmp_path: Any) -> None:
     (tmp_path / "index.html").write_text("")
     app.frontend("/front", directory=str(tmp_path))
 
-    def name_of(step: Step | None) -> str | None:
-        return None if step is None else step.entry.name or step.entry.kind
+    def name_of(attempt: Attempt | None) -> str | None:
+        return None if attempt is None else attempt.entry.name or attempt.entry.kind
 
-    assert name_of(outcome_of(app, "/x/y/7").answer) == "deep"
-    assert name_of(outcome_of(app, "/x/y/ws", "websocket").answer) == "socket"
-    assert name_of(outcome_of(app, "/front/").answer) == "frontend"
-    assert name_of(outcome_of(app, "/x/y/n").answer) is None
+    assert name_of(outcome_of(app, "/x/y/7").decisive) == "deep"
+    assert name_of(outcome_of(app, "/x/y/ws", "websocket").decisive) == "socket"
+    assert name_of(outcome_of(app, "/front/").decisive) == "frontend"
+    assert name_of(outcome_of(app, "/x/y/n").decisive) is None
     assert outcome_of(app, "/x/y/7/").redirect == "/x/y/7"
 
 
@@ -206,7 +206,7 @@ def test_partial_matches() -> None:
     """A later full match wins over an earlier partial one, and among partial ones the first."""
     put, post, get = (Route("/a", page, methods=[method]) for method in ("PUT", "POST", "GET"))
     for routes, expected in (([put, get], get), ([put, post], put), ([post, put], post)):
-        answer = outcome_of(Router(routes), "/a").answer
+        answer = outcome_of(Router(routes), "/a").decisive
         assert answer is not None
         assert answer.entry.route is expected
 
@@ -264,7 +264,7 @@ def test_a_miss(told: Any) -> None:
         1,
         "WebSocket /rooms/abc\n"
         "  is answered by no route\n"
-        "  4 routes were asked in vain; the nearest:\n"
+        "  4 routes were tried; the closest:\n"
         "    WebSocket /rooms/{room_id:int}  match_example.room (match_example.py:5)\n"
         "      `room_id`: expected digits at position 7, found 'abc'\n",
     )
@@ -275,9 +275,9 @@ def test_a_path_that_a_mount_keeps(told: Any) -> None:
         1,
         "GET /m/late\n"
         "  is taken by Mount /m, and no route below it matches\n"
-        "  would be answered, if it was asked earlier, by\n"
+        "  would match if it came earlier:\n"
         "    GET,HEAD /m/late  match_example.late (match_example.py:7)\n"
-        "  3 routes were asked in vain; the nearest:\n"
+        "  3 routes were tried; the closest:\n"
         "    GET,HEAD /m/{number:float}  match_example.item (match_example.py:6)\n"
         "      `number`: expected a number such as 1 or 1.5 at position 3, found 'late'\n",
     )
@@ -311,4 +311,4 @@ def test_a_path_without_a_slash(told: Any, capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as end:
         told("rooms/7")
     assert end.value.code == 2
-    assert "'rooms/7' has to start with a slash" in capsys.readouterr().err
+    assert "'rooms/7' must start with a slash" in capsys.readouterr().err
