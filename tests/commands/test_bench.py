@@ -149,3 +149,15 @@ def test_a_wrong_answer_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "Router", Wrong)
     with pytest.raises(AssertionError, match="they differ about '/a'"):
         routing_cost([BenchRoute("http", "/a", ["GET"])], 1)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [BenchRoute("http", "/x/y", ["GET"]), BenchRoute("http", "/{p:path}", ["POST"])],
+        [BenchRoute("http", "/x", ["PUT"]), BenchRoute("http", "/x/{p:path}/", ["GET"])],
+    ],
+)
+def test_a_miss_that_is_a_405_or_a_redirect_is_no_miss(table: list[BenchRoute]) -> None:
+    cost = routing_cost(table, len(table))
+    assert cost.starlette_hit > 0 < cost.fastroute_hit
