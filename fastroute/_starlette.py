@@ -1,4 +1,4 @@
-"""Starlette's private side, and how its installed release behaves: what to read if a new Starlette breaks us."""
+"""Starlette's private side, and how its installed release behaves: the file to read if a new Starlette breaks us."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 __all__ = [
     "ANSWERS_ALIKE",
     "SETS_ROUTE",
+    "exception_handlers",
     "get_route_path",
     "is_async_callable",
     "lookup_exception_handler",
@@ -21,13 +22,19 @@ __all__ = [
 lookup_exception_handler = _lookup_exception_handler
 
 
+def exception_handlers(scope: Scope) -> tuple[Any, Any]:
+    """The exception handlers for a connection, by class and by status code, as `ExceptionMiddleware` leaves them."""
+    by_class, by_status = scope.get("starlette.exception_handlers", ({}, {}))
+    return by_class, by_status
+
+
 def mounted_app(route: Any) -> Any:
     """The application of a mount or host, without the middleware of the mount."""
     return getattr(route, "_base_app", route.app)
 
 
 def _sets_route() -> bool:
-    """Whether the installed Starlette's router puts the route into the scope."""
+    """Whether the router of the installed Starlette puts the route into the scope."""
 
     class Everything(BaseRoute):
         def matches(self, scope: Scope) -> tuple[Match, Scope]:

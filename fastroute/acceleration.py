@@ -1,4 +1,4 @@
-"""accelerate(): puts an index into the routers of an existing Starlette application."""
+"""accelerate(): an index for the routers of an existing Starlette application."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from starlette import routing
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount
 
+from ._starlette import mounted_app
 from .index import is_indexed
 from .index_router import IndexRouter, indexed_class
 from .route_list import RouteList
@@ -23,7 +24,7 @@ class Indexed:
         where: the way to it through the mounts of the application.
         router: the router itself.
         routes: how many routes it has now.
-        asked: those of them that cannot be indexed, and are asked for every path.
+        asked: the routes that cannot be indexed, and are asked for every path.
     """
 
     where: str
@@ -56,7 +57,12 @@ class Left:
 
 @dataclass(frozen=True)
 class Acceleration:
-    """What `accelerate` did; as text, one line for each router."""
+    """The result of `accelerate`; as text, one line for each router.
+
+    Attributes:
+        indexed: the routers that have an index.
+        left: the routers that have none, with the reasons.
+    """
 
     indexed: tuple[Indexed, ...]
     left: tuple[Left, ...]
@@ -74,10 +80,10 @@ def accelerate(app: Any) -> Acceleration:
     overrides `app` is left as it is: so FastAPI's own are, but not a Starlette application that is mounted in one.
 
     Args:
-        app: a `Starlette` application, a router, or middleware around one of them.
+        app: a `Starlette` application, a router, or middleware around either.
 
     Returns:
-        What was indexed, and what was left and why.
+        The routers with an index, and those without one and why.
 
     Raises:
         TypeError: there is no router in `app`.
@@ -110,8 +116,8 @@ def _routers(app: Any) -> Iterator[tuple[str, routing.Router]]:
         yield where, router
         for route in router.routes:
             if isinstance(route, Mount):
-                # Middleware may hide what it is around; the mount knows it.
-                waiting.append((f"{where} > Mount {route.path!r}", [route.app, getattr(route, "_base_app", None)]))
+                # Middleware may hide the application it wraps; the mount knows it.
+                waiting.append((f"{where} > Mount {route.path!r}", [route.app, mounted_app(route)]))
             elif isinstance(route, Host):
                 waiting.append((f"{where} > Host {route.host!r}", [route.app]))
 
@@ -126,7 +132,7 @@ def _router_of(app: Any) -> routing.Router | None:
 
 
 def _layers(app: Any) -> Iterator[Any]:
-    """An application and what it is around, from the outside in, as far as middleware shows it as `app`."""
+    """The application and all it wraps, outermost first, following each layer's `app`."""
     seen: set[int] = set()
     while app is not None and id(app) not in seen:
         seen.add(id(app))
@@ -149,7 +155,7 @@ def _convert(router: routing.Router) -> str | None:
         if getattr(layer, "app", None) == scan:
             innermost = layer
     if innermost is None:
-        return f"its middleware {router.middleware_stack!r} does not show the application it is around"
+        return f"its middleware {router.middleware_stack!r} does not show the application it wraps as `app`"
     leads_to_app = "middleware_stack" if innermost is router else "app"
     try:
         setattr(innermost, leads_to_app, scan)

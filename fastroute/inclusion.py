@@ -1,4 +1,4 @@
-"""What an including router gives to the routes it takes in: its prefix and its dependencies."""
+"""The prefix and the dependencies that an including router gives to the routes it takes in."""
 
 import inspect
 from collections.abc import AsyncIterator
@@ -18,9 +18,13 @@ _COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def check_prefix(prefix: str) -> None:
-    """Raises ValueError if a router cannot have this prefix."""
+    """Check the prefix of a router, or of an inclusion.
+
+    Raises:
+        ValueError: it does not start with a slash, or ends with one.
+    """
     if prefix and not prefix.startswith("/"):
-        raise ValueError(f"the prefix {prefix!r} has to start with '/'")
+        raise ValueError(f"the prefix {prefix!r} must start with '/'")
     if prefix.endswith("/"):
         raise ValueError(f"the prefix {prefix!r} must not end with '/', the paths of the routes start with it")
 
@@ -45,14 +49,14 @@ def merge(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
 
 
 class Outer(NamedTuple):
-    """What included routes get."""
+    """The prefix, dependencies and overrides that included routes get."""
 
     prefix: str
     dependencies: list[Any]
     dependency_overrides_provider: Any | None
 
     def include(self, route: BaseRoute) -> BaseRoute:
-        """The route with what it gets; a new one if that is anything."""
+        """The route with the outer prefix and dependencies: itself if there are none, else a copy."""
         if isinstance(route, APIWebSocketRoute):
             return self._include_api_websocket_route(route)
         if self.dependencies:
@@ -76,7 +80,7 @@ class Outer(NamedTuple):
     def _include_api_websocket_route(self, route: APIWebSocketRoute) -> APIWebSocketRoute:
         if not any(self):
             return route
-        kind = type(route)
+        cls = type(route)
         arguments: dict[str, Any] = {
             "path": self.prefix + route.path,
             "endpoint": route.endpoint,
@@ -84,15 +88,15 @@ class Outer(NamedTuple):
             "dependencies": [*self.dependencies, *route.dependencies],
             "dependency_overrides_provider": self.dependency_overrides_provider or route.dependency_overrides_provider,
         }
-        own = [
+        unknown = [
             parameter.name
-            for parameter in inspect.signature(kind).parameters.values()
+            for parameter in inspect.signature(cls).parameters.values()
             if parameter.name not in arguments and parameter.kind not in _COLLECTING
         ]
-        if own:
+        if unknown:
             raise ValueError(
-                f"{route!r} cannot be made again for the including router: what its class was given for "
-                f"{', '.join(own)} is not known; make it with its whole path and all dependencies instead, and append "
-                "it to `routes`"
+                f"{route!r} cannot be made again for the including router: the value that its class got for "
+                f"{', '.join(unknown)} is not known; make the route with its whole path and all dependencies instead, "
+                "and append it to `routes`"
             )
-        return kind(**arguments)
+        return cls(**arguments)

@@ -1,4 +1,4 @@
-"""RouteList: the routes of a router, which notes that it was changed, by any thread."""
+"""RouteList: the routes of a router; it notes every change, by any thread."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -13,7 +13,8 @@ __all__ = ["RouteList"]
 def _changes(method: Callable[..., Any]) -> Any:
     @wraps(method)
     def changed(self: "RouteList", *args: Any, **kwargs: Any) -> Any:
-        # One at a time: `list.remove` looks for the route by Python's `==`, and misses what others move meanwhile.
+        # One at a time: `list.remove` looks for the route by Python's `==`, and would miss a route that another thread
+        # moves meanwhile.
         with self._changing:
             try:
                 return method(self, *args, **kwargs)
@@ -28,7 +29,7 @@ class RouteList(list[BaseRoute]):
     """A list of routes that gets another `edition` with every change.
 
     Args:
-        routes: what is in it at first.
+        routes: the routes in it at first.
         check: raises for routes that must not get in; a change that would put one in leaves the list as it was.
     """
 
@@ -60,12 +61,15 @@ class RouteList(list[BaseRoute]):
         super().extend(self._checked(routes))
 
     @_changes
-    def insert(self, place: SupportsIndex, route: BaseRoute) -> None:
-        super().insert(place, self._checked([route])[0])
+    def insert(self, position: SupportsIndex, route: BaseRoute) -> None:
+        super().insert(position, self._checked([route])[0])
 
     @_changes
-    def __setitem__(self, place: Any, value: Any) -> None:
-        super().__setitem__(place, self._checked(value) if isinstance(place, slice) else self._checked([value])[0])
+    def __setitem__(self, position: Any, value: Any) -> None:
+        if isinstance(position, slice):
+            super().__setitem__(position, self._checked(value))
+        else:
+            super().__setitem__(position, self._checked([value])[0])
 
     @_changes
     def __iadd__(self, routes: Iterable[BaseRoute]) -> Any:

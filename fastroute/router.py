@@ -18,18 +18,18 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class Router(IndexRouter):
-    """`starlette.routing.Router`, with the same answers: they are looked up in an index instead of scanned for.
+    """`starlette.routing.Router` with the same answers, from an index, and with FastAPI's prefix and dependencies.
 
-    Prefix and dependencies hold for every route: the methods that register one see to it, and what is put into
+    Every route gets the prefix and the dependencies from the methods that register it. A route that is put into
     `routes` without them is refused.
 
     Args:
-        *args: what `starlette.routing.Router` takes: `routes`, `redirect_slashes`, `default`, `lifespan`.
+        *args: as for `starlette.routing.Router`: `routes`, `redirect_slashes`, `default`, `lifespan`.
         dependencies: `Depends()` for all WebSocket routes; they run before those of the route, in this order.
         dependency_overrides_provider: has a mapping `dependency_overrides`; for the routes registered here, and for
             those of included routers.
-        prefix: what the paths of all routes begin with: `/api`.
-        **kwargs: what `starlette.routing.Router` takes.
+        prefix: the beginning of the paths of all routes: `/api`.
+        **kwargs: as for `starlette.routing.Router`.
 
     Attributes:
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
@@ -80,7 +80,7 @@ class Router(IndexRouter):
 
         Args:
             path: the template; it comes after the prefix of the router.
-            endpoint: see `APIWebSocketRoute`, which also says what is raised.
+            endpoint: see `APIWebSocketRoute`, which also names the errors.
             name: for `url_path_for`; the endpoint's name unless it is given.
             dependencies: `Depends()` that run after those of the router and before those of the endpoint.
         """
@@ -96,16 +96,16 @@ class Router(IndexRouter):
     def include_router(
         self, router: routing.Router, prefix: str = "", dependencies: Sequence[Any] | None = None
     ) -> None:
-        """Register all routes of another router, as it is now; what it registers later is not seen here.
+        """Register all routes of another router as it is now; routes that it gets later are not seen here.
 
         Args:
-            router: its routes have its own prefix and dependencies already. Its lifespan runs inside of this router's.
+            router: its routes have its own prefix and dependencies already. Its lifespan runs inside this router's.
             prefix: comes between this router's and theirs.
             dependencies: `Depends()` that run after this router's and before theirs.
 
         Raises:
             ValueError: a route cannot take the prefix or the dependencies, or the router has middleware, which would
-                be left out; nothing is registered then.
+                be left out; then nothing is registered.
         """
         check_prefix(prefix)
         if router is self:
@@ -164,8 +164,9 @@ class Router(IndexRouter):
     def _has_dependencies(self, route: BaseRoute) -> bool:
         if not self.dependencies:
             return True
-        own = {id(dependency) for dependency in route.dependencies} if isinstance(route, APIWebSocketRoute) else set()
-        return own.issuperset(map(id, self.dependencies))
+        if not isinstance(route, APIWebSocketRoute):
+            return False
+        return {*map(id, self.dependencies)} <= {*map(id, route.dependencies)}
 
     def _has_prefix(self, route: BaseRoute) -> bool:
         if isinstance(route, Host):

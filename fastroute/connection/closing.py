@@ -12,7 +12,7 @@ from starlette.types import Message, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .. import _fastapi
-from .._starlette import is_async_callable, lookup_exception_handler
+from .._starlette import exception_handlers, is_async_callable, lookup_exception_handler
 from ..exceptions import WebSocketRequestValidationError
 
 __all__ = ["answer", "end", "readable"]
@@ -96,7 +96,7 @@ def _validation_reason(error: WebSocketRequestValidationError) -> str:
 
 
 def _handler(websocket: WebSocket, error: Exception) -> Callable[..., Any] | None:
-    by_class, by_status = websocket.scope.get("starlette.exception_handlers", ({}, {}))
+    by_class, by_status = exception_handlers(websocket.scope)
     handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
     if handler is None:
         handler = lookup_exception_handler(by_class, error)

@@ -165,7 +165,7 @@ def application() -> Starlette:
 
 @dataclass
 class Answer:
-    """What came back: an HTTP status, and after 101 the code and reason of the close frame."""
+    """The answer: an HTTP status, and after 101 the code and reason of the close frame."""
 
     status: int
     headers: dict[str, str]
@@ -232,7 +232,7 @@ class Client:
         self._socket.close()
 
 
-#: What uvicorn says of bytes that HTTP does not allow, and (websockets-sansio) of any denial response.
+#: Uvicorn's words about bytes that HTTP does not allow, and (websockets-sansio) of any denial response.
 _OF_UVICORN = ("Invalid HTTP request", "ASGI callable returned without completing handshake")
 
 

@@ -264,7 +264,7 @@ class OwnRoutes(routing.Router):
 
 
 class OwnMethods(routing.Router):
-    """Overrides what has nothing to do with looking routes up."""
+    """Overrides methods that have nothing to do with looking routes up."""
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("own not found", 404)(scope, receive, send)
@@ -273,14 +273,14 @@ class OwnMethods(routing.Router):
         super().add_route(f"/own{path}", *args, **kwargs)
 
 
-@pytest.mark.parametrize(("kind", "reason"), [(OwnApp, "`app` of its own"), (OwnRoutes, "`routes` of its own")])
-def test_a_router_that_overrides_the_lookup_is_reported_and_left(kind: Any, reason: str) -> None:
-    router = kind([Route("/page", page), Mount("/inner", routes=[Route("/page", page)])])
+@pytest.mark.parametrize(("cls", "reason"), [(OwnApp, "`app` of its own"), (OwnRoutes, "`routes` of its own")])
+def test_a_router_that_overrides_the_lookup_is_reported_and_left(cls: Any, reason: str) -> None:
+    router = cls([Route("/page", page), Mount("/inner", routes=[Route("/page", page)])])
     report = accelerate(router)
-    assert type(router) is kind
+    assert type(router) is cls
     assert reason in report.left[0].reason
-    assert kind.__name__ in report.left[0].reason
-    assert [indexed.where for indexed in report.indexed] == [f"{kind.__name__} > Mount '/inner'"]
+    assert cls.__name__ in report.left[0].reason
+    assert [indexed.where for indexed in report.indexed] == [f"{cls.__name__} > Mount '/inner'"]
     assert request(router, "/page")[0] == request(router, "/inner/page")[0] == 200
 
 

@@ -47,7 +47,7 @@ def get(app: Any, path: str, **items: Any) -> tuple[int, str]:
 
 
 def hear(app: Any, path: str) -> str | None:
-    """What `talk` says; None where the connection is refused."""
+    """The text that `talk` sends; None if the connection is refused."""
     messages = connect(app, websocket_scope(path))
     return next((message["text"] for message in messages if message["type"] == "websocket.send"), None)
 
@@ -121,9 +121,9 @@ def test_no_route_is_missing_while_they_are_sorted() -> None:
     assert [route.path for route in router.routes] == ["/a", "/b"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", [list, RouteList])
-def test_sorting_does_what_a_list_does_with_a_key_that_fails_or_changes_the_list(kind: type[list[Any]]) -> None:
-    routes = kind([Route("/c", page), Route("/b", page), Mount("/a", routes=[]), Route("/d", page)])
+@pytest.mark.parametrize("cls", [list, RouteList])
+def test_sorting_does_what_a_list_does_with_a_key_that_fails_or_changes_the_list(cls: type[list[Any]]) -> None:
+    routes = cls([Route("/c", page), Route("/b", page), Mount("/a", routes=[]), Route("/d", page)])
     with pytest.raises(TypeError):
         routes.sort(key=lambda route: route.path if isinstance(route, Route) else 1)
     assert sorted(route.path for route in routes) == ["/a", "/b", "/c", "/d"]

@@ -1,4 +1,4 @@
-"""APIWebSocketRoute: what it is made of, what it matches, and how a connection ends."""
+"""APIWebSocketRoute: its attributes, its matches, and how a connection ends."""
 
 import functools
 import re
@@ -39,7 +39,7 @@ class AsyncCallable:
 
 
 def short(messages: list[dict[str, Any]]) -> list[Any]:
-    """What matters of messages: text that was sent, and the code and reason of a close."""
+    """The important part of messages: text that was sent, and the code and reason of a close."""
     words = {
         "websocket.accept": lambda message: "accept",
         "websocket.send": lambda message: message["text"],

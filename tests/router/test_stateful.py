@@ -31,7 +31,7 @@ pytestmark = pytest.mark.twins
 
 
 class DateConvertor(Convertor[date]):
-    """Not one of Starlette's own, and it raises for some of what its regex takes."""
+    """None of Starlette's own; it raises for some texts that its regex takes."""
 
     regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
@@ -193,7 +193,7 @@ def leaves(draw: st.DrawFn) -> BaseRoute:
 
 @st.composite
 def odd_leaves(draw: st.DrawFn) -> BaseRoute:
-    """Routes that are not what their path says, and such as have to be asked every time."""
+    """Routes that differ from their path, and routes that must be asked every time."""
     suffix = draw(st.sampled_from(["a", "/", "b", "1", "\n"]))
     kind = draw(st.sampled_from(["suffix", "partial", "raising", "moving", "regex", "path", "matches", "convertors"]))
     route = Route(draw(templates()), endpoint("odd"))
@@ -319,7 +319,7 @@ class SameRouter(RuleBasedStateMachine):
         self.ours = Router()
         self.theirs = routing.Router()
         self.random = Random(0)
-        #: By the id of what ours has, that and what theirs has in its place.
+        #: By the id of an object of ours: the object itself, and the one that theirs has in its place.
         self.pairs: dict[int, tuple[object, object]] = {}
         self.pair(self.ours, self.theirs)
 

@@ -1,4 +1,4 @@
-"""Many threads at once on what they share: a matcher, an index, a route, and a router that changes meanwhile."""
+"""Many threads share a matcher, an index, a route, and a router that changes meanwhile."""
 
 import sys
 import threading
@@ -38,7 +38,7 @@ def switching_often() -> Iterator[None]:
 
 
 def together(work: Callable[[int], None]) -> None:
-    """Runs `work(number)` in every thread, all starting at the same moment; raises what one of them raises."""
+    """Runs `work(number)` in every thread, all starting at the same moment; raises the error of one of them."""
     start = threading.Barrier(THREADS)
 
     def run(number: int) -> None:
@@ -59,7 +59,7 @@ def test_one_matcher(template: str) -> None:
         for _ in range(200):
             answers = [matcher.match(path) for path in paths]
             assert answers == alone
-            # Nobody else may see what is done to an answer.
+            # Nobody else may see a change to an answer.
             for answer in filter(None, answers):
                 answer.clear()
 
@@ -95,7 +95,7 @@ def test_one_index() -> None:
 
 
 def test_a_router_that_changes() -> None:
-    """What stays is always found; what comes and goes is found by its thread exactly while it is there."""
+    """A route that stays is always found; one that comes and goes is found by its thread exactly while it is there."""
     router = Router([Route("/stays/{name}", page), Route("/{path:path}", page)])
 
     def register(number: int) -> None:
@@ -116,7 +116,7 @@ def test_a_route_is_removed_while_another_thread_changes_the_list() -> None:
         def __eq__(self, other: object) -> bool:
             if not changing.is_alive():
                 changing.start()
-                changing.join(0.1)  # it has to wait; without a lock it does not, and `last` moves to where nobody looks
+                changing.join(0.1)  # it must wait; without a lock it does not, and `last` moves behind the search
             return self is other
 
     router = Router([Compared("/first", page), last := Route("/last", page)])
