@@ -1,8 +1,8 @@
-"""The plots and tables of the README, from the other benches: one command measures, draws and prints.
+"""The plots and tables of docs/benchmarks.md, from the other benches: one command measures, draws and prints.
 
     python bench/plots.py [--quick]
 
-Draws bench/plots/*.svg and prints the README's tables, with the machine and the versions they were measured on.
+Draws docs/plots/*.svg and prints the tables, with the machine and the versions they were measured on.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 
 from fastroute.matching import matcher_c, matcher_py
 
-PLOTS = Path(__file__).parent / "plots"
+PLOTS = Path(__file__).parent.parent / "docs" / "plots"
 COLORS = {
     "Starlette": "#8c8c8c",
     "FastAPI": "#009485",

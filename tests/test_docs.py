@@ -1,24 +1,324 @@
-"""The pages beside the README say what is true of the tree."""
+"""The README and the pages of docs/ do what they say: Python blocks run, commands print what stands behind them."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 import pytest
+from websocket_client import connect, websocket_scope
 
 import fastroute
+import fastroute.security
+import fastroute.strategies
+from fastroute import __main__ as command_line
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(fastroute.__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TIMEOUT = 30  # seconds; only a hang gets near it
+
+
+class Block(NamedTuple):
+    """A fenced block of a page.
+
+    Attributes:
+        page: the path of the page in the repository.
+        line: the number of its first line.
+        language: the word behind the fence.
+        text: the lines inside.
+        file: the name of the file that the paragraph before it names; None if it names none.
+        output: the text block right behind it; None if there is none.
+    """
+
+    page: str
+    line: int
+    language: str
+    text: str
+    file: str | None
+    output: str | None
+
+
+_BLOCK = re.compile(
+    r"""(?:^(?:.*[ ])?`(?P<file>\w+\.py)`:\n\n)?
+        ^```(?P<language>\w*)\n(?P<text>(?:(?!```).*\n)*)```$
+        (?=(?:\n\n```text\n(?P<output>(?:(?!```).*\n)*)```$)?)""",
+    re.MULTILINE | re.VERBOSE,
+)
 
 
 def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def section(text: str, title: str, level: int = 2) -> str:
-    found = re.search(rf"^{'#' * level} {title}\n(.*?)(?=^{'#' * level} |\Z)", text, flags=re.DOTALL | re.MULTILINE)
+def blocks_of(name: str) -> list[Block]:
+    text = page(name)
+    return [
+        Block(name, text.count("\n", 0, found.start("text")) + 1, *found.group("language", "text", "file", "output"))
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def section(text: str, title: str) -> str:
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)
     assert found is not None, f"there is no section {title!r}"
     return found[1]
+
+
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+BLOCKS = [block for name in PAGES for block in blocks_of(name)]
+PYTHON = [block for block in BLOCKS if block.language == "python"]
+SHELL = [block for block in BLOCKS if block.language == "sh"]
+LINES = [line for block in SHELL for line in block.text.splitlines()]
+
+
+def where(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+def executed(block: Block, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module, because that is where annotations are looked up."""
+    module = ModuleType((block.file or f"block_{block.line}.py").removesuffix(".py"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    # In front of it as many lines as in the page, so that tracebacks name the right one.
+    exec(compile("\n" * (block.line - 1) + block.text, block.page, "exec"), vars(module))
+    return module
+
+
+# --- Python ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=where)
+def test_a_python_block_runs_on_its_own(
+    block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And so do the tests in it. It prints what stands behind it, and nothing if nothing does."""
+    module = executed(block, monkeypatch)
+    assert capsys.readouterr().out == (block.output or "")
+    for name, test in list(vars(module).items()):
+        if name.startswith("test_"):
+            test()
+
+
+def test_the_application_of_the_readme_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = executed(PYTHON[0], monkeypatch).app
+    assert connect(app, websocket_scope("/rooms/7?token=wrong"))[0]["status"] == 401
+    assert connect(app, websocket_scope("/rooms/seven?token=ann-secret"))[0]["code"] == 1008
+
+
+# --- commands ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(arguments: list[str], folder: Path) -> Iterator[str]:
+    """A uvicorn with these arguments on a free port, which is given."""
+    program = [sys.executable, "-P", "-m", "uvicorn", "--port", "0", "--app-dir", str(folder), *arguments]
+    process = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+                yield found[1]
+                return
+        pytest.fail("uvicorn ended: " + "".join(told))
+    finally:
+        process.terminate()
+        process.communicate(timeout=TIMEOUT)
+
+
+def printed(words: list[str], port: str) -> str:
+    """The output of a client, which finds the server of its page at another port than 8000."""
+    program = [word.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for word in words]
+    done = subprocess.run(
+        [sys.executable, *program[1:]],
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        stdout=subprocess.PIPE,
+        timeout=TIMEOUT,
+        check=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def served_blocks() -> Iterator[tuple[Block, Block, Block]]:
+    """A file, the command that serves it, and the client that calls it."""
+    for file, server, client in zip(BLOCKS, BLOCKS[1:], BLOCKS[2:], strict=False):
+        if file.file and server.language == "sh" and server.text.startswith("uvicorn "):
+            yield file, server, client
+
+
+SERVED = list(served_blocks())
+
+
+def test_readme_and_tutorial_serve_an_application() -> None:
+    assert {file.page for file, _, _ in SERVED} >= {"README.md", "docs/tutorial.md"}
+
+
+@pytest.mark.parametrize(("file", "server", "client"), SERVED, ids=lambda block: where(block))
+def test_an_application_is_served_and_answers(file: Block, server: Block, client: Block, tmp_path: Path) -> None:
+    assert file.file is not None
+    (tmp_path / file.file).write_text(file.text, encoding="utf-8")
+    with serving(shlex.split(server.text)[1:], tmp_path) as port:
+        assert printed(shlex.split(client.text), port) == client.output
+
+
+def commands(line: str) -> list[str] | None:
+    """The arguments of `python -m fastroute`, or of the script; None for every other line."""
+    words = shlex.split(line, comments=True)
+    if words[:3] == ["python", "-m", "fastroute"]:
+        return words[3:]
+    return words[1:] if words[:1] == ["fastroute"] else None
+
+
+OURS = [arguments for line in LINES if (arguments := commands(line)) is not None]
+
+
+@pytest.mark.parametrize("arguments", OURS, ids=" ".join)
+def test_a_command_is_one_that_the_command_line_has(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        command_line.main([arguments[0], "--help"])
+    assert end.value.code == 0
+    options = [argument for argument in arguments[1:] if argument.startswith("--")]
+    told = capsys.readouterr().out
+    assert all(option.partition("=")[0] in told for option in options)
+
+
+def test_the_table_of_commands_is_that_of_the_command_line() -> None:
+    table = page("docs/commands.md").partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == command_line.COMMANDS.keys()
+
+
+SHOP = [block for block in BLOCKS if block.page == "docs/commands.md"]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in SHOP if block.language == "sh" and " bench " not in block.text],
+    ids=lambda block: block.text.strip(),
+)
+def test_a_command_says_of_the_shop_what_stands_behind_it(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [shop] = [block for block in SHOP if block.file]
+    (tmp_path / "shop.py").write_text(shop.text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    arguments = commands(block.text)
+    assert arguments is not None
+    code = command_line.main(arguments)
+    output = capsys.readouterr().out
+    assert output == block.output if block.output else code == 0
+
+
+def test_commands_are_shown_with_their_output() -> None:
+    shown = [commands(block.text) for block in SHOP if block.language == "sh" and block.output]
+    assert [arguments[0] for arguments in shown if arguments] == ["check", "match", "routes"]
+
+
+#: Lines that need a network, minutes, or somebody who stops a server: only their words are checked.
+NOT_RUN = re.compile(
+    r"pip |python3 -m venv |\.venv/bin/(pip|pytest) |sh -c |python bench/|uvicorn |(python -m )?fastroute "
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_is_run_or_of_a_known_kind(line: str) -> None:
+    client = any(line == client.text.rstrip("\n") for _, _, client in SERVED)
+    assert client or NOT_RUN.match(line)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no sh")
+def test_shell_lines_are_well_formed() -> None:
+    for line in LINES:
+        subprocess.run(["sh", "-n", "-c", line], check=True)
+
+
+def test_quick_start_is_two_commands_that_a_variable_can_stand_before() -> None:
+    """`NAME=1 a && b` would set it for `a` alone."""
+    [block] = re.findall(
+        r"^```sh\n(.*?)^```$", section(page("README.md"), "Quick start"), flags=re.DOTALL | re.MULTILINE
+    )
+    lines = block.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        shell, option, script = shlex.split(line)
+        assert (shell, option) == ("sh", "-c")
+        assert script.startswith("python3 -m venv --clear .venv")
+    assert lines[0].endswith("fastroute demo'")
+    assert lines[1].endswith("pytest'")
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def test_blocks_are_of_a_known_language() -> None:
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "text", "powershell"}
+
+
+def test_extras_exist() -> None:
+    text = "\n".join(map(page, PAGES))
+    named = re.findall(r"(?:fastroute|\")\.?\[([a-z,]+)\][\"'`]", text)
+    extras = {extra for found in named for extra in found.split(",")}
+    assert {"demo", "test", "fuzz"} <= extras <= PROJECT["optional-dependencies"].keys()
+
+
+#: A file or a folder of the repository, as a page names it: in code, or in a command.
+_NAMED = re.compile(r"(?<![\w/.])(?:(?:docs|tests|bench|examples|\.github|\.ci)/[\w./-]*\w|[A-Z]+\.md)(?![\w/*])")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_files_that_a_page_names_exist(name: str) -> None:
+    named = set(_NAMED.findall(page(name)))
+    in_no_sdist = {found for found in named if found.startswith((".ci/", ".github/")) and not (ROOT / ".ci").exists()}
+    assert not [found for found in named - in_no_sdist if not (ROOT / found).exists()]
+
+
+def test_pages_that_the_readme_lists_exist() -> None:
+    listed = re.findall(r"`(\w[\w-]*\.md)`", section(page("README.md"), "What it does"))
+    assert len(listed) > 10
+    assert not [found for found in listed if not (ROOT / "docs" / found).exists()]
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
+def test_links_lead_to_pages_and_sections(name: str) -> None:
+    prose = re.sub(r"^```.*?^```$", "", page(name), flags=re.DOTALL | re.MULTILINE)
+    for target in re.findall(r"\]\(([^)]+)\)", prose):
+        file, _, anchor = target.partition("#")
+        assert "://" not in target
+        path = (ROOT / name).parent / file if file else ROOT / name
+        assert path.exists(), target
+        titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_the_readme_is_short_and_breaks_nowhere() -> None:
+    """A package registry shows it without the files beside it."""
+    text = page("README.md")
+    assert len(text.splitlines()) <= 200
+    assert len(text.split()) <= 1000
+    assert not [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
+
+
+def test_the_reference_has_every_public_name_and_no_other() -> None:
+    reference = page("docs/reference.md")
+    for module in (fastroute, fastroute.security, fastroute.strategies):
+        rows = re.findall(r"^\| (`.*?) \|", section(reference, module.__name__), re.MULTILINE)
+        named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+        elsewhere = {"SecurityScopes"} if module is fastroute.security else set()
+        assert named == set(module.__all__) - {"__version__"} - elsewhere
+
+
+# --- architecture ------------------------------------------------------------------------------------------------
 
 
 def modules() -> set[str]:

@@ -1,4 +1,4 @@
-"""Where fastroute differs from FastAPI on purpose: one test at least for each row of the README's table."""
+"""Where fastroute differs from FastAPI on purpose: a test for each row of the table in docs/differences.md."""
 
 import contextlib
 import functools
