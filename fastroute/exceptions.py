@@ -1,4 +1,4 @@
-"""Every error of the package; each carries its data."""
+"""All errors of the package; each carries its data."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ def describe(call: Callable[..., Any]) -> str:
     if inspect.isclass(named):
         function = named.__init__ if named is function else named.__call__
     code = getattr(function, "__code__", None)
-    where = f" ({code.co_filename}:{code.co_firstlineno})" if inspect.iscode(code) else ""
-    return f"{named.__module__}.{named.__qualname__}{where}"
+    location = f" ({code.co_filename}:{code.co_firstlineno})" if inspect.iscode(code) else ""
+    return f"{named.__module__}.{named.__qualname__}{location}"
 
 
 class DeclarationError(ValueError):
@@ -23,8 +23,8 @@ class DeclarationError(ValueError):
 
     Attributes:
         call: the endpoint or dependency with the mistake.
-        parameter: the name of the parameter, or None where the mistake is not about one.
-        problem: what is wrong, and what to write instead.
+        parameter: the name of the parameter, or None if the mistake is not about one.
+        problem: the mistake, and the fix.
         endpoint: the endpoint of the route that needs `call`; None until a route is made of it.
     """
 
@@ -49,14 +49,14 @@ class Problem(Exception):
 
 
 class DependencyScopeError(DeclarationError):
-    """A dependency or endpoint takes a value that is cleaned up before it is done with it."""
+    """A dependency or endpoint takes a value that is cleaned up while it still needs it."""
 
 
 class WebSocketRequestValidationError(Exception):
-    """The parameters of a connection are not what its route declares (`fastapi`'s exception of this name).
+    """A connection does not send the parameters that its route declares (`fastapi`'s exception of this name).
 
     Args:
-        errors: what `errors()` gives.
+        errors: the list that `errors()` returns.
         endpoint_ctx: the attributes below, without `endpoint_`.
 
     Attributes:
@@ -76,7 +76,7 @@ class WebSocketRequestValidationError(Exception):
         self.endpoint_line: int | None = context.get("line")
 
     def errors(self) -> Sequence[Any]:
-        """One dict for each error, as pydantic's: `type`, `loc`, `msg`, `input` and where it has one `ctx`."""
+        """One dict for each error, as pydantic's: `type`, `loc`, `msg`, `input`, and `ctx` if it has one."""
         return self._errors
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Declarations of what an endpoint or dependency wants: inert values, read once when a route is declared."""
+"""Declarations of the values an endpoint or dependency takes: inert, read once when a route is declared."""
 
 import re
 import warnings
@@ -27,7 +27,7 @@ __all__ = [
     "UsesScopes",
 ]
 
-#: Where a parameter is looked for; the first item of an error's `loc`.
+#: The part of a connection that holds a parameter; the first item of an error's `loc`.
 Place = Literal["path", "query", "header", "cookie"]
 
 #: How long the value of a `yield` dependency lives, shortest first.
@@ -35,7 +35,7 @@ DependencyScope = Literal["handshake", "function", "request"]
 
 
 class ParamKeywords(TypedDict, total=False):
-    """Keywords of `Path`, `Query`, `Header` and `Cookie`: those of `pydantic.Field` that mean something here."""
+    """Keywords of `Path`, `Query`, `Header` and `Cookie`: those of `pydantic.Field` that have a meaning here."""
 
     default_factory: Callable[[], Any] | None
     alias: str | None
@@ -74,9 +74,9 @@ _SCHEMA_ONLY = ("example", "openapi_examples", "include_in_schema")
 
 
 class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # final for type checkers only; models must recognise it as a field
-    """One declared parameter: where it is looked for, and pydantic's constraints on it.
+    """One declared parameter: its place, and pydantic's constraints on it.
 
-    A `FieldInfo`, so that it also works inside a model (`Header(convert_underscores=False)` on one field of a
+    It is a `FieldInfo`, so that it also works inside a model (`Header(convert_underscores=False)` on one field of a
     model that is read from headers).
     """
 
@@ -118,7 +118,7 @@ def Path(default: Any = ..., **keywords: Unpack[ParamKeywords]) -> Any:
         ValueError: a default is given.
     """
     if default is not ... and default is not PydanticUndefined:
-        raise ValueError(f"Path({default!r}): a path parameter is always there, it cannot have a default")
+        raise ValueError(f"Path({default!r}): a path parameter is always there; remove the default")
     return Param("path", **keywords)
 
 
@@ -126,8 +126,8 @@ def Query(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) -
     """Declare a parameter of the query string (`fastapi.Query`).
 
     Args:
-        default: used where the client sends none; without it the parameter is required. In `Annotated`, write
-            the default with `=` behind the annotation instead.
+        default: used if the client sends none; without it the parameter is required. In `Annotated`, write
+            the default with `=` after the annotation instead.
         keywords: constraints and names as in `pydantic.Field`.
     """
     return Param("query", default, **keywords)
@@ -139,8 +139,8 @@ def Header(
     """Declare a parameter that is read from a header of the handshake (`fastapi.Header`).
 
     Args:
-        default: used where the client sends none; without it the parameter is required.
-        convert_underscores: look for `x-token` where the parameter is called `x_token`. An alias is literal.
+        default: used if the client sends none; without it the parameter is required.
+        convert_underscores: look for `x-token` if the parameter is called `x_token`. An alias is literal.
         keywords: constraints and names as in `pydantic.Field`.
     """
     return Param("header", default, convert_underscores=convert_underscores, **keywords)
@@ -150,7 +150,7 @@ def Cookie(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) 
     """Declare a parameter that is read from a cookie of the handshake (`fastapi.Cookie`).
 
     Args:
-        default: used where the client sends none; without it the parameter is required.
+        default: used if the client sends none; without it the parameter is required.
         keywords: constraints and names as in `pydantic.Field`.
     """
     return Param("cookie", default, **keywords)
@@ -170,7 +170,7 @@ class Concurrency:
 
 @dataclass(frozen=True)
 class Dependency:
-    """What `Depends()` and `Security()` declare."""
+    """A declared dependency: made by `Depends()` and `Security()`."""
 
     dependency: Callable[..., Any] | None = None
     use_cache: bool = True
@@ -193,8 +193,8 @@ def Depends(
             the annotation of the parameter.
         use_cache: call it once per connection and share the result; False calls it again for this parameter.
         scope: when the clean-up of a `yield` dependency runs. "request" (the default) and "function": after the
-            endpoint, function before request, as in FastAPI. "handshake": as soon as all dependencies are
-            solved, before the endpoint starts.
+            endpoint, function before request, as in FastAPI. "handshake": after the last dependency and
+            before the endpoint starts.
         max_concurrency: how many connections may be inside this dependency at a time (in one event loop).
 
     Raises:
@@ -211,14 +211,14 @@ def Security(
 
     Args:
         dependency: as in `Depends`.
-        scopes: what this dependency and all below it have to check; they read them from `SecurityScopes`.
+        scopes: this dependency and all below it must check them; they read them from `SecurityScopes`.
         use_cache: as in `Depends`; the result is shared between uses with the same scopes.
     """
     return Dependency(dependency, use_cache, scopes=tuple(scopes or ()))
 
 
 class UsesScopes:
-    """Base of callables whose result is shared only between uses with the same scopes: the security schemes."""
+    """Base of callables that give one result for each set of scopes: the security schemes."""
 
 
 class SecurityScopes:

@@ -1,4 +1,4 @@
-"""APIWebSocketRoute: the one place where matching and dependencies meet, and that speaks ASGI."""
+"""APIWebSocketRoute: the one place where matching and dependencies meet."""
 
 import inspect
 import re
@@ -28,24 +28,24 @@ class APIWebSocketRoute(WebSocketRoute):
 
     Args:
         path: the template, as Starlette's: `/rooms/{room_id:int}`.
-        endpoint: an async function, or anything that is awaited when it is called.
-        name: for `url_path_for`; the endpoint's name unless it is given.
-        dependencies: `Depends()` that run before those of the endpoint, and whose results are dropped.
+        endpoint: an async function, or any callable that returns an awaitable.
+        name: for `url_path_for`; the default is the endpoint's name.
+        dependencies: `Depends()` that run before those of the endpoint; their results are dropped.
         dependency_overrides_provider: has a mapping `dependency_overrides`, from dependencies to replacements; it is
             read for each connection.
 
     Attributes:
         path, endpoint, name, dependencies, dependency_overrides_provider: as given; `dependencies` is a list.
-        path_regex: the compiled pattern of the path, made when it is first asked for.
+        path_regex: the compiled pattern of the path, made on first use.
         path_format: the path without convertors.
         param_convertors: the convertors by parameter name.
         dependant: the tree of the endpoint's parameters and dependencies.
         app: the ASGI application behind the match.
 
     Raises:
-        DeclarationError: the endpoint or a dependency asks for what a WebSocket does not have, or in a way that
-            cannot work; the message names the function, the parameter and what to write instead.
-        DependencyScopeError: a value is taken that is cleaned up too early.
+        DeclarationError: the endpoint or a dependency asks for something that a WebSocket does not have, or in a way
+            that cannot work; the message names the function, the parameter and the fix.
+        DependencyScopeError: a value is cleaned up before its taker is done with it.
         ValueError: the path does not start with a slash, or has an unknown convertor or a parameter twice.
     """
 
@@ -58,7 +58,7 @@ class APIWebSocketRoute(WebSocketRoute):
         dependency_overrides_provider: Any | None = None,
     ) -> None:
         if not path.startswith("/"):
-            raise DeclarationError(endpoint, None, f"the path {path!r} has to start with '/'")
+            raise DeclarationError(endpoint, None, f"the path {path!r} must start with '/'")
         self.path = path
         self._endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name
@@ -105,10 +105,10 @@ class APIWebSocketRoute(WebSocketRoute):
         """Whether this route answers (`starlette.routing.WebSocketRoute.matches`).
 
         Args:
-            scope: of the connection; it is not changed.
+            scope: the connection's; it is not changed.
 
         Returns:
-            `Match.FULL` and what to add to the scope: `endpoint`, `path_params` (those of the scope and the
+            `Match.FULL` and the items to add to the scope: `endpoint`, `path_params` (those of the scope and the
             converted ones of this path) and `route`; or `Match.NONE` and an empty dict.
         """
         if scope["type"] == "websocket":
@@ -146,7 +146,7 @@ class APIWebSocketRoute(WebSocketRoute):
 
 
 def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
-    """Where an endpoint is defined, for the validation errors of its connections."""
+    """The file, line and name of an endpoint, for the validation errors of its connections."""
     code = getattr(inspect.unwrap(endpoint), "__code__", None)
     if not inspect.iscode(code):
         return {}
@@ -155,9 +155,9 @@ def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
 
 def _check_endpoint(endpoint: Callable[..., Any]) -> None:
     if inspect.isclass(endpoint):
-        raise DeclarationError(endpoint, None, "is a class; an endpoint is an async function (or use WebSocketRoute)")
+        raise DeclarationError(endpoint, None, "is a class; write an async function, or use WebSocketRoute")
     kind = call_kind(endpoint)
     if kind.yields:
         raise DeclarationError(endpoint, None, "an endpoint cannot yield; move the clean-up into a dependency")
     if kind is not CallKind.COROUTINE:
-        raise DeclarationError(endpoint, None, "a WebSocket endpoint has to be async; write `async def`")
+        raise DeclarationError(endpoint, None, "a WebSocket endpoint must be async; write `async def`")

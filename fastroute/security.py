@@ -1,6 +1,6 @@
 """Security schemes: callables that read credentials from a connection, for `Depends` and `Security`.
 
-A scheme only finds the credentials; the application decides whether they are good. Compare a secret in
+A scheme only finds the credentials; the application decides whether they are valid. Compare a secret in
 constant time, and as bytes: `secrets.compare_digest` raises for text that is not ASCII, and clients send any:
 
     key_scheme = APIKeyQuery(name="api_key")
@@ -47,21 +47,22 @@ __all__ = [
 
 CredentialsT = TypeVar("CredentialsT")
 
-#: RFC 9110 `token`: what a header's name and (RFC 6455, section 4.1) a subprotocol consist of.
+#: RFC 9110 `token`: the characters of a header's name and (RFC 6455, section 4.1) of a subprotocol.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BASE64URL = re.compile(r"[0-9A-Za-z_-]+")
 
 
 class SecurityBase(UsesScopes, Generic[CredentialsT]):
-    """Base of every scheme: awaited with a connection, gives its credentials.
+    """Base of every scheme: awaited with a connection, it gives the credentials.
 
-    A scheme of your own overrides `credentials`. Schemes compare by identity: two instances are two
-    dependencies.
+    Your own scheme overrides `credentials`. Schemes compare by identity: two instances are two dependencies.
+    Awaiting a scheme raises `starlette.exceptions.HTTPException` 401 with `WWW-Authenticate` if it refuses.
 
-    Parameters: `scheme_name`, the scheme's name (default: the class's); `description`, free text;
-    `auto_error`, whether a connection without credentials is refused (True) or gives None (False: optional
-    authentication, or one scheme of several).
-    Raises, when awaited: `starlette.exceptions.HTTPException` 401 with `WWW-Authenticate`.
+    Args:
+        scheme_name: the scheme's name; the default is the name of the class.
+        description: free text.
+        auto_error: True refuses a connection without credentials; False gives None for it (optional
+            authentication, or one scheme of several).
     """
 
     #: The value of `WWW-Authenticate` when the connection is refused.
@@ -81,7 +82,7 @@ class SecurityBase(UsesScopes, Generic[CredentialsT]):
         return credentials
 
     def credentials(self, connection: HTTPConnection) -> CredentialsT | None:
-        """The credentials the connection carries, or None where it carries none."""
+        """The credentials the connection carries, or None if it carries none."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it reads its credentials")
 
     def make_not_authenticated_error(self) -> HTTPException:
@@ -90,7 +91,7 @@ class SecurityBase(UsesScopes, Generic[CredentialsT]):
 
 
 class _APIKey(SecurityBase[str]):
-    # HTTP demands a challenge with every 401 and knows none for API keys; this is FastAPI's.
+    # HTTP demands a challenge with every 401 and has none for API keys; this is FastAPI's.
     challenge = "APIKey"
 
     def __init__(
@@ -106,14 +107,27 @@ class _APIKey(SecurityBase[str]):
 
 
 class APIKeyQuery(_APIKey):
-    """The key in the query parameter `name`, as text; an empty one counts as absent."""
+    """The key in a query parameter, as text; an empty one counts as absent.
+
+    Args:
+        name: the query parameter.
+        scheme_name, description, auto_error: as in `SecurityBase`.
+    """
 
     def credentials(self, connection: HTTPConnection) -> str | None:
         return connection.query_params.get(self.name) or None
 
 
 class APIKeyHeader(_APIKey):
-    """The key in the header `name` (letter case does not matter), as text; an empty one counts as absent."""
+    """The key in a header, as text; an empty one counts as absent.
+
+    Args:
+        name: the header; letter case does not matter.
+        scheme_name, description, auto_error: as in `SecurityBase`.
+
+    Raises:
+        ValueError: no header can have this name.
+    """
 
     def __init__(
         self,
@@ -132,23 +146,34 @@ class APIKeyHeader(_APIKey):
 
 
 class APIKeyCookie(_APIKey):
-    """The key in the cookie `name`, as text; an empty one counts as absent."""
+    """The key in a cookie, as text; an empty one counts as absent.
+
+    Args:
+        name: the cookie.
+        scheme_name, description, auto_error: as in `SecurityBase`.
+    """
 
     def credentials(self, connection: HTTPConnection) -> str | None:
         return connection.cookies.get(self.name) or None
 
 
 class HTTPBasicCredentials(BaseModel):
-    """What `HTTPBasic` gives: `username` and `password`, decoded."""
+    """The result of `HTTPBasic`.
+
+    Attributes:
+        username, password: decoded.
+    """
 
     username: str
     password: str
 
 
 class HTTPAuthorizationCredentials(BaseModel):
-    """What `HTTPBearer` and `HTTPDigest` give: `Authorization` split at its first space.
+    """The result of `HTTPBearer` and `HTTPDigest`: the header `Authorization`, split at its first space.
 
-    `scheme` is what stands before it, as it was written; `credentials` is the rest.
+    Attributes:
+        scheme: the text before the space, in the client's letter case.
+        credentials: the rest.
     """
 
     scheme: str
@@ -158,9 +183,14 @@ class HTTPAuthorizationCredentials(BaseModel):
 class HTTPBasic(SecurityBase[HTTPBasicCredentials]):
     """HTTP Basic (RFC 7617): `HTTPBasicCredentials` from `Authorization: Basic <base64 of user:password>`.
 
-    Parameters: `realm`, named in the challenge; else as `SecurityBase`. Credentials that are malformed or not
-    ASCII are refused even with `auto_error=False`, as in FastAPI.
-    Raises: ValueError for a realm that cannot stand in a header.
+    Credentials that are malformed or not ASCII are refused even with `auto_error=False`, as in FastAPI.
+
+    Args:
+        realm: named in the challenge.
+        scheme_name, description, auto_error: as in `SecurityBase`.
+
+    Raises:
+        ValueError: a header cannot hold the realm.
     """
 
     def __init__(
@@ -201,7 +231,9 @@ class _HTTPCredentials(SecurityBase[HTTPAuthorizationCredentials]):
 class HTTPBearer(_HTTPCredentials):
     """A bearer token (RFC 6750): `HTTPAuthorizationCredentials` from `Authorization: Bearer <token>`.
 
-    Parameters: `bearerFormat`, a hint such as "JWT"; else as `SecurityBase`.
+    Args:
+        bearerFormat: a hint such as "JWT".
+        scheme_name, description, auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -219,8 +251,11 @@ class HTTPBearer(_HTTPCredentials):
 class HTTPDigest(_HTTPCredentials):
     """HTTP Digest (RFC 7616): `HTTPAuthorizationCredentials` with the unparsed digest.
 
-    As in FastAPI it reads the header and nothing more: checking the digest and sending a challenge with a
-    nonce (override `make_not_authenticated_error`) are up to the application.
+    As in FastAPI it only reads the header: the application checks the digest, and sends a challenge with a nonce
+    (override `make_not_authenticated_error`).
+
+    Args:
+        scheme_name, description, auto_error: as in `SecurityBase`.
     """
 
     challenge = "Digest"
@@ -236,8 +271,11 @@ class OAuth2PasswordBearer(_OAuth2Bearer):
     """OAuth2, password flow: the token of `Authorization: Bearer <token>`, as text.
 
     A header without a token gives the empty text, as in FastAPI.
-    Parameters: `tokenUrl` and `refreshUrl`, where clients get tokens; `scopes`, name -> description; else as
-    `SecurityBase`.
+
+    Args:
+        tokenUrl, refreshUrl: the addresses that give tokens to clients.
+        scopes: name -> description.
+        scheme_name, description, auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -258,7 +296,10 @@ class OAuth2PasswordBearer(_OAuth2Bearer):
 class OAuth2AuthorizationCodeBearer(_OAuth2Bearer):
     """OAuth2, authorization code flow: the token of `Authorization: Bearer <token>`, as text.
 
-    Parameters: `authorizationUrl`, where users log in; else as `OAuth2PasswordBearer`.
+    Args:
+        authorizationUrl: the address of the log-in page.
+        tokenUrl, refreshUrl, scopes: as in `OAuth2PasswordBearer`.
+        scheme_name, description, auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -281,7 +322,9 @@ class OAuth2AuthorizationCodeBearer(_OAuth2Bearer):
 class OpenIdConnect(SecurityBase[str]):
     """OpenID Connect: the whole `Authorization` header, as text.
 
-    Parameters: `openIdConnectUrl`, the provider's discovery document; else as `SecurityBase`.
+    Args:
+        openIdConnectUrl: the address of the provider's discovery document.
+        scheme_name, description, auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -301,7 +344,12 @@ class OpenIdConnect(SecurityBase[str]):
 
 @dataclass(frozen=True, slots=True)
 class SubprotocolCredentials:
-    """What `SubprotocolBearer` gives: the decoded token, and the subprotocol for `websocket.accept()`."""
+    """The result of `SubprotocolBearer`.
+
+    Attributes:
+        token: decoded.
+        subprotocol: for `websocket.accept()`.
+    """
 
     token: str = field(repr=False)
     subprotocol: str
@@ -310,8 +358,8 @@ class SubprotocolCredentials:
 class SubprotocolBearer(SecurityBase[SubprotocolCredentials]):
     """A bearer token among the offered subprotocols: browsers cannot set any other header of a WebSocket.
 
-    The client offers the token after `name` and a dot, or as the offer that follows `name`; base64url without
-    padding, because a subprotocol has no room for `/`, `=` and more that tokens are made of. In a browser:
+    The client offers the token after `name` and a dot, or as the offer that follows `name`. It is encoded as base64url
+    without padding, because a subprotocol cannot contain `/`, `=` and other characters of tokens. In a browser:
 
         new WebSocket(url, ["chat", "bearer." + base64url(token)])
         new WebSocket(url, ["chat", "bearer", base64url(token)])
@@ -324,13 +372,19 @@ class SubprotocolBearer(SecurityBase[SubprotocolCredentials]):
         async def chat(websocket: WebSocket, credentials: Bearer) -> None:
             await websocket.accept(subprotocol=credentials.subprotocol)
 
-    `subprotocol` is the first of `subprotocols` that the client offered, else `name` where it was offered,
+    `subprotocol` is the first of `subprotocols` that the client offered, else `name` if it was offered,
     else the offer with the token, which then goes back to the client.
 
-    Parameters: `name`, the token's mark (Kubernetes has "base64url.bearer.authorization.k8s.io");
-    `subprotocols`, those the application speaks, preferred first; `base64url`, False where clients offer the
-    token as it is (a JWT fits); else as `SecurityBase`. A malformed, empty or second token counts as none.
-    Raises: ValueError for a `name` or subprotocol that no client can offer.
+    A malformed, empty or second token counts as none.
+
+    Args:
+        name: marks the token (Kubernetes has "base64url.bearer.authorization.k8s.io").
+        subprotocols: those the application speaks, preferred first.
+        base64url: False if clients offer the token without encoding (a JWT fits).
+        scheme_name, description, auto_error: as in `SecurityBase`.
+
+    Raises:
+        ValueError: no client can offer `name` or one of the subprotocols.
     """
 
     def __init__(
@@ -378,7 +432,7 @@ def _authorization(connection: HTTPConnection) -> tuple[str, str]:
 
 
 def _base64url_text(encoded: str) -> str | None:
-    # The decoder passes over characters it does not know, so the alphabet is checked before.
+    # The decoder skips unknown characters, so the alphabet is checked first.
     if not _BASE64URL.fullmatch(encoded):
         return None
     try:

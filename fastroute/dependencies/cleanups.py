@@ -1,4 +1,24 @@
-"""The clean-up of yield dependencies: when it runs, what is thrown into it, and that nothing cuts it off."""
+"""The clean-ups of yield dependencies: the code after their `yield`.
+
+Theory of operation
+-------------------
+
+A connection that has yield dependencies has one `Cleanups`. Each dependency is entered when its step comes: its code
+runs up to the `yield`, and the rest is noted by lifetime. Lifetimes end in this order, and in each of them the last
+dependency that was entered is left first:
+
+1. "handshake": after the last dependency and before the endpoint starts (`finish_handshake`).
+2. "function", then "request": after the endpoint (`finish`).
+
+If nothing fails, `finish` just runs them one after the other. If the endpoint, a dependency or a clean-up raises, then
+`throw` builds an exit stack of the standard library from all that is still entered. Each clean-up gets the exception
+that comes out of the one before, may swallow it or replace it: these are the rules of `contextlib`, and FastAPI's.
+
+Nothing cuts a clean-up off. An async generator runs in the task of the connection. One cancel scope is opened before
+the first of them is entered, and shielded while a clean-up runs; a cancellation goes on after the clean-up. A sync
+generator runs in a worker thread, outside the pool's limit, because the threads of the pool may all be waiting for the
+very thing that this clean-up gives back.
+"""
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,38 +39,34 @@ class _Entered(Protocol):
     """A yield dependency that has yielded."""
 
     async def finish(self) -> None:
-        """Run the clean-up where nothing went wrong."""
+        """Run the clean-up; nothing has failed."""
 
     async def leave(self, *error: Any) -> bool | None:
-        """Run the clean-up as the `__aexit__` of a context manager does: with an exception thrown in."""
+        """Run the clean-up as `__aexit__` of a context manager does: with an exception thrown in."""
 
 
 class Cleanups:
-    """What one connection has entered, by lifetime. Left in reverse order: handshake, function, request.
+    """The yield dependencies that one connection has entered, by lifetime."""
 
-    On the good way each clean-up is just run. An exception is a matter for the exit stack of the standard library,
-    whose rules (and those of its context managers) are FastAPI's as well.
-    """
-
-    __slots__ = ("_entered", "_scope")
+    __slots__ = ("_cancel_scope", "_entered")
 
     def __init__(self) -> None:
         # In the order in which they are left.
         self._entered: dict[str, list[_Entered]] = {"handshake": [], "function": [], "request": []}
-        self._scope: anyio.CancelScope | None = None
+        self._cancel_scope: anyio.CancelScope | None = None
 
     async def enter_async(self, lifetime: DependencyScope, generator: AsyncGenerator[Any, None]) -> Any:
         """The value that an async generator yields."""
-        if self._scope is None:
-            # Before the first generator, so that it encloses the cancel scopes that a generator opens: a shield
-            # that is opened around the clean-up alone could not be left in order.
-            self._scope = anyio.CancelScope()
-            self._scope.__enter__()
+        if self._cancel_scope is None:
+            # Opened before any generator: cancel scopes must close in reverse order, and a shield opened around the
+            # clean-up alone would close before scopes the generator had opened earlier.
+            self._cancel_scope = anyio.CancelScope()
+            self._cancel_scope.__enter__()
         try:
             value = await anext(generator)
         except StopAsyncIteration:
             raise RuntimeError("generator didn't yield") from None
-        self._entered[lifetime].append(_AsyncGenerator(generator, self._scope))
+        self._entered[lifetime].append(_AsyncGenerator(generator, self._cancel_scope))
         return value
 
     async def enter_in_threads(
@@ -75,7 +91,7 @@ class Cleanups:
             await entered.pop().finish()
 
     async def finish(self) -> None:
-        """Run all clean-ups where nothing went wrong."""
+        """Run all clean-ups; nothing has failed so far."""
         try:
             for entered in self._entered.values():
                 while entered:
@@ -84,14 +100,18 @@ class Cleanups:
             if not await self.throw(error):
                 raise
         else:
-            if self._scope is not None:
-                self._scope.__exit__(None, None, None)
+            if self._cancel_scope is not None:
+                self._cancel_scope.__exit__(None, None, None)
 
     async def throw(self, error: BaseException) -> bool:
-        """Run all clean-ups with an exception thrown in, as it comes out of the one before; True: it is swallowed."""
+        """Run all clean-ups with an exception thrown in, each with the one that comes out of the clean-up before.
+
+        Returns:
+            True if a clean-up swallowed the exception.
+        """
         stack = AsyncExitStack()
-        if self._scope is not None:
-            stack.push(self._scope.__exit__)
+        if self._cancel_scope is not None:
+            stack.push(self._cancel_scope.__exit__)
         for lifetime in reversed(self._entered.values()):
             for entered in lifetime:
                 stack.push_async_exit(entered.leave)
@@ -99,17 +119,17 @@ class Cleanups:
 
 
 class _AsyncGenerator:
-    """An async generator whose clean-up runs to its end also when the connection is cancelled."""
+    """An async generator. Its clean-up runs to the end even if the connection is cancelled."""
 
-    __slots__ = ("_generator", "_scope")
+    __slots__ = ("_cancel_scope", "_generator")
 
-    def __init__(self, generator: AsyncGenerator[Any, None], scope: anyio.CancelScope) -> None:
+    def __init__(self, generator: AsyncGenerator[Any, None], cancel_scope: anyio.CancelScope) -> None:
         self._generator = generator
-        self._scope = scope
+        self._cancel_scope = cancel_scope
 
     async def finish(self) -> None:
-        scope = self._scope
-        shielded, scope.shield = scope.shield, True
+        cancel_scope = self._cancel_scope
+        shielded, cancel_scope.shield = cancel_scope.shield, True
         try:
             await anext(self._generator)
         except StopAsyncIteration:
@@ -118,7 +138,7 @@ class _AsyncGenerator:
             await self._generator.aclose()
             raise RuntimeError("generator didn't stop")
         finally:
-            scope.shield = shielded
+            cancel_scope.shield = shielded
         # A task group inside may have swallowed the cancellation while its parent was shielded.
         await checkpoint_if_cancelled()
 
@@ -126,12 +146,12 @@ class _AsyncGenerator:
         if error[0] is None:
             await self.finish()
             return False
-        scope = self._scope
-        shielded, scope.shield = scope.shield, True
+        cancel_scope = self._cancel_scope
+        shielded, cancel_scope.shield = cancel_scope.shield, True
         try:
             swallowed = await asynccontextmanager(lambda: self._generator)().__aexit__(*error)
         finally:
-            scope.shield = shielded
+            cancel_scope.shield = shielded
         if swallowed:
             await checkpoint_if_cancelled()
         return swallowed
@@ -149,14 +169,14 @@ class _ThreadGenerator:
         await self.leave(None, None, None)
 
     async def leave(self, *error: Any) -> bool | None:
-        # A limiter of its own: the pool's threads may all be waiting for what this clean-up gives back.
+        # Its own limiter: all threads of the pool may be waiting for the thing that this clean-up gives back.
         limiter = anyio.CapacityLimiter(1)
         swallowed: bool | None = None
         try:
             with anyio.CancelScope(shield=True):
                 swallowed = await anyio.to_thread.run_sync(self._manager.__exit__, *error, limiter=limiter)
         except BaseException as raised:
-            # trio hands over what a thread raised without the exception it was raised for.
+            # trio hands over an exception from a thread without its context.
             if raised.__context__ is None and raised is not error[1]:
                 raised.__context__ = error[1]
             raise
@@ -164,7 +184,7 @@ class _ThreadGenerator:
 
 
 class _Slot:
-    """One of the places of a `Depends(max_concurrency=...)`."""
+    """One slot of a `Depends(max_concurrency=...)`."""
 
     __slots__ = ("semaphore",)
 

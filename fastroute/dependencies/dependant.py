@@ -32,20 +32,21 @@ def _located(call: Callable[..., Any], parameter: str | None) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Dependant:
-    """A callable and all that it needs: the node of a route's tree of dependencies (`fastapi`'s `Dependant`).
+    """A callable and all that it needs: a node in a route's tree of dependencies (`fastapi`'s `Dependant`).
 
     Attributes:
         call: the endpoint or dependency.
         path: the template of the route, without convertors.
-        name: the parameter that receives the result, or None where the result is dropped.
-        path_params, query_params, header_params, cookie_params: what is read from the connection.
-        dependencies: what has to be called before.
+        name: the parameter that receives the result, or None if the result is dropped.
+        path_params, query_params, header_params, cookie_params: the fields that are read from the connection.
+        dependencies: the calls that must come before.
         websocket_param_name, http_connection_param_name: parameters that receive the WebSocket.
         security_scopes_param_name: the parameter that receives the scopes, as a `security_scopes_type`.
-        own_scopes, security_scopes: scopes of this `Security()`; and these behind those of its parents.
+        own_scopes: the scopes of this `Security()`.
+        security_scopes: the scopes of its parents, then its own.
         use_cache, scope, concurrency: as in `Depends()`.
-        kind: how it is run.
-        uses_scopes: something here or below asks for security scopes, so that they are part of the cache key.
+        kind: how the call runs.
+        uses_scopes: this node or one below asks for security scopes, so they are part of the cache key.
     """
 
     call: Callable[..., Any]
@@ -70,14 +71,14 @@ class Dependant:
 
     @property
     def lifetime(self) -> DependencyScope | None:
-        """When the clean-up runs; None where there is neither one nor a declared scope."""
+        """When the clean-up runs; None if there is neither a clean-up nor a declared scope."""
         if self.scope is None and self.kind.yields:
             return "request"
         return self.scope
 
     @property
     def fields(self) -> Iterator[ParamField]:
-        """All that is read from the connection, in the order in which it is validated."""
+        """The fields that are read from the connection, in the order of their validation."""
         yield from self.path_params
         yield from self.query_params
         yield from self.header_params
@@ -102,11 +103,11 @@ def get_dependant(
         path: the template without convertors, for error messages of connections.
         call: the endpoint, or the replacement of a dependency.
         path_names: the parameters of the template.
-        dependencies: `Depends()` that run before all others and whose results are dropped.
-        name, parent_scopes, scope, concurrency, use_cache: of the node that is made.
+        dependencies: `Depends()` that run before all others; their results are dropped.
+        name, parent_scopes, scope, concurrency, use_cache: attributes of the new node.
 
     Raises:
-        DeclarationError: a signature asks for what cannot be had; the message names the place and the fix.
+        DeclarationError: a signature asks for something impossible; the message names the place and the fix.
     """
     tree = _Tree(path, frozenset(path_names))
     dependant = unnested(tree.node(Dependency(call, use_cache, scope, concurrency), name, parent_scopes))
@@ -210,7 +211,7 @@ class _Tree:
 
     def _add_special(self, node: Dependant, name: str, declared: Declaration, special: type[Any]) -> None:
         if declared.marker is not None:
-            raise Problem(f"a {special.__name__} is given as it is; remove {declared.marker!r}")
+            raise Problem(f"{special.__name__} is injected by type; remove the marker {declared.marker!r}")
         if issubclass(special, WebSocket):
             self._set_once(node, "websocket_param_name", name)
         elif issubclass(special, _fastapi.security_scopes_types()):
@@ -219,7 +220,7 @@ class _Tree:
         elif not issubclass(special, Request) and issubclass(special, HTTPConnection):
             self._set_once(node, "http_connection_param_name", name)
         elif issubclass(special, Request) and _fastapi.is_security_scheme(unwrapped(node.call)):
-            # A scheme that was written for HTTP only: what it reads of a Request, a WebSocket has as well.
+            # A scheme that was written for HTTP only: a WebSocket has all that it reads from a Request.
             self._set_once(node, "http_connection_param_name", name)
         elif declared.default is inspect.Parameter.empty:
             raise Problem(_not_on_a_websocket(special))
@@ -233,16 +234,16 @@ class _Tree:
 
 def _check_depends(depends: Dependency) -> None:
     if depends.scope is not None and depends.scope not in get_args(DependencyScope):
-        raise Problem(f"Depends(scope={depends.scope!r}): a scope is 'handshake', 'function' or 'request'")
+        raise Problem(f"Depends(scope={depends.scope!r}): write scope='handshake', 'function' or 'request'")
     if not callable(depends.dependency):
-        raise Problem(f"Depends({depends.dependency!r}): not a callable")
+        raise Problem(f"Depends({depends.dependency!r}) is not given a callable; write Depends(function)")
 
 
 def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:
     if annotation is Any:
-        raise Problem("Depends() takes what to call from the annotation, and there is none")
+        raise Problem("Depends() calls the annotation, and there is none; write Depends(function)")
     if not callable(annotation):
-        raise Problem(f"Depends() cannot call the annotation {annotation!r}; name the call")
+        raise Problem(f"Depends() cannot call the annotation {annotation!r}; name the call: Depends(function)")
     result: Callable[..., Any] = annotation
     return result
 
@@ -251,7 +252,7 @@ _SPECIAL = (HTTPConnection, Response, BackgroundTasks)
 
 
 def _special_type(annotation: Any) -> type[Any] | None:
-    """The class where an annotation asks for something that is given as it is, as WebSocket."""
+    """The class that an annotation asks for, if it is one of those that are injected by type, as WebSocket."""
     special = (*_SPECIAL, *_fastapi.security_scopes_types())
     classes = [get_origin(part) or part for part in alternatives(annotation) if part is not type(None)]
     if not classes or not all(isinstance(cls, type) and issubclass(cls, special) for cls in classes):
@@ -264,7 +265,7 @@ def _special_type(annotation: Any) -> type[Any] | None:
 def _not_on_a_websocket(special: type[Any]) -> str:
     if issubclass(special, Request):
         return (
-            "a WebSocket has no Request; annotate WebSocket, or HTTPConnection where HTTP routes share the "
+            "a WebSocket has no Request; annotate WebSocket, or HTTPConnection if HTTP routes share the "
             "function, or give it the default None"
         )
     if issubclass(special, Response):

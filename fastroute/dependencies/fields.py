@@ -1,4 +1,4 @@
-"""One parameter of a callable -> where its value is looked for and how it is validated. Startup only."""
+"""One parameter of a callable -> its place, its keys and its validation. Startup only."""
 
 import copy
 import functools
@@ -22,7 +22,7 @@ from ..params import Dependency, Place
 
 __all__ = ["Declaration", "ModelKey", "ModelReader", "ParamField", "alternatives", "declaration", "param_field"]
 
-#: What declares a parameter once it is called.
+#: Functions that declare a parameter with the value they return.
 _MARKERS = ("Depends", "Security", "Path", "Query", "Header", "Cookie", "Body", "Form", "File")
 
 _SEQUENCES = (list, tuple, set, frozenset, deque, Sequence)
@@ -35,7 +35,7 @@ class ModelKey:
     Attributes:
         name: the field.
         aliases: pairs of the name that the model validates and the key that a client sends, in order of preference.
-        sequence: whether all values of the key are collected.
+        sequence: all values of the key are collected.
     """
 
     name: str
@@ -49,9 +49,9 @@ class ModelReader:
 
     Attributes:
         keys: one for each field of the model.
-        optional: `Model | None`: nothing sent for it means that it is absent.
-        extras: the model allows or forbids other keys, so that they count as sent for it.
-        loc_by_alias: errors name the key and not the field.
+        optional: the annotation is `Model | None`: the model is absent if no key of it was sent.
+        extras: the model allows or forbids other keys, so they count as sent for it.
+        loc_by_alias: errors name the key instead of the field.
     """
 
     keys: list[ModelKey]
@@ -66,16 +66,15 @@ class ParamField:
 
     Attributes:
         name: the parameter of the call.
-        place: where it is looked for.
-        keys: the keys it is looked up by; the first that is present wins.
-        info: pydantic's view of it, constraints and default included.
+        place: the part of the connection that holds it.
+        keys: its keys there; the first that is present wins.
+        info: pydantic's view of it, with constraints and default.
         adapter: validates a value.
         required: an absent value is an error.
-        default, default_factory: the value where none was sent; the factory wins, and there is one where the
-            default is mutable.
-        validate_default: the default is validated like a value that was sent.
+        default, default_factory: make the value if none was sent; the factory wins. A mutable default has one.
+        validate_default: the default is validated as a value that was sent.
         sequence: all values of the key are collected.
-        model: set where a pydantic model is filled from many keys.
+        model: set if a pydantic model is filled from many keys.
     """
 
     name: str
@@ -92,17 +91,17 @@ class ParamField:
 
     @property
     def alias(self) -> str:
-        """The key that is preferred."""
+        """The preferred key."""
         return self.keys[0]
 
 
 @dataclass(slots=True)
 class Declaration:
-    """What a parameter's annotation and default say.
+    """The annotation and the default of a parameter, taken apart.
 
     Attributes:
-        type: the annotation without metadata; Any where there is none.
-        metadata: the metadata of `Annotated`, that of a marker given as the default behind it.
+        type: the annotation without metadata; Any if there is none.
+        metadata: the metadata of `Annotated`, then the marker if it was given as the default.
         marker: `Depends()`, `Query()`, ... or None.
         default: the plain default, or empty.
         in_annotated: the marker stands in `Annotated`.
@@ -132,13 +131,13 @@ def declaration(parameter: inspect.Parameter) -> Declaration:
         if marker is not None:
             raise Problem(f"{marker!r} in Annotated and {default!r} as the default; remove one of them")
         if not _fastapi.is_marker(default):
-            raise Problem("Field() as the default says no place; write Query(), Header(), ...")
+            raise Problem("Field() does not say where to read the value; write Query(), Header(), ...")
         default = _fastapi.adopt(default)
         if not isinstance(default, Dependency):
             metadata += (default,)
         return Declaration(annotation, metadata, default, parameter.empty, False)
     if default is not parameter.empty and callable(default) and not isinstance(default, BaseModel):
-        raise Problem(f"the default is a callable that nothing calls; write Depends({_name_of(default)})")
+        raise Problem(f"the default is a callable, and nothing calls it; write Depends({_name_of(default)})")
     return Declaration(annotation, metadata, marker, default, marker is not None)
 
 
@@ -189,7 +188,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
 
 
 _BODY_FIX = (
-    "read a message with websocket.receive_json(), or name the place: "
+    "read a message with websocket.receive_json(), or name another place: "
     "Annotated[..., Query()], Header() or Cookie() (also for a pydantic model)"
 )
 
@@ -199,7 +198,9 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
         if name in path_names:
             return "path"
         if not _is_scalar(declared.type):
-            raise Problem(f"{_name_of(declared.type)} would be the body, and a WebSocket has none; {_BODY_FIX}")
+            raise Problem(
+                f"{_name_of(declared.type)} would be read from the body, and a WebSocket has none; {_BODY_FIX}"
+            )
         return "query"
     # FastAPI's is an enum, and missing on the base class of its markers.
     in_: Any = getattr(declared.marker, "in_", "query")
@@ -218,7 +219,7 @@ def _field_info(declared: Declaration) -> FieldInfo:
     if declared.marker is not None and not declared.in_annotated:
         return info
     if declared.in_annotated and info.default is not PydanticUndefined:
-        raise Problem(f"a default inside Annotated is not used; write `= {info.default!r}` behind the annotation")
+        raise Problem(f"a default inside Annotated is not used; write `= {info.default!r}` after the annotation")
     info = copy.copy(info)
     info.default = PydanticUndefined if declared.default is inspect.Parameter.empty else declared.default
     return info
@@ -244,11 +245,11 @@ def _keys(name: str, place: Place, marker: Any, info: FieldInfo, path_names: fro
 def _default(info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
         if _needs_arguments(info.default_factory):
-            raise Problem("default_factory gets no other values here; take no argument")
+            raise Problem("default_factory is called without arguments here; write one that takes no argument")
         return None, typing.cast(Callable[[], Any], info.default_factory)
     try:
         mutable = copy.deepcopy(info.default) is not info.default
-    except Exception:  # what cannot be copied can only be shared
+    except Exception:  # a value that cannot be copied is shared
         mutable = False
     return info.default, functools.partial(copy.deepcopy, info.default) if mutable else None
 
@@ -272,7 +273,7 @@ def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
     annotation: Any = Annotated[info.annotation, *metadata] if metadata else info.annotation
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        # There is only one once the schema is complete: no surprise on the first connection.
+        # Built here: an incomplete schema is an error at startup and not on the first connection.
         _ = adapter.validator.validate_python
     except (PydanticUserError, NameError, TypeError) as error:
         raise Problem(f"pydantic cannot validate {info.annotation!r}: {str(error).splitlines()[0]}") from error
@@ -378,7 +379,7 @@ def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker:
 
 
 def _header_markers(model: type[BaseModel]) -> dict[str, Any]:
-    """`Header()` in the `Annotated` of a field: pydantic keeps of it only what it knows itself."""
+    """`Header()` in the `Annotated` of each field: pydantic drops `convert_underscores` from it."""
     try:
         hints = typing.get_type_hints(model, include_extras=True)
     except NameError:
@@ -406,7 +407,7 @@ def _model_aliases(
         if len(choices) < len(validation_alias.choices):
             return aliases
         aliases = [(choice, choice) for choice in choices]
-    # A field that is a model, dict or dataclass has a configuration of its own.
+    # A field that is a model, dict or dataclass has its own configuration.
     has_own_config = any(_is_subclass(part, (BaseModel, dict)) for part in (info.annotation,)) or is_dataclass(
         info.annotation
     )

@@ -25,7 +25,7 @@ MakeError = Callable[[WebSocket, list[Any]], Exception]
 
 @dataclass(slots=True)
 class Progress:
-    """How far a plan was followed: to its start, or to its first error.
+    """How far a plan was followed: not at all, or to its first error.
 
     Attributes:
         results: of the steps that are finished.
@@ -52,7 +52,7 @@ async def solve_dependencies(plan: Plan, websocket: WebSocket, make_error: MakeE
         make_error: makes the exception to raise from the validation errors.
 
     Raises:
-        Exception: the one from `make_error`, or any that a dependency or the endpoint raises.
+        Exception: from `make_error`, a dependency or the endpoint.
     """
     cleanups = Cleanups()
     try:
@@ -76,10 +76,10 @@ async def solve_from(
         websocket: the connection.
         make_error: makes the exception to raise from the validation errors.
         cleanups: the yield dependencies that are entered; this adds to them.
-        progress: where to go on; used up.
+        progress: the point to start at; its lists are used.
 
     Raises:
-        Exception: the one from `make_error`, or any that a dependency raises.
+        Exception: from `make_error` or a dependency.
     """
     results, arguments, errors = progress.results, progress.arguments, progress.errors
     failed = [False] * len(results)

@@ -1,4 +1,4 @@
-"""What a connection sent, read out of its scope in one pass each: the same values as Starlette's own properties."""
+"""Query string, headers and cookies of a scope, each read in one pass: the same values as Starlette's properties."""
 
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
@@ -9,7 +9,7 @@ __all__ = ["cookie_values", "header_values", "headers_by_name", "query_lists", "
 
 
 def query_values(query_string: bytes) -> dict[str, str]:
-    """The query's parameters, of repeated ones the last (`starlette.datastructures.QueryParams`)."""
+    """The query's parameters, the last of repeated ones (`starlette.datastructures.QueryParams`)."""
     return dict(_pairs(query_string))
 
 
@@ -24,7 +24,7 @@ def query_lists(query_string: bytes) -> dict[str, list[str]]:
 def _pairs(query_string: bytes) -> list[list[str]] | list[tuple[str, str]]:
     text = query_string.decode("latin-1")
     if "%" not in text and "+" not in text:
-        # Most queries: nothing to decode, and an equals sign in each part.
+        # Most queries have nothing to decode, and an equals sign in each part.
         pairs = [part.split("=", 1) for part in text.split("&")]
         if all([len(pair) == 2 for pair in pairs]):  # noqa: C419  # cheaper than a generator
             return pairs
@@ -32,17 +32,17 @@ def _pairs(query_string: bytes) -> list[list[str]] | list[tuple[str, str]]:
 
 
 def headers_by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers, of repeated ones the first (`starlette.datastructures.Headers.get`)."""
+    """The headers, the first of repeated ones (`starlette.datastructures.Headers.get`)."""
     return dict(reversed(list(headers)))
 
 
 def header_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str] | None:
-    """All values of a header (`Headers.getlist`), or None where there is none."""
+    """All values of a header (`Headers.getlist`), or None if there is none."""
     return [value.decode("latin-1") for key, value in headers if key == name] or None
 
 
 def cookie_values(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The cookies of all `cookie` headers, of repeated ones the last (`starlette.requests.HTTPConnection.cookies`)."""
+    """The cookies of all `cookie` headers, the last of repeated ones (`starlette.requests.HTTPConnection.cookies`)."""
     cookies: dict[str, str] = {}
     for key, value in headers:
         if key == b"cookie":

@@ -1,4 +1,4 @@
-"""A tree of dependants -> the flat plan that a connection follows. Startup only, but for overrides."""
+"""A tree of dependants -> the flat plan that a connection follows. Startup only, except for overrides."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ __all__ = ["Overrides", "Plan", "Step", "build_plan"]
 #: Lifetimes of yield dependencies, shortest first.
 _LIFETIMES = get_args(DependencyScope)
 
-#: Replacements by what they replace.
+#: Dependencies and their replacements.
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
 
 
@@ -25,10 +25,10 @@ class Step:
     """One call: a dependency, or at the end of a plan the endpoint.
 
     Attributes:
-        dependant: what is called, already the replacement where it is overridden.
-        call: what is run.
-        fields: what it reads from the connection, in the order in which that is validated.
-        needs: the steps that have to succeed before.
+        dependant: the node of the tree; the replacement if it is overridden.
+        call: the function to run.
+        fields: read from the connection, in the order of their validation.
+        needs: the steps that must succeed before.
         arguments: the parameters that receive the results of steps.
     """
 
@@ -44,19 +44,19 @@ class Plan:
     """The tree of a route as a list of calls: one for each distinct cache key, in FastAPI's order.
 
     Attributes:
-        steps: the dependencies, and at the end the endpoint.
+        steps: the dependencies, then the endpoint.
     """
 
     steps: list[Step] = field(default_factory=list)
 
     @property
     def yields(self) -> bool:
-        """Whether there is something to clean up."""
+        """Whether a step has a clean-up."""
         return any(step.dependant.kind.yields for step in self.steps)
 
     @property
     def endpoint(self) -> Callable[..., Any]:
-        """What is called in the end; read anew each time, so that a tool may wrap `route.dependant.call`."""
+        """The call of the last step; read each time, so that a tool may wrap `route.dependant.call`."""
         return self.steps[-1].dependant.call
 
 
@@ -66,11 +66,11 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
     Args:
         dependant: the endpoint.
         path_names: the parameters of the route's template, for the signatures of replacements.
-        overrides: replacements by what they replace.
+        overrides: dependencies and their replacements.
 
     Raises:
-        DependencyScopeError: a value is taken that is cleaned up before its taker is done with it.
-        DeclarationError: the signature of a replacement asks for what cannot be had.
+        DependencyScopeError: a value is cleaned up before its taker is done with it.
+        DeclarationError: the signature of a replacement asks for something impossible.
     """
     planner = _Planner(path_names, overrides or {})
     unnested(planner.add(dependant, frozenset()))
@@ -86,10 +86,10 @@ class _Planner:
         self.cache: dict[Any, int] = {}
 
     def add(self, dependant: Dependant, replaced: frozenset[Any]) -> Nested[int]:
-        """Plan a dependant and all it needs; `replaced` are the originals inside whose replacement it stands."""
+        """Plan a dependant and all it needs; `replaced` are the originals whose replacements need it."""
         identity = _identity(dependant.call)
         scopes = tuple(sorted(dependant.security_scopes)) if dependant.uses_scopes else ()
-        # A replacement that depends on what it replaces gets the original, which is another value.
+        # A replacement may depend on its original: that one is called then, and its result is another value.
         original = identity in replaced
         key = (identity, scopes, dependant.lifetime, original)
         if dependant.use_cache and key in self.cache:
@@ -127,7 +127,7 @@ class _Planner:
 
 
 def _identity(call: Callable[..., Any]) -> Any:
-    """What stands for a callable in a cache key: itself (bound methods are equal), or its id."""
+    """The key of a callable in the cache: itself (bound methods are equal), or its id if it has no hash."""
     try:
         hash(call)
     except TypeError:
@@ -138,8 +138,8 @@ def _identity(call: Callable[..., Any]) -> Any:
 def _check_lifetimes(steps: list[Step]) -> None:
     """Refuse values that are cleaned up before their taker is done with them.
 
-    A yield dependency must not outlive what it takes, also through plain dependencies in between: these may hand on
-    what they got. The endpoint must not take the value of a handshake-scoped yield dependency itself.
+    A yield dependency must not outlive a value that it takes, directly or through plain dependencies: these may hand
+    the value on. The endpoint must not take the value of a handshake-scoped yield dependency itself.
     """
     shortest: list[Step | None] = []
     for step in steps[:-1]:
@@ -161,7 +161,7 @@ def _check_lifetimes(steps: list[Step]) -> None:
                 steps[-1].dependant.call,
                 name,
                 f"{describe(taken_step.call)} has scope 'handshake': its clean-up runs before the endpoint starts; "
-                "take what you need of it in a dependency without yield, or use another scope",
+                "read the data you need from it in a dependency without yield, or use another scope",
             )
 
 

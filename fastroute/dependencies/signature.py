@@ -39,7 +39,7 @@ def _without_partial(call: Any) -> Any:
 
 
 def unwrapped(call: Any) -> Any:
-    """What is behind partials and `functools.wraps`."""
+    """The callable behind partials and `functools.wraps`."""
     return inspect.unwrap(_without_partial(call))
 
 
@@ -49,7 +49,7 @@ def _is_context_manager_function(call: Any) -> bool:
 
 
 def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
-    """What is run for a dependency: the generator function below `contextlib.contextmanager`, else the call."""
+    """The function to run for a dependency: the generator function below `contextlib.contextmanager`, else the call."""
     if _is_context_manager_function(call):
         wrapped: Callable[..., Any] = getattr(call, "__wrapped__")  # noqa: B009  # a function has it by chance
         return wrapped
@@ -57,7 +57,7 @@ def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _functions(call: Any) -> Iterator[Any]:
-    """The functions whose kind tells how a callable is run."""
+    """The functions that tell how a callable is run."""
     if inspect.isfunction(call) and not hasattr(call, "__wrapped__"):
         yield call
         return
@@ -90,7 +90,7 @@ def call_kind(call: Callable[..., Any]) -> CallKind:
 
 
 def _bound_keywords(call: Any) -> set[str]:
-    """The parameters that `functools.partial` has settled."""
+    """The parameters that `functools.partial` has filled."""
     names: set[str] = set()
     while isinstance(call, functools.partial):
         names.update(call.keywords)
@@ -120,14 +120,16 @@ def _signature(call: Callable[..., Any]) -> inspect.Signature:
             return inspect.signature(call, annotation_format=Format.FORWARDREF)
         return inspect.signature(call)
     except (TypeError, ValueError) as error:
-        raise DeclarationError(call, None, f"its parameters cannot be read ({error}); wrap it in a function") from None
+        raise DeclarationError(
+            call, None, f"its parameters cannot be read ({error}); wrap it in a function with a signature"
+        ) from None
 
 
 def namespace_of(call: Any) -> dict[str, Any]:
     """The globals in which the annotations of a callable are evaluated."""
     function = unwrapped(call)
     if inspect.isclass(function):
-        # The one that `inspect.signature` reads: the first in the order of bases.
+        # The constructor that `inspect.signature` reads: the first in the order of bases.
         constructors = ("__new__", "__init__")
         function = next(vars(base)[name] for base in function.__mro__ for name in constructors if name in vars(base))
     elif not hasattr(function, "__globals__") and not inspect.ismethod(function):
