@@ -31,7 +31,15 @@ SOURCES = files(
     *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py"),
     *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg"),
     *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
-    *("tests/**/*.py", "bench/**/*.py", "bench/**/*.txt", "examples/*.py", "examples/*.html", "fuzz/*.py"),
+    *(
+        "tests/**/*.py",
+        "tests/**/*.md",
+        "bench/**/*.py",
+        "bench/**/*.txt",
+        "examples/*.py",
+        "examples/*.html",
+        "fuzz/*.py",
+    ),
 )
 MODULES = files(ROOT, "fastroute/**/*.py", "fastroute/py.typed")
 KERNELS = {path.removesuffix(".pyx") for path in files(ROOT, "fastroute/matching/*_c.pyx")}
