@@ -6,7 +6,7 @@ from typing import Any
 from starlette import routing
 from starlette._exception_handler import _lookup_exception_handler
 from starlette._utils import get_route_path, is_async_callable
-from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "is_async_callable",
     "lookup_exception_handler",
     "mounted_app",
+    "template_of",
 ]
 
 lookup_exception_handler = _lookup_exception_handler
@@ -31,6 +32,11 @@ def exception_handlers(scope: Scope) -> tuple[Any, Any]:
 def mounted_app(route: Any) -> Any:
     """The application of a mount or host, without the middleware of the mount."""
     return getattr(route, "_base_app", route.app)
+
+
+def template_of(route: Route | WebSocketRoute | Mount) -> str:
+    """The template that Starlette compiles for a route: a mount matches its path and everything below it."""
+    return f"{route.path}/{{path:path}}" if isinstance(route, Mount) else route.path
 
 
 def _sets_route() -> bool:

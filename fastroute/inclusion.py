@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute, compile_path
 from starlette.types import ASGIApp, Lifespan
 
+from ._starlette import template_of
 from .routing import APIWebSocketRoute
 
 __all__ = ["Outer", "check_prefix", "merge", "mounted"]
@@ -73,8 +74,7 @@ class Outer(NamedTuple):
         if not isinstance(included, Route | WebSocketRoute | Mount):
             raise ValueError(f"{route!r} cannot have the prefix {self.prefix!r}; append it to `routes` as it is")
         included.path = self.prefix + included.path
-        template = f"{included.path}/{{path:path}}" if isinstance(included, Mount) else included.path
-        included.path_regex, included.path_format, included.param_convertors = compile_path(template)
+        included.path_regex, included.path_format, included.param_convertors = compile_path(template_of(included))
         return included
 
     def _include_api_websocket_route(self, route: APIWebSocketRoute) -> APIWebSocketRoute:

@@ -1,35 +1,40 @@
-"""RouteIndex: which of many routes can match a path; reads what it may rely on out of each route."""
+"""RouteIndex: the routes, among many, that can match a path. It reads from each route the facts that it may rely on."""
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeGuard
 
 from starlette.convertors import Convertor, FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
-from starlette.routing import PARAM_REGEX, BaseRoute, Match, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
-from ._starlette import ANSWERS_ALIKE
+from ._starlette import ANSWERS_ALIKE, template_of
 from .matching.implementation import PathMatcher, RouteTable
+from .matching.rows import Row, Shortcut, Unchanged
+from .matching.template import Part, kind_of, parts, pattern
 from .routing import APIWebSocketRoute
 
 __all__ = ["RouteIndex", "build_table", "is_indexed", "serves"]
 
-#: The classes whose `matches` is known, with the function itself: whoever overrides or patches it is asked instead.
+#: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
-    kind: kind.matches for kind in (Route, WebSocketRoute, APIWebSocketRoute, Mount)
+    cls: cls.matches for cls in (Route, WebSocketRoute, APIWebSocketRoute, Mount)
 }
 
-#: What the regexes of these stand for: some text, never empty, without a slash.
-_ONE_SEGMENT = {kind.regex for kind in (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)}
+#: The regexes of these convertors match some text, never empty, without a slash.
+_ONE_SEGMENT = {cls.regex for cls in (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)}
 
-_TEXT, _CONVERT_TEXT = StringConvertor.regex, StringConvertor.convert
+#: The compiled twin keeps the numbers of text segments as the bits of one word.
+_MOST_SEGMENTS = 64
+
+_Convertors = Mapping[str, Convertor[Any]]
 
 
 class RouteIndex:
     """The routes of a table that can match a path, found without asking the others.
 
     Args:
-        routes: in the order in which they are to be asked. The index is of the routes as they are now: build
+        routes: in the order in which they are to be asked. The index describes the routes as they are now: build
             another one after a change (`Router` does).
     """
 
@@ -39,42 +44,13 @@ class RouteIndex:
     def candidates(self, route_path: str) -> list[BaseRoute]:
         """The routes that can match `route_path`, for a request or a connection, in registration order.
 
-        A superset of those that do: `matches` of the route decides. Routes about which nothing is known for certain
-        (`Host`, classes of one's own, subclasses) are always among them.
+        A superset of those that do: `matches` of the route decides. Routes about which nothing is certain (`Host`,
+        your own classes, subclasses) are always among them.
 
         Args:
             route_path: the path below `root_path`, percent-decoded, as in the scope.
         """
         return self._table.candidates(route_path)
-
-
-class _Known(NamedTuple):
-    """What `RouteTable` needs to answer for a route in the place of the route's `matches`.
-
-    It is the same answer as long as the route is of this `kind` with these `matches`, and, where they are `watched`,
-    its regex and its convertors are still these.
-    """
-
-    match: Callable[[str], dict[str, Any] | None] | None
-    names: tuple[tuple[int, str], ...] | None  # of the segments that are a parameter, where the tree proves the match
-    kind: type[BaseRoute]
-    matches: Callable[..., Any]
-    watched: bool
-    path_regex: re.Pattern[str] | None
-    param_convertors: Mapping[str, Convertor[Any]] | None
-    endpoint: Literal["endpoint", "_endpoint"]  # the attribute
-    methods: bool  # whether the method of the request counts
-    adds_route: bool  # whether the route itself is added to the scope
-    longest: int  # for a longer path the route itself is asked
-
-
-class _Row(NamedTuple):
-    """A route for `RouteTable`, which says what the items mean."""
-
-    route: BaseRoute
-    segments: tuple[str | None, ...] | None = None
-    below: bool = False
-    known: _Known | None = None
 
 
 def build_table(routes: Iterable[BaseRoute]) -> RouteTable:
@@ -83,112 +59,72 @@ def build_table(routes: Iterable[BaseRoute]) -> RouteTable:
 
 
 def is_indexed(route: BaseRoute) -> bool:
-    """Whether the route is found by its path; every other one is asked each time."""
+    """True if the route is found by its path; every other route is a candidate for every path."""
     return _row(route).segments is not None
 
 
 def serves(route: BaseRoute, scope_type: Literal["http", "websocket"]) -> bool:
-    """Whether the route can match a scope of this type; only what is known for certain is left out."""
-    if scope_type == "http":
-        return not (_is_known(route) and type(route) in (WebSocketRoute, APIWebSocketRoute))
-    return not (_is_known(route) and type(route) is Route)
+    """True if the route can match a scope of this type, or if that is not certain."""
+    other = (WebSocketRoute, APIWebSocketRoute) if scope_type == "http" else (Route,)
+    return not (type(route) in other and _has_standard_matches(route))
 
 
-def _is_known(route: BaseRoute) -> bool:
-    kind = type(route)
-    return _MATCHES.get(kind) is kind.matches and "matches" not in vars(route)
+def _has_standard_matches(route: BaseRoute) -> TypeGuard[Route | WebSocketRoute | Mount]:
+    cls = type(route)
+    return _MATCHES.get(cls) is cls.matches and "matches" not in vars(route)
 
 
-def _row(route: BaseRoute) -> _Row:
-    template, convertors = _template(route) or (None, {})
-    position = None if template is None else _segments(template, convertors)
-    if template is None or position is None:
-        return _Row(route)
-    return _Row(route, *position, _known(route, template, convertors))
+def _row(route: BaseRoute) -> Row:
+    certain = _template(route)
+    beginning = certain and _segments(*certain)
+    if certain is None or beginning is None:
+        return Row(route)
+    segments, below = beginning
+    return Row(route, segments, below, _shortcut(route, *certain))
 
 
-def _template(route: BaseRoute) -> tuple[str, Mapping[str, Convertor[Any]]] | None:
-    """What `matches` of the route goes by, where that is certain: a template and its convertors."""
-    if not _is_known(route):
+def _template(route: BaseRoute) -> tuple[list[Part], _Convertors] | None:
+    """The template that decides about the route, and its convertors; None if they are not certain."""
+    if not _has_standard_matches(route):
         return None
     if isinstance(route, APIWebSocketRoute):
-        return route._matcher.path, route._matcher.param_convertors
+        return parts(route._matcher.path), route._matcher.param_convertors
     path, path_regex, convertors = map(vars(route).get, ("path", "path_regex", "param_convertors"))
     if not (isinstance(path, str) and isinstance(path_regex, re.Pattern) and isinstance(convertors, dict)):
         return None
-    template = f"{path}/{{path:path}}" if isinstance(route, Mount) else path
-    # `matches` looks at the regex alone: the template counts for as much as it says the same.
-    if path_regex.flags != re.UNICODE or path_regex.pattern != _pattern(template, convertors):
+    template = parts(template_of(route))
+    # `matches()` uses only the regex; trust the template only if it compiles to that very regex.
+    names = [part.text for part in template if part.convertor is not None]
+    if names != list(convertors) or path_regex.flags != re.UNICODE:
         return None
-    return template, convertors
+    return (template, convertors) if path_regex.pattern == pattern(template, convertors) else None
 
 
-def _pattern(template: str, convertors: Mapping[str, Convertor[Any]]) -> str | None:
-    """The regex that `starlette.routing.compile_path` builds, if these are the convertors of this template."""
-    pieces = PARAM_REGEX.split(template)
-    if pieces[1::3] != list(convertors):
-        return None
-    parameters = [f"(?P<{name}>{convertor.regex})" for name, convertor in convertors.items()]
-    literals = [re.escape(literal) for literal in pieces[::3]]
-    return f"^{''.join(map(''.join, zip(literals, [*parameters, '$'], strict=True)))}"
+def _segments(template: Sequence[Part], convertors: _Convertors) -> tuple[tuple[str | None, ...], bool] | None:
+    """The segments of a template, as in `Row`, and whether something follows them that may cross slashes.
 
-
-def _segments(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[tuple[str | None, ...], bool] | None:
-    """The whole segments of a template, and whether it goes on with something that may cross slashes.
-
-    None where not even the literal beginning of the template is certain.
+    None if not even the literal beginning of the template is certain.
     """
-    literals = PARAM_REGEX.split(template)[::3]
-    if not literals[0].startswith("/"):
+    if not template or not template[0].source.startswith("/"):
         return None
     segments: list[str | None] = []
     segment: str | None = ""
-    for literal, convertor in zip(literals, [*convertors.values(), None], strict=True):
-        first, *others = literal.split("/")
-        segment = None if segment is None else segment + first
-        for other in others:
-            segments.append(segment)
-            segment = other
+    for text, convertor, _ in template:
         if convertor is None:
-            break
-        if convertor.regex not in _ONE_SEGMENT:
-            return (tuple(segments[1:]), True) if _is_whole(convertor.regex) else None
-        segment = None
+            first, *others = text.split("/")
+            segment = None if segment is None else segment + first
+            for other in others:
+                segments.append(segment)
+                segment = other
+        elif convertors[text].regex in _ONE_SEGMENT:
+            segment = None
+        else:
+            return (tuple(segments[1:]), True) if _is_whole(convertors[text].regex) else None
     return (*segments[1:], segment), False
 
 
-def _match(template: str, convertors: Mapping[str, Convertor[Any]]) -> Callable[[str], dict[str, Any] | None] | None:
-    """What matches the template with just these convertors; None where others are registered by now."""
-    try:
-        matcher = PathMatcher(template)
-    except ValueError:
-        return None
-    same = all(matcher.param_convertors[name] is convertor for name, convertor in convertors.items())
-    return matcher.match if same else None
-
-
-def _names(template: str, convertors: Mapping[str, Convertor[Any]]) -> tuple[tuple[int, str], ...] | None:
-    """The places of the segments that are a parameter of plain text, if there is no other kind of parameter."""
-    found: list[tuple[int, str]] = []
-    for place, segment in enumerate(template.split("/")):
-        pieces = PARAM_REGEX.split(segment)
-        if len(pieces) == 1:
-            continue
-        # The compiled twin keeps the places as the bits of a word.
-        if pieces[::3] != ["", ""] or not _is_plain(convertors[pieces[1]]) or place >= 64:
-            return None
-        found.append((place, pieces[1]))
-    return tuple(found)
-
-
-def _is_plain(convertor: Convertor[Any]) -> bool:
-    """Whether it is Starlette's `str`, and nobody has patched it."""
-    convert = getattr(convertor.convert, "__func__", None)
-    return type(convertor) is StringConvertor and convertor.regex == _TEXT and convert is _CONVERT_TEXT
-
-
 def _is_whole(regex: str) -> bool:
-    """Whether a group around the regex ends where it should: `a)|(b` would make an alternative of the whole."""
+    """True if a group around the regex ends at its end: `a)|(b` would cut the whole template into alternatives."""
     try:
         re.compile(regex)
     except re.error:
@@ -196,38 +132,57 @@ def _is_whole(regex: str) -> bool:
     return True
 
 
-def _known(route: BaseRoute, template: str, convertors: Mapping[str, Convertor[Any]]) -> _Known | None:
-    names = _names(template, convertors)
-    if isinstance(route, APIWebSocketRoute):
-        return _Known(
-            match=route._matcher.match,
-            names=names,
-            kind=APIWebSocketRoute,
-            matches=_MATCHES[APIWebSocketRoute],
-            watched=False,  # they cannot be assigned
-            path_regex=None,
-            param_convertors=None,
-            endpoint="_endpoint",
-            methods=False,
-            adds_route=True,
-            longest=sys.maxsize,
+def _text_segments(template: Sequence[Part], convertors: _Convertors) -> tuple[tuple[int, str], ...] | None:
+    """Number and name of each segment that is a parameter; None if one is more than that, or not a plain `str`."""
+    found: list[tuple[int, str]] = []
+    number = 0
+    for position, (text, convertor, _) in enumerate(template):
+        if convertor is None:
+            number += text.count("/")
+            continue
+        before, after = (
+            template[position - 1].source,
+            template[position + 1].source if template[position + 1 :] else "/",
         )
-    match = None if names is not None else _match(template, convertors)
-    known = ANSWERS_ALIKE and (names is not None or match is not None)
-    if not known or not isinstance(route, Route | WebSocketRoute):
+        fills_the_segment = before.endswith("/") and after.startswith("/")
+        if not fills_the_segment or kind_of(convertors[text]) != "str" or number >= _MOST_SEGMENTS:
+            return None
+        found.append((number, text))
+    return tuple(found)
+
+
+def _match(template: Sequence[Part], convertors: _Convertors) -> Callable[[str], dict[str, Any] | None] | None:
+    """A function that matches the template with these convertors; None if others are registered by now."""
+    try:
+        matcher = PathMatcher("".join(part.source for part in template))
+    except ValueError:
         return None
-    # Starlette raises where an int has more digits than Python converts, `PathMatcher` does not match there.
+    same = all(matcher.param_convertors[name] is convertor for name, convertor in convertors.items())
+    return matcher.match if same else None
+
+
+def _shortcut(route: BaseRoute, template: Sequence[Part], convertors: _Convertors) -> Shortcut | None:
+    text_segments = _text_segments(template, convertors)
+    if isinstance(route, APIWebSocketRoute):
+        # Its regex and its convertors cannot be assigned.
+        unchanged = Unchanged(type(route), _MATCHES[APIWebSocketRoute], None, None, longest_path=sys.maxsize)
+        match = route._matcher.match if text_segments is None else None
+        return Shortcut(
+            unchanged, match, text_segments or (), endpoint="_endpoint", checks_method=False, adds_route=True
+        )
+    match = _match(template, convertors) if text_segments is None else None
+    can_answer = ANSWERS_ALIKE and (text_segments is not None or match is not None)
+    if not can_answer or not isinstance(route, Route | WebSocketRoute):
+        return None
+    # Starlette raises if an int has more digits than Python converts; `PathMatcher` does not match then.
     has_int = any(type(convertor) is IntegerConvertor for convertor in convertors.values())
-    return _Known(
-        match=match,
-        names=names,
-        kind=type(route),
-        matches=_MATCHES[type(route)],
-        watched=True,
-        path_regex=route.path_regex,
-        param_convertors=convertors,
+    longest_path = sys.int_info.str_digits_check_threshold if has_int else sys.maxsize
+    unchanged = Unchanged(type(route), _MATCHES[type(route)], route.path_regex, convertors, longest_path)
+    return Shortcut(
+        unchanged,
+        match,
+        text_segments or (),
         endpoint="endpoint",
-        methods=isinstance(route, Route),
+        checks_method=isinstance(route, Route),
         adds_route=False,
-        longest=sys.int_info.str_digits_check_threshold if has_int else sys.maxsize,
     )

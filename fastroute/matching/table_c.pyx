@@ -27,7 +27,7 @@ ctypedef fused Character:
     uint16_t
     uint32_t
 
-# How many nodes or places a lookup keeps on the stack before it asks for memory.
+# How many nodes or positions a lookup keeps on the stack before it asks for memory.
 cdef enum:
     FEW = 32
 
@@ -36,14 +36,14 @@ cdef uint32_t HASH_FACTOR = 16777619
 
 cdef struct Node:
     int any  # child for one segment of any text, or 0
-    int ends, ends_stop  # slice of `places`: templates that end here
-    int below, below_stop  # slice of `places`: templates that take whatever is below
+    int ends, ends_stop  # slice of `positions`: templates that end here
+    int below, below_stop  # slice of `positions`: templates that take everything below
 
 cdef struct Edge:
     int parent
     int child  # 0: this slot is free
     uint32_t hash
-    Py_ssize_t label  # where the text of the segment starts in `labels`
+    Py_ssize_t label  # the start of the text of the segment in `labels`
     Py_ssize_t size
 
 cdef struct Numbers:
@@ -100,28 +100,34 @@ cdef inline uint32_t mix(uint32_t hash, int parent) noexcept nogil:
 
 
 @cython.final
-cdef class Row:
-    """A route, and what is needed to answer for it (see `_Known` in index.py)."""
+cdef class CRow:
+    """A route and its shortcut (see rows.py); `cls` is None if it has none."""
 
     cdef object route
-    cdef object match, kind, matches, path_regex, param_convertors
+    cdef object cls, matches, path_regex, param_convertors, match
+    cdef Py_ssize_t longest_path
+    cdef tuple names  # of the text segments
+    cdef uint64_t text_segments  # bit n is set if segment n is one
     cdef str endpoint
-    cdef tuple names  # of the parameters, where their places are in `places`
-    cdef uint64_t places
-    cdef bint proven, watched, methods, adds_route
-    cdef Py_ssize_t longest
+    cdef bint checks_method, adds_route
 
-    def __cinit__(self, route, known):
+    def __cinit__(self, route, shortcut):
         self.route = route
-        if known is None:
+        if shortcut is None:
             return
-        (self.match, names, self.kind, self.matches, self.watched, self.path_regex, self.param_convertors,
-         self.endpoint, self.methods, self.adds_route, self.longest) = known
-        self.proven = names is not None
-        if self.proven:
-            self.names = tuple([name for _, name in names])
-            for place, _ in names:
-                self.places |= <uint64_t> 1 << <int> place
+        unchanged = shortcut.unchanged
+        self.cls = unchanged.cls
+        self.matches = unchanged.matches
+        self.path_regex = unchanged.path_regex
+        self.param_convertors = unchanged.param_convertors
+        self.longest_path = unchanged.longest_path
+        self.match = shortcut.match
+        self.endpoint = shortcut.endpoint
+        self.checks_method = shortcut.checks_method
+        self.adds_route = shortcut.adds_route
+        self.names = tuple([name for _, name in shortcut.text_segments])
+        for number, _ in shortcut.text_segments:
+            self.text_segments |= <uint64_t> 1 << <int> number
 
 
 @cython.final
@@ -134,21 +140,21 @@ cdef class RouteTable:
     cdef Edge* edges
     cdef uint32_t mask
     cdef Py_UCS4* labels
-    cdef int* places
-    cdef int always  # how many of `places` are always candidates: they come first
+    cdef int* positions  # of rows: first of those that are not indexed, then of those at each node
+    cdef int unindexed  # how many are not indexed
 
     def __cinit__(self, rows, none, partial, full):
         self.none = none
         self.partial = partial
         self.full = full
         self.rows = []
-        always = []
+        unindexed = []
         children = {}
         wild, ends, below = [0], {}, {}
-        for place, (route, segments, takes_below, known) in enumerate(rows):
-            self.rows.append(Row(route, known))
+        for position, (route, segments, takes_below, shortcut) in enumerate(rows):
+            self.rows.append(CRow(route, shortcut))
             if segments is None:
-                always.append(place)
+                unindexed.append(position)
                 continue
             node = 0
             for segment in segments:
@@ -163,28 +169,28 @@ cdef class RouteTable:
                         child = children[node, segment] = len(wild)
                         wild.append(0)
                 node = child
-            (below if takes_below else ends).setdefault(node, []).append(place)
-        self._store(children, wild, ends, below, always)
+            (below if takes_below else ends).setdefault(node, []).append(position)
+        self._store(children, wild, ends, below, unindexed)
 
-    cdef int _store(self, dict children, list wild, dict ends, dict below, list always) except -1:
-        cdef int node, place, stored = 0
+    cdef int _store(self, dict children, list wild, dict ends, dict below, list unindexed) except -1:
+        cdef int node, position, stored = 0
         self.nodes = <Node*> PyMem_Calloc(len(wild), sizeof(Node))
-        self.places = <int*> PyMem_Malloc((len(self.rows) + 1) * sizeof(int))
-        if self.nodes == NULL or self.places == NULL:
+        self.positions = <int*> PyMem_Malloc((len(self.rows) + 1) * sizeof(int))
+        if self.nodes == NULL or self.positions == NULL:
             raise MemoryError
-        for place in always:
-            self.places[stored] = place
+        for position in unindexed:
+            self.positions[stored] = position
             stored += 1
-        self.always = stored
+        self.unindexed = stored
         for node in range(len(wild)):
             self.nodes[node].any = wild[node]
             self.nodes[node].ends = stored
-            for place in ends.get(node, ()):
-                self.places[stored] = place
+            for position in ends.get(node, ()):
+                self.positions[stored] = position
                 stored += 1
             self.nodes[node].ends_stop = self.nodes[node].below = stored
-            for place in below.get(node, ()):
-                self.places[stored] = place
+            for position in below.get(node, ()):
+                self.positions[stored] = position
                 stored += 1
             self.nodes[node].below_stop = stored
         self._store_edges(children)
@@ -222,7 +228,7 @@ cdef class RouteTable:
         PyMem_Free(self.nodes)
         PyMem_Free(self.edges)
         PyMem_Free(self.labels)
-        PyMem_Free(self.places)
+        PyMem_Free(self.positions)
 
     def candidates(self, str route_path not None):
         cdef Numbers found
@@ -230,7 +236,7 @@ cdef class RouteTable:
         start(&found)
         try:
             self._collect(route_path, &found)
-            routes = [(<Row> PyList_GET_ITEM(self.rows, found.items[k])).route for k in range(found.count)]
+            routes = [(<CRow> PyList_GET_ITEM(self.rows, found.items[k])).route for k in range(found.count)]
         finally:
             stop(&found)
         return routes
@@ -249,10 +255,10 @@ cdef class RouteTable:
     cdef object _choose(self, scope, str route_path, bint any_match, Numbers* found):
         cdef int k
         cdef bint partial
-        cdef Row row
+        cdef CRow row
         first_partial = None
         for k in range(found.count):
-            row = <Row> PyList_GET_ITEM(self.rows, found.items[k])
+            row = <CRow> PyList_GET_ITEM(self.rows, found.items[k])
             attributes = _attributes(row, route_path)
             if attributes is not None:
                 partial = False
@@ -274,10 +280,11 @@ cdef class RouteTable:
                 return self._scan(scope, found.items[k] + 1, any_match, first_partial)
         return first_partial
 
-    cdef object _scan(self, scope, Py_ssize_t place, bint any_match, first_partial):
-        cdef Row row
-        for place in range(place, PyList_GET_SIZE(self.rows)):
-            row = <Row> PyList_GET_ITEM(self.rows, place)
+    cdef object _scan(self, scope, Py_ssize_t start, bint any_match, first_partial):
+        cdef CRow row
+        cdef Py_ssize_t position
+        for position in range(start, PyList_GET_SIZE(self.rows)):
+            row = <CRow> PyList_GET_ITEM(self.rows, position)
             match, child_scope = row.route.matches(scope)
             if match is self.full or (any_match and match is not self.none):
                 return row.route, child_scope
@@ -289,7 +296,7 @@ cdef class RouteTable:
         cdef int kind = PyUnicode_KIND(route_path)
         cdef void* data = PyUnicode_DATA(route_path)
         cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path)
-        push_slice(found, self.places, 0, self.always)
+        push_slice(found, self.positions, 0, self.unindexed)
         if kind == 1:
             self._walk(<uint8_t*> data, size, found)
         elif kind == 2:
@@ -340,7 +347,7 @@ cdef class RouteTable:
         cdef Node* node
         for k in range(nodes.count):
             node = &self.nodes[nodes.items[k]]
-            push_slice(found, self.places, node.below, node.below_stop)
+            push_slice(found, self.positions, node.below, node.below_stop)
             child = self._child(nodes.items[k], path, first, after, hash)
             if child:
                 push(following, child)
@@ -354,10 +361,10 @@ cdef class RouteTable:
         cdef Node* node
         for k in range(nodes.count):
             node = &self.nodes[nodes.items[k]]
-            push_slice(found, self.places, node.below, node.below_stop)
+            push_slice(found, self.positions, node.below, node.below_stop)
             if node.any and after > first:
                 node = &self.nodes[node.any]
-                push_slice(found, self.places, node.ends, node.ends_stop)
+                push_slice(found, self.positions, node.ends, node.ends_stop)
         return self._end_at_literal(path, first, after, hash, nodes, found)
 
     cdef int _end_at_literal(self, Character* path, Py_ssize_t first, Py_ssize_t after, uint32_t hash,
@@ -366,7 +373,7 @@ cdef class RouteTable:
         for k in range(nodes.count):
             child = self._child(nodes.items[k], path, first, after, hash)
             if child:
-                push_slice(found, self.places, self.nodes[child].ends, self.nodes[child].ends_stop)
+                push_slice(found, self.positions, self.nodes[child].ends, self.nodes[child].ends_stop)
         return 0
 
     cdef inline int _child(self, int parent, Character* path, Py_ssize_t first, Py_ssize_t after,
@@ -390,23 +397,23 @@ cdef inline bint _same(const Character* text, const Py_UCS4* label, Py_ssize_t s
     return True
 
 
-cdef inline dict _attributes(Row row, str route_path):
-    """The attributes of a route that still is what `match` was made from; None for every other."""
-    if row.kind is None or PyUnicode_GET_LENGTH(route_path) > row.longest:
+cdef inline dict _attributes(CRow row, str route_path):
+    """The attributes of the route, if it is still as its shortcut says; else None."""
+    if row.cls is None or PyUnicode_GET_LENGTH(route_path) > row.longest_path:
         return None
-    if type(row.route) is not row.kind or row.kind.matches is not row.matches:
+    if type(row.route) is not row.cls or row.cls.matches is not row.matches:
         return None
     cdef dict attributes = PyObject_GenericGetDict(row.route, NULL)
     if "matches" in attributes:
         return None
-    if row.watched and (attributes.get("path_regex") is not row.path_regex
-                        or attributes.get("param_convertors") is not row.param_convertors):
+    if row.path_regex is not None and (attributes.get("path_regex") is not row.path_regex
+                                       or attributes.get("param_convertors") is not row.param_convertors):
         return None
     return attributes
 
 
-cdef inline dict _answer(Row row, dict attributes, scope, str route_path, bint* partial):
-    cdef dict params = _segments(row, route_path) if row.proven else PyObject_CallOneArg(row.match, route_path)
+cdef inline dict _answer(CRow row, dict attributes, scope, str route_path, bint* partial):
+    cdef dict params = _texts(row, route_path) if row.match is None else PyObject_CallOneArg(row.match, route_path)
     if params is None:
         return None
     existing = (<dict> scope).get("path_params") if PyDict_CheckExact(scope) else scope.get("path_params")
@@ -417,28 +424,28 @@ cdef inline dict _answer(Row row, dict attributes, scope, str route_path, bint* 
     child_scope = {"endpoint": attributes[row.endpoint], "path_params": params}
     if row.adds_route:
         child_scope["route"] = row.route
-    if row.methods:
+    if row.checks_method:
         methods = attributes["methods"]
         if methods and scope["method"] not in methods:
             partial[0] = True
     return child_scope
 
 
-cdef inline dict _segments(Row row, str route_path):
-    """The parameters of a route that the tree has matched already: whole segments."""
+cdef inline dict _texts(CRow row, str route_path):
+    """The parameters of a route that the tree has matched already: whole segments of text."""
     cdef int kind = PyUnicode_KIND(route_path)
     cdef void* data = PyUnicode_DATA(route_path)
     cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), first = 0, after
-    cdef uint64_t places = row.places
+    cdef uint64_t remaining = row.text_segments
     cdef int name = 0
     cdef dict params = {}
-    while places:
+    while remaining:
         after = first
         while after < size and PyUnicode_READ(kind, data, after) != c'/':
             after += 1
-        if places & 1:
+        if remaining & 1:
             params[row.names[name]] = PyUnicode_Substring(route_path, first, after)
             name += 1
-        places >>= 1
+        remaining >>= 1
         first = after + 1
     return params

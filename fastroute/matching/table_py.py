@@ -1,21 +1,23 @@
 """RouteTable: many path templates -> the routes that can match one path, in registration order (pure twin)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from .rows import Row, Shortcut, Unchanged
 
 __all__ = ["RouteTable"]
 
 
 class _Node:
-    """What is known after some whole segments of a path."""
+    """The templates that are still possible after some whole segments of a path."""
 
     __slots__ = ("any", "below", "ends", "literals")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
-        #: Where one segment of any text but the empty one leads to.
+        #: The node after one segment of any text except the empty one.
         self.any: _Node | None = None
-        #: The places of the templates that end here, and of those that take whatever is below.
+        #: The positions of the rows whose templates end here, and of those that take everything below.
         self.ends: list[int] = []
         self.below: list[int] = []
 
@@ -23,70 +25,68 @@ class _Node:
 class RouteTable:
     """Routes in registration order, found by a tree over the segments of their templates.
 
-    The templates share the nodes of their common beginning. A lookup walks the segments of the path, keeping all nodes
-    that are still possible, and ends at the first segment that leads nowhere: a miss costs no scan. What it finds is a
-    superset of what matches; each of these is then matched in turn. Nothing is remembered from lookup to lookup.
+    Templates share the nodes of their common beginning. A lookup walks the segments of the path, keeps every node that
+    is still possible, and ends as soon as none is left: a miss costs no scan. The rows it finds are a superset of those
+    that match; each of them is then matched in turn. Nothing is remembered from lookup to lookup.
+
+    The templates `/users/me`, `/users/{id}` and `/{rest:path}` at the positions 0, 1 and 2 make this tree:
+
+        root                    below: [2]
+        root, "users"
+        root, "users", "me"     ends: [0]
+        root, "users", any      ends: [1]
 
     Args:
-        rows: `(route, segments, below, known)` for each route. `segments` are the texts of the template's segments,
-            None for one that is or has a parameter; `below` is true where the template goes on with something that
-            may cross slashes. `segments` is None for a route that has to be asked for every path. `known` is what
-            `_Known` in index.py says, for a route that is matched here; None for one whose `matches` is asked.
-        none: what `matches` returns as its first item for no match.
-        partial: the same for a match but for the method.
+        rows: `Row(route, segments, below, shortcut)` for each route.
+        none: the first item that `matches` of a route returns for no match.
+        partial: the same for a match except for the method.
         full: the same for a match.
     """
 
-    def __init__(
-        self,
-        rows: Iterable[tuple[Any, Sequence[str | None] | None, bool, tuple[Any, ...] | None]],
-        none: object,
-        partial: object,
-        full: object,
-    ) -> None:
+    def __init__(self, rows: Iterable[Row], none: object, partial: object, full: object) -> None:
         self._none = none
         self._partial = partial
         self._full = full
-        self._rows: list[tuple[Any, tuple[Any, ...] | None]] = []
-        self._always: list[int] = []
+        self._rows: list[tuple[Any, Shortcut | None]] = []
+        self._unindexed: list[int] = []
         self._root = _Node()
         self._depth = 0
-        for place, (route, segments, below, known) in enumerate(rows):
-            self._rows.append((route, known))
+        for position, (route, segments, below, shortcut) in enumerate(rows):
+            self._rows.append((route, shortcut))
             if segments is None:
-                self._always.append(place)
+                self._unindexed.append(position)
                 continue
             node = self._root
             for segment in segments:
                 node = _child(node, segment)
-            (node.below if below else node.ends).append(place)
+            (node.below if below else node.ends).append(position)
             self._depth = max(self._depth, len(segments))
 
     def candidates(self, route_path: str) -> list[Any]:
         """The routes that can match `route_path`, a superset of those that do, in registration order."""
-        return [self._rows[place][0] for place in self._places(self._split(route_path))]
+        return [self._rows[position][0] for position in self._positions(self._split(route_path))]
 
     def find(
         self, scope: Mapping[str, Any], route_path: str, any_match: bool = False
     ) -> tuple[Any, Mapping[str, Any]] | None:
-        """The route that Starlette's router would choose, and what it adds to the scope.
+        """The route that Starlette's router would choose, and its child scope.
 
         Args:
             scope: of the request; it is not changed.
             route_path: the part of the scope's path that routes match.
-            any_match: whether the first match that is not `none` is good enough.
+            any_match: True if the first match is good enough, partial or full.
 
         Returns:
             The first full match, else the first partial one, else None.
 
         Raises:
-            Whatever `matches` of a route raises, at the turn at which it would in a scan.
+            Exception: `matches` of a route raised it, at the same turn as in a scan.
         """
         first_partial = None
         segments = self._split(route_path)
-        for place in self._places(segments):
-            route, known = self._rows[place]
-            answer = None if known is None else _answer(route, known, scope, route_path, segments)
+        for position in self._positions(segments):
+            route, shortcut = self._rows[position]
+            answer = None if shortcut is None else _answer(route, shortcut, scope, route_path, segments)
             if answer is not None:
                 is_match, is_partial, child_scope = answer
                 if is_match and (any_match or not is_partial):
@@ -102,7 +102,7 @@ class RouteTable:
                 first_partial = first_partial or (route, child_scope)
             if scope["path"] is not path or scope.get("root_path") is not root_path:
                 # A route's own `matches` wrote another path into the scope: the later ones are asked about that.
-                return self._scan(scope, place + 1, any_match, first_partial)
+                return self._scan(scope, position + 1, any_match, first_partial)
         return first_partial
 
     def _scan(
@@ -117,12 +117,12 @@ class RouteTable:
         return first_partial
 
     def _split(self, route_path: str) -> list[str]:
-        # The first segment is what is before the first slash. Nothing in the tree is deeper than `_depth`: what is left
-        # of a longer path stays one piece, which leads nowhere.
+        # Segment 0 is the text before the first slash. Nothing in the tree is deeper than `_depth`: the rest of a
+        # longer path stays one segment, which leads nowhere.
         return route_path.split("/", self._depth + 1)
 
-    def _places(self, segments: list[str]) -> list[int]:
-        found = self._always.copy()
+    def _positions(self, segments: list[str]) -> list[int]:
+        found = self._unindexed.copy()
         if len(segments) > 1 and not segments[0]:
             self._walk(segments, found)
         if len(found) > 1:
@@ -131,15 +131,15 @@ class RouteTable:
 
     def _walk(self, segments: list[str], found: list[int]) -> None:
         last = len(segments) - 1
-        node, place = self._root, 1
+        node, number = self._root, 1
         waiting: list[tuple[_Node, int]] = []
         while True:
             if node.below:
                 found += node.below
-            segment = segments[place]
+            segment = segments[number]
             child = node.literals.get(segment)
             other = node.any if segment else None
-            if place == last:
+            if number == last:
                 if child is not None:
                     found += child.ends
                 if other is not None:
@@ -150,16 +150,16 @@ class RouteTable:
                     if child is not None:
                         found += child.ends
             else:
-                place += 1
+                number += 1
                 if child is not None and other is not None:
-                    waiting.append((other, place))
+                    waiting.append((other, number))
                 following = child or other
                 if following is not None:
                     node = following
                     continue
             if not waiting:
                 return
-            node, place = waiting.pop()
+            node, number = waiting.pop()
 
 
 def _child(node: _Node, segment: str | None) -> _Node:
@@ -175,36 +175,46 @@ def _child(node: _Node, segment: str | None) -> _Node:
 _NO_MATCH: tuple[bool, bool, dict[str, Any]] = (False, False, {})
 
 
-def _answer(
-    route: Any, known: tuple[Any, ...], scope: Mapping[str, Any], route_path: str, segments: list[str]
-) -> tuple[bool, bool, dict[str, Any]] | None:
-    """Whether the route matches, whether but for the method, and the child scope.
-
-    None where the route is no longer what `known` says, so that it has to be asked.
-    """
-    match, names, kind, matches, watched, regex, convertors, endpoint, has_methods, adds_route, longest = known
-    if type(route) is not kind or kind.matches is not matches or len(route_path) > longest:
-        return None
+def _is_unchanged(route: Any, unchanged: Unchanged, route_path: str) -> bool:
+    cls = type(route)
+    if cls is not unchanged.cls or cls.matches is not unchanged.matches or len(route_path) > unchanged.longest_path:
+        return False
     attributes = vars(route)
     if "matches" in attributes:
+        return False
+    path_regex = unchanged.path_regex
+    return path_regex is None or (
+        attributes.get("path_regex") is path_regex and attributes.get("param_convertors") is unchanged.param_convertors
+    )
+
+
+def _answer(
+    route: Any, shortcut: Shortcut, scope: Mapping[str, Any], route_path: str, segments: list[str]
+) -> tuple[bool, bool, dict[str, Any]] | None:
+    """Answer for a route: whether it matches, whether it does so except for the method, and the child scope.
+
+    Returns:
+        None if the route is no longer as its shortcut says, so that its `matches` must be called.
+    """
+    if not _is_unchanged(route, shortcut.unchanged, route_path):
         return None
-    if watched and (attributes.get("path_regex") is not regex or attributes.get("param_convertors") is not convertors):
-        return None
-    if names is None:
+    params: dict[str, Any] | None
+    match = shortcut.match
+    if match is not None:
         params = match(route_path)
         if params is None:
             return _NO_MATCH
     else:
-        # The way through the tree was all there is to match.
         params = {}
-        for segment, name in names:
-            params[name] = segments[segment]
+        for number, name in shortcut.text_segments:
+            params[name] = segments[number]
     if "path_params" in scope:
         params = {**dict(scope["path_params"]), **params}
-    child_scope = {"endpoint": attributes[endpoint], "path_params": params}
-    if adds_route:
+    attributes = vars(route)
+    child_scope = {"endpoint": attributes[shortcut.endpoint], "path_params": params}
+    if shortcut.adds_route:
         child_scope["route"] = route
-    if has_methods:
+    if shortcut.checks_method:
         methods = attributes["methods"]
         return True, bool(methods) and scope["method"] not in methods, child_scope
     return True, False, child_scope

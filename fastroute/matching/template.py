@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
@@ -94,19 +94,17 @@ def parts(path: str) -> list[Part]:
     The only reader of Starlette's template syntax: `/a/{b:int}` is the literal `/a/` and the parameter `b`. Braces
     that make no parameter are literal text. No convertor is looked up.
     """
-    return list(_parts(path))
-
-
-def _parts(path: str) -> Iterator[Part]:
+    found: list[Part] = []
     end = 0
-    for found in PARAM_REGEX.finditer(path):
-        literal = path[end : found.start()]
-        if literal:
-            yield Part(literal, None, literal)
-        yield Part(sys.intern(found[1]), (found[2] or ":str")[1:], found[0])
-        end = found.end()
-    if path[end:]:
-        yield Part(path[end:], None, path[end:])
+    for parameter in PARAM_REGEX.finditer(path):
+        if literal := path[end : parameter.start()]:
+            found.append(Part(literal, None, literal))
+        name, convertor = parameter.groups(":str")
+        found.append(Part(sys.intern(name), convertor[1:], parameter[0]))
+        end = parameter.end()
+    if literal := path[end:]:
+        found.append(Part(literal, None, literal))
+    return found
 
 
 def pattern(template: Iterable[Part], convertors: Mapping[str, Convertor[Any]]) -> str:
@@ -125,12 +123,13 @@ def read_template(path: str) -> Template:
         ValueError: a convertor is unknown, or two parameters share a name.
     """
     found = parts(path)
-    parameters = [part for part in found if part.convertor is not None]
-    convertors = {part.text: _registered(part, path) for part in parameters}
-    elements = _elements(found, convertors)
-    integers = frozenset(name for name, convertor in convertors.items() if kind_of(convertor) == "int")
+    convertors = {part.text: _registered(part, path) for part in found if part.convertor is not None}
+    kinds = {name: kind_of(convertor) for name, convertor in convertors.items()}
+    integers = frozenset(name for name, kind in kinds.items() if kind == "int")
+    elements = _elements(found, kinds)
+    repeated = len(convertors) < sum(part.convertor is not None for part in found)
     # A template of a host (no leading slash) means different things in different Starlettes.
-    if elements is None or len(convertors) < len(parameters) or not path.startswith("/"):
+    if elements is None or repeated or not path.startswith("/"):
         path_regex, path_format, convertors = compile_path(path)
         return Template(path_format, convertors, integers, (), path_regex)
     path_format = "".join(text if convertor is None else f"{{{text}}}" for text, convertor, _ in found)
@@ -153,16 +152,16 @@ def kind_of(convertor: Convertor[Any]) -> ElementKind | None:
     return kind if unchanged else None
 
 
-def _elements(template: Iterable[Part], convertors: Mapping[str, Convertor[Any]]) -> tuple[Element, ...] | None:
-    """The elements of a template; None if one of its convertors is not Starlette's own."""
+def _elements(template: list[Part], kinds: Mapping[str, ElementKind | None]) -> tuple[Element, ...] | None:
+    """The elements of a template; None if one of its convertors has no kind."""
     found: list[tuple[ElementKind, str]] = []
     for text, convertor, _ in template:
-        kind = "literal" if convertor is None else kind_of(convertors[text])
+        kind = "literal" if convertor is None else kinds[text]
         if kind is None:
             return None
         found.append((kind, text))
     pairs = zip_longest(found, found[1:])
-    return tuple(Element(kind, text, _is_forced(kind, after)) for (kind, text), after in pairs)
+    return tuple([Element(kind, text, _is_forced(kind, after)) for (kind, text), after in pairs])
 
 
 def _is_forced(kind: ElementKind, after: tuple[ElementKind, str] | None) -> bool:
