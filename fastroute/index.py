@@ -33,13 +33,16 @@ _Convertors = Mapping[str, Convertor[Any]]
 class RouteIndex:
     """The routes of a table that can match a path, found without asking the others.
 
+    It can be copied and pickled if its routes can. A copy is built anew, from its routes as they are then.
+
     Args:
         routes: in the order in which they are to be asked. The index describes the routes as they are now: build
             another one after a change (`Router` does).
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._table = build_table(routes)
+        self._routes = tuple(routes)
+        self._table = build_table(self._routes)
 
     def candidates(self, route_path: str) -> list[BaseRoute]:
         """The routes that can match `route_path`, for a request or a connection, in registration order.
@@ -51,6 +54,9 @@ class RouteIndex:
             route_path: the path below `root_path`, percent-decoded, as in the scope.
         """
         return self._table.candidates(route_path)
+
+    def __reduce__(self) -> tuple[type["RouteIndex"], tuple[tuple[BaseRoute, ...]]]:
+        return RouteIndex, (self._routes,)
 
 
 def build_table(routes: Iterable[BaseRoute]) -> RouteTable:

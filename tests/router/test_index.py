@@ -1,5 +1,7 @@
 """RouteIndex: a superset of what matches, in registration order, and as little more as can be."""
 
+import copy
+import pickle
 import re
 import sys
 from pathlib import Path
@@ -9,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.convertors import CONVERTOR_TYPES, Convertor, IntegerConvertor
-from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute
+from starlette.endpoints import HTTPEndpoint
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
 
 from fastroute import APIWebSocketRoute, RouteIndex, index
 from fastroute.matching import table_py
@@ -357,3 +360,36 @@ def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_t
 def test_more_candidates_than_fit_on_the_stack() -> None:
     templates = [f"/{{p{number}:int}}" for number in range(1_000)]
     assert candidates(templates, "/7") == templates
+
+
+class Page(HTTPEndpoint):
+    """Starlette makes a closure of a function, which no route can be pickled with; a class stays as it is."""
+
+
+COPIES: dict[str, Any] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda index: pickle.loads(pickle.dumps(index)),
+}
+
+
+@pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
+def test_an_index_can_be_copied(make_copy: Any) -> None:
+    original = RouteIndex(
+        [
+            Route("/rooms/{room:int}", Page),
+            Host("example.org", Router()),
+            APIWebSocketRoute("/rooms/{room}", websocket_endpoint),
+            Mount("/rooms", routes=[Route("/x", Page)]),
+        ]
+    )
+    copied = make_copy(original)
+    assert type(copied) is RouteIndex
+    for path in ("/rooms/7", "/rooms/x/y", "/rooms", "/nowhere"):
+        found, expected = copied.candidates(path), original.candidates(path)
+        assert [*map(type, found)] == [*map(type, expected)]
+        assert [getattr(route, "path", None) for route in found] == [getattr(route, "path", None) for route in expected]
+    same = [
+        one is other for one, other in zip(copied.candidates("/rooms/7"), original.candidates("/rooms/7"), strict=True)
+    ]
+    assert same == [make_copy is copy.copy] * 4
