@@ -187,11 +187,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _templates_of(app: Any) -> list[str]:
     """The templates of its routes, in the same order each time, as their routes give them to `compile_path`."""
-    found = {
-        f"{entry.path}/{{path:path}}" if entry.kind == "mount" else entry.path
-        for entry in walk(entries(app))
-        if entry.kind in ("http", "websocket", "mount")
-    }
+    found = {entry.template for entry in walk(entries(app)) if entry.kind in ("http", "websocket", "mount")}
     return sorted(found)
 
 
