@@ -71,3 +71,12 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "combine")
     session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The docs site in the folder `site`, and what must be true of it."""
+    session.env.update(PURE)
+    session.install(".[test]", "zensical>=0.0.73", "mkdocstrings-python>=2")
+    session.run("zensical", "build", "--clean", "--strict")
+    session.run("pytest", "tests/test_docs.py", "tests/packaging/test_site.py", *session.posargs)

@@ -21,7 +21,7 @@ import fastroute.strategies
 from fastroute import __main__ as command_line
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = Path(fastroute.__file__).parent
+SOURCES = ROOT / "fastroute"  # an installed wheel has no .pyx
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TIMEOUT = 30  # seconds; only a hang gets near it
 
@@ -316,6 +316,13 @@ def test_the_reference_has_every_public_name_and_no_other() -> None:
         named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
         elsewhere = {"SecurityScopes"} if module is fastroute.security else set()
         assert named == set(module.__all__) - {"__version__"} - elsewhere
+        shown = re.findall(r"^::: \S+\.(\w+)$", section(reference, module.__name__), re.MULTILINE)
+        assert sorted(shown) == sorted(named - {"IMPLEMENTATION"})
+
+
+def test_the_site_lists_every_page() -> None:
+    nav = tomllib.loads(page("zensical.toml"))["project"]["nav"]
+    assert sorted(re.findall(r"[\w-]+\.md", str(nav))) == sorted(path.name for path in ROOT.glob("docs/*.md"))
 
 
 # --- architecture ------------------------------------------------------------------------------------------------
@@ -323,8 +330,8 @@ def test_the_reference_has_every_public_name_and_no_other() -> None:
 
 def modules() -> set[str]:
     """Every module of the package by its folder and its name; the map of a wing is its folder's."""
-    sources = [path for path in PACKAGE.rglob("*.py*") if path.suffix in (".py", ".pyx")]
-    named = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in sources}
+    sources = [path for path in SOURCES.rglob("*.py*") if path.suffix in (".py", ".pyx")]
+    named = {path.relative_to(SOURCES).with_suffix("").as_posix() for path in sources}
     return {name for name in named if not name.endswith("/__init__")}
 
 
@@ -341,7 +348,7 @@ def test_files_that_the_architecture_sends_to_exist() -> None:
     looks = section(page("docs/architecture.md"), "Where to look")
     named = re.findall(r"`((?:\w+/)?\w+\.pyx?|tests/\w+\.py)`", looks)
     assert len(named) > 15
-    missing = [name for name in named if not any((base / name).exists() for base in (PACKAGE, ROOT))]
+    missing = [name for name in named if not any((base / name).exists() for base in (SOURCES, ROOT))]
     assert not missing
 
 

@@ -28,7 +28,7 @@ def files(folder: Path, *patterns: str) -> set[str]:
 
 SOURCES = files(
     ROOT,
-    *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py"),
+    *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py", "zensical.toml"),
     *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg"),
     *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
     *(
