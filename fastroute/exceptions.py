@@ -1,5 +1,6 @@
 """All errors of the package; each carries its data."""
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ __all__ = ["DeclarationError", "DependencyScopeError", "Problem", "WebSocketRequ
 
 def describe(call: Callable[..., Any]) -> str:
     """`module.name (file:line)` of a callable, as far as it has them."""
-    function = inspect.unwrap(getattr(call, "func", call))
+    function = inspect.unwrap(call.func if isinstance(call, functools.partial) else call)
     named = function if hasattr(function, "__qualname__") else type(function)
     if inspect.isclass(named):
         function = named.__init__ if named is function else named.__call__

@@ -236,18 +236,18 @@ class _Generator:
             yield "cookies = cookie_values(scope['headers'])"
 
     def _read(self, index: int, step: Step) -> Iterator[str]:
-        if not step.fields:
-            return
-        yield "try:"
-        for position, field in enumerate(step.fields):
-            yield from _indented(self._field(field, f"{index}_{position}"))
-        # Handed over after the `except` block, so that later exceptions are not chained to this one.
-        yield "except (ValidationError, InvalidError) as error:"
-        yield "    wrong = error.with_traceback(None)"
-        yield "else:"
-        yield "    wrong = None"
-        yield "if wrong is not None:"
-        yield f"    await resume({index}, locals(), wrong)"
+        for calls_factory, fields in itertools.groupby(enumerate(step.fields), lambda pair: _calls_factory(pair[1])):
+            yield "try:"
+            for position, field in fields:
+                yield from _indented(self._field(field, f"{index}_{position}"))
+            # A ValidationError out of a user's factory is an error of the server.
+            yield f"except {'InvalidError' if calls_factory else '(ValidationError, InvalidError)'} as error:"
+            yield "    wrong = error.with_traceback(None)"
+            yield "else:"
+            yield "    wrong = None"
+            # Handed over after the `except` block, so that later exceptions are not chained to this one.
+            yield "if wrong is not None:"
+            yield f"    await resume({index}, locals(), wrong)"
 
     def _endpoint(self, index: int, step: Step) -> Iterator[str]:
         if any(step.dependant.kind.yields and step.dependant.lifetime == "handshake" for step in self.plan.steps):
@@ -378,11 +378,16 @@ def _indented(lines: Iterator[str], depth: int = 1) -> Iterator[str]:
 
 def _is_direct(field: ParamField) -> bool:
     """Whether the generated code reads the field itself; rarer fields go through `read_field`."""
-    if field.model is not None or len(field.keys) > 1 or field.validate_default:
+    if field.model is not None or len(field.keys) > 1 or field.validate_default or _calls_factory(field):
         return False
     if field.place == "header":
         return field.alias.isascii()
     return not field.sequence or field.place == "query"
+
+
+def _calls_factory(field: ParamField) -> bool:
+    """Whether a default comes from a function of a user. Copies of a mutable default do not count."""
+    return field.info.default_factory is not None
 
 
 def _schema_type(field: ParamField) -> str | None:

@@ -179,6 +179,44 @@ def test_a_callable_may_have_any_name(name: Any) -> None:
     assert seen == [5]
 
 
+@pytest.mark.parametrize("name", [7, None, Executed("x"), "a b"])
+def test_an_endpoint_may_have_any_name(name: Any) -> None:
+    class Endpoint:
+        func = "not that of a partial"
+
+        def __init__(self) -> None:
+            self.__name__ = name
+
+        async def __call__(self, websocket: WebSocket, q: int = 1) -> None:
+            seen.append(q)
+
+    seen: list[int] = []
+    route = APIWebSocketRoute("/", Endpoint())
+    connect(route, websocket_scope("/?q=5"))
+    assert seen == [5]
+    assert connect(route, websocket_scope("/?q=x"))[-1]["code"] == 1008
+
+
+def test_a_lifetime_may_be_any_str() -> None:
+    class Lifetime(StrEnum):
+        HANDSHAKE = "handshake"
+
+    events: list[str] = []
+
+    async def session() -> AsyncIterator[int]:
+        yield 1
+        events.append("session ends")
+
+    async def user(session: Annotated[int, Depends(session, scope=Lifetime.HANDSHAKE)]) -> int:
+        return session
+
+    async def endpoint(websocket: WebSocket, user: Annotated[int, Depends(user)]) -> None:
+        events.append("endpoint starts")
+
+    connect(APIWebSocketRoute("/", endpoint), websocket_scope())
+    assert events == ["session ends", "endpoint starts"]
+
+
 def test_the_source_holds_only_parameter_names() -> None:
     async def secret_call(secret_parameter: Annotated[str, Query(alias="secret_alias")] = "secret_default") -> None: ...
 

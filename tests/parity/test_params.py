@@ -375,6 +375,25 @@ def test_default_factory(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/"), handshake("/?b=1"), handshake("/?a=1&c=x"), handshake("/?a=1&b=2&c=3"), handshake("/?b=x"))
+def test_a_validation_error_of_a_default_factory_is_no_error_of_the_client(api: Api) -> Any:
+    class Settings(BaseModel):
+        value: int
+
+    def factory() -> int:
+        return Settings.model_validate({"value": "wrong"}).value
+
+    async def endpoint(
+        websocket: WebSocket,
+        a: Annotated[int, api.Query()] = 1,
+        b: int = api.Query(default_factory=factory),
+        c: Annotated[int, api.Query()] = 1,
+    ) -> None:
+        await api.end(websocket, [a, b, c])
+
+    return endpoint
+
+
 @parity(handshake())
 def test_mutable_default_is_not_shared(api: Api) -> Any:
     async def endpoint(
