@@ -344,6 +344,13 @@ def test_the_architecture_names_every_module_and_no_other() -> None:
     assert found == modules(), "docs/architecture.md, section 'Every module', must have a row for each module"
 
 
+def test_modules_that_moved_are_where_the_changes_say() -> None:
+    moved = page("CHANGES.md").partition("| before | now |")[2]
+    now = {name for row in moved.splitlines() for name in re.findall(r"`([\w.]+)`", row.rpartition(" | ")[2])}
+    assert len(now) > 15
+    assert {name.replace(".", "/") for name in now} <= modules()
+
+
 def test_files_that_the_architecture_sends_to_exist() -> None:
     looks = section(page("docs/architecture.md"), "Where to look")
     named = re.findall(r"`((?:\w+/)?\w+\.pyx?|tests/\w+\.py)`", looks)
