@@ -31,7 +31,7 @@ ctypedef fused Character:
     uint16_t
     uint32_t
 
-cdef enum Kind:
+cdef enum ElementKind:
     LITERAL
     STR
     PATH
@@ -47,7 +47,7 @@ cdef enum:
     SMALL = 2048
 
 cdef struct CElement:
-    Kind kind
+    ElementKind kind
     PyObject* text  # of a literal; the name of a parameter; kept alive by PathMatcher.template
     int width  # of the characters of `data`
     void* data
@@ -123,9 +123,9 @@ cdef inline Py_ssize_t _longest(
 cdef inline bint _starts(
     const CElement* element, Character* text, Py_ssize_t size, const char* ends, char* starts
 ) noexcept nogil:
-    """The first pass: set `starts[p]` where `element` can begin at p so that it has an end in `ends`.
+    """The first pass: set `starts[p]` if `element` can begin at p so that it has an end in `ends`.
 
-    Returns whether there is such a p.
+    Returns true if there is such a p.
     """
     cdef Py_ssize_t position, end
     cdef int begins = 0, found = 0, fraction = 0, after_dot = 0, digit
@@ -213,7 +213,7 @@ cdef int _find(
     Py_ssize_t size,
     Py_ssize_t* ends,
 ) except -1:
-    """Whether the elements match; `ends` gets the end of each. Nothing is allocated for most of the misses."""
+    """True if the elements match; `ends` gets the end of each. Most misses allocate nothing."""
     cdef Py_ssize_t k, end = 0, needed
     cdef char small[SMALL]
     cdef char* table = small
@@ -236,14 +236,14 @@ cdef int _find(
     return found
 
 
-# The slots of a UUID, which its own __setattr__ refuses to set.
+# The slots of a UUID; its own __setattr__ refuses to set them.
 cdef object INT_SLOT = UUID.__dict__["int"]
 cdef object SAFETY_SLOT = UUID.__dict__["is_safe"]
 cdef object UNKNOWN_SAFETY = SafeUUID.unknown
 
 
 cdef object _make_uuid(int kind, void* data, Py_ssize_t start):
-    """The same as `UUID(text)`, without its checks of a text that has been checked."""
+    """The same as `UUID(text)`, without its checks: the text has been checked."""
     cdef char digits[33]
     cdef int count = 0
     cdef Py_UCS4 character
@@ -277,7 +277,7 @@ cdef object _make_long_int(object text):
         return None
 
 
-cdef inline object _convert(Kind element_kind, object text, Py_ssize_t start, Py_ssize_t end):
+cdef inline object _convert(ElementKind element_kind, object text, Py_ssize_t start, Py_ssize_t end):
     """The converted parameter; None for an int of more digits than Python converts."""
     cdef int kind
     cdef void* data

@@ -1,10 +1,15 @@
 """PathMatcher against Starlette's own compile_path, on what matchers get wrong."""
 
 import copy
+import gc
+import inspect
+import linecache
 import pickle
 import re
 import sys
+import textwrap
 import threading
+import traceback
 import weakref
 from collections.abc import Iterator
 from enum import StrEnum
@@ -18,6 +23,7 @@ from starlette.routing import compile_path
 
 import fastroute
 from fastroute.commands.fuzz import starlette_match
+from fastroute.matching import matcher_py
 from fastroute.matching import template as templates
 
 pytestmark = pytest.mark.twins
@@ -466,3 +472,40 @@ def test_threads_share_a_matcher() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_the_pure_twin_shows_its_generated_function() -> None:
+    """The example in the docstring is the function that is made, and a traceback shows its lines."""
+    match = matcher_py.PathMatcher("/items/{id:int}/{file}-{version}").match
+    filename = match.__code__.co_filename
+    source = "".join(linecache.getlines(filename))
+    told = inspect.getdoc(matcher_py.element_match)
+    assert told is not None
+    assert textwrap.indent(source, "    ") in told
+    assert f"    {match.__globals__['find'].__self__.pattern}\n" in told
+    with pytest.raises(TypeError) as error:
+        match(None)  # type: ignore[arg-type]
+    assert "found = find(route_path)" in "".join(traceback.format_exception(error.value))
+    linecache.checkcache()
+    assert linecache.getlines(filename)
+
+
+def test_the_generated_function_is_freed_with_its_matcher() -> None:
+    matcher = matcher_py.PathMatcher("/items/{id:int}/\0\ud800")
+    filename = matcher.match.__code__.co_filename
+    assert filename in linecache.cache
+    gc.disable()
+    try:
+        del matcher
+        if sys.implementation.name != "cpython":
+            gc.collect()
+        assert filename not in linecache.cache
+    finally:
+        gc.enable()
+
+
+def test_the_worked_examples_of_sets_as_ints() -> None:
+    assert matcher_py._Masks("a11b").of_class("int") == 0b0110
+    assert matcher_py._any_number(0b0110, 0b00010) == 0b01110
+    assert matcher_py._largest_end(0b01110, size=4, longest=4) == 3
+    assert matcher_py._largest_end(0b01110, size=4, longest=2) == 2
