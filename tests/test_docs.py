@@ -95,6 +95,7 @@ def executed(block: Block, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 # --- Python ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.install
 @pytest.mark.parametrize("block", PYTHON, ids=where)
 def test_a_python_block_runs_on_its_own(
     block: Block, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -163,6 +164,8 @@ def test_readme_and_tutorial_serve_an_application() -> None:
     assert {file.page for file, _, _ in SERVED} >= {"README.md", "docs/tutorial.md"}
 
 
+@pytest.mark.install
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "server", "client"), SERVED, ids=lambda block: where(block))
 def test_an_application_is_served_and_answers(file: Block, server: Block, client: Block, tmp_path: Path) -> None:
     assert file.file is not None

@@ -22,6 +22,8 @@ from websockets.sync.client import connect as dial
 
 from fastroute.commands.check import shadowed, unguarded
 
+pytestmark = pytest.mark.install
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TIMEOUT = 30  # seconds; only a hang gets near it
 
@@ -183,6 +185,7 @@ def chromium() -> str:
     return found
 
 
+@pytest.mark.slow
 def test_the_page_in_a_browser(chromium: str, tmp_path: Path) -> None:
     server = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0", "starlette_chat:app"]
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]

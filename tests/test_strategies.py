@@ -73,6 +73,7 @@ def test_paths_match_and_miss(template: str) -> None:
     assert found(paths(template), lambda path: not path_regex.match(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", TEMPLATES[2:])
 def test_many_paths_match(template: str) -> None:
     path_regex = compile_path(template)[0]

@@ -148,6 +148,7 @@ def test_included_routers_of_fastapi() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.twins
 @given(any_tables(), st.data())
 def test_what_is_called_unreachable_is(routes: list[BaseRoute], data: st.DataObject) -> None:
@@ -178,6 +179,7 @@ def _host(finding: Any) -> str:
     return hosts[-1].replace("{h}", "x") if hosts else "example.org"
 
 
+@pytest.mark.slow
 @pytest.mark.twins
 @given(strategies.route_tables(4), st.data())
 def test_what_is_called_unreachable_in_any_table_is(routes: list[BaseRoute], data: st.DataObject) -> None:
@@ -264,6 +266,7 @@ def _frontend(folder: Path) -> FastAPI:
 USUAL = {"shop": _shop, "site": _site, "api": _api, "frontend": _frontend}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["github", "kubernetes"])
 def test_silent_on_real_tables(table: str) -> None:
     paths = [line for line in (TABLES / f"{table}.txt").read_text().splitlines() if line.startswith("/")]
@@ -274,6 +277,7 @@ def test_silent_on_real_tables(table: str) -> None:
     assert unguarded(app) == []
 
 
+@pytest.mark.slow
 def test_found_in_a_real_table() -> None:
     paths = [line for line in (TABLES / "github.txt").read_text().splitlines() if line.startswith("/")]
     routes = [Route(path, page) for path in paths]

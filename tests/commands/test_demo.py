@@ -12,9 +12,12 @@ from websockets.sync.client import connect
 
 from fastroute.commands import demo
 
+pytestmark = pytest.mark.install
+
 DEMO = [sys.executable, "-P", "-m", "fastroute", "demo"]
 
 
+@pytest.mark.slow
 @pytest.mark.twins
 def test_every_client_gets_its_answer(implementation: str) -> None:
     done = subprocess.run(DEMO, capture_output=True, text=True, timeout=60)
@@ -31,6 +34,7 @@ def test_every_client_gets_its_answer(implementation: str) -> None:
         assert line in done.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_ends_with_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,6 +54,7 @@ def test_an_interrupt_during_the_visits_ends_it_quietly(monkeypatch: pytest.Monk
     assert demo.run(argparse.Namespace(serve=False)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C is a signal elsewhere only")
 def test_serve_keeps_serving_until_interrupted() -> None:
     with subprocess.Popen([*DEMO, "--serve"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:

@@ -88,6 +88,7 @@ def planted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("planted")
 def test_a_planted_bug_is_found_made_small_and_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", "--seconds", "60", "--seed", "1"]) == 1
@@ -105,6 +106,7 @@ def test_a_planted_bug_is_found_made_small_and_repeated(capsys: pytest.CaptureFi
     assert path[0] in repeated
 
 
+@pytest.mark.slow
 def test_without_a_difference_it_says_how_much_it_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", "--seconds", "1"]) == 0
     report = capsys.readouterr().out
@@ -122,6 +124,7 @@ class TestApplication:
         monkeypatch.setattr(sys, "path", [*sys.path])
         monkeypatch.delitem(sys.modules, "fuzzed", raising=False)
 
+    @pytest.mark.slow
     def test_its_routes_are_compared(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["fuzz", "--seconds", "1", "fuzzed:app"]) == 0
         assert "3 templates of the application" in capsys.readouterr().out
@@ -215,6 +218,7 @@ def test_without_the_compiled_twin_the_pure_one_is_compared(monkeypatch: pytest.
     assert list(fuzz.twins.__wrapped__()) == ["pure"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_it_tells_how_far_it_is(
     terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -232,6 +236,7 @@ def test_a_path_that_starlette_takes_minutes_for_is_left_out() -> None:
     compare("/{a:path}/x/{b:path}/y/{c:path}/z", ["/x/y" * 16_384])
 
 
+@pytest.mark.slow
 def test_the_command_in_its_own_process() -> None:
     command = [sys.executable, "-P", "-m", "fastroute", "fuzz", "--seconds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -10,7 +10,10 @@ import fastroute
 from fastroute import __main__ as command_line
 from fastroute.commands import info
 
+pytestmark = pytest.mark.install
 
+
+@pytest.mark.slow
 @pytest.mark.twins
 def test_info_says_what_runs_and_why(implementation: str) -> None:
     command = [sys.executable, "-P", "-m", "fastroute", "info"]
@@ -67,6 +70,7 @@ def test_a_command_that_is_missing_itself_is_not_blamed_on_an_extra(monkeypatch:
         command_line.main(["demo"])
 
 
+@pytest.mark.slow
 def test_a_command_that_is_not_asked_for_is_not_imported() -> None:
     program = "import sys; from fastroute.__main__ import main; main(['info']); print('uvicorn' in sys.modules)"
     fresh = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60)

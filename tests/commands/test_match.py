@@ -29,6 +29,7 @@ DEMANDS = st.sampled_from([("http", "GET"), ("http", "HEAD"), ("http", "POST"), 
 PATHS = st.one_of(st.text("/ab1.-x\n", max_size=8).map("/".__add__), st.just(""))
 
 
+@pytest.mark.slow
 @given(any_tables(), DEMANDS, HOSTS, st.data())
 def test_the_route_named_is_the_one_that_answers(
     routes: list[BaseRoute], demand: tuple[str, str], host: str, data: st.DataObject
@@ -84,6 +85,7 @@ def _really(app: Any, tree: list[Entry], scope: Scope) -> tuple[Any, int | None,
     return None, status, unquote(headers.get(b"location", "")).removeprefix(f"http://{host}")
 
 
+@pytest.mark.slow
 @given(any_tables() | strategies.route_tables(4), DEMANDS, HOSTS, PATHS)
 def test_what_is_explained_as_failing_fails(
     routes: list[BaseRoute], demand: tuple[str, str], host: str, path: str

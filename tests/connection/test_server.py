@@ -32,7 +32,7 @@ from fastroute.security import (
     SubprotocolCredentials,
 )
 
-pytestmark = pytest.mark.twins
+pytestmark = [pytest.mark.twins, pytest.mark.slow]
 
 # A third, "websockets", is deprecated; it answers some headers with a 500 before any application sees them.
 IMPLEMENTATIONS = ["websockets-sansio", "wsproto"]

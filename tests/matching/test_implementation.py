@@ -14,6 +14,8 @@ from fastroute.commands import info
 from fastroute.matching import implementation as selector
 from fastroute.matching.implementation import KERNELS
 
+pytestmark = pytest.mark.install
+
 PACKAGE = Path(fastroute.__file__).parent
 SUFFIX = {"cython": "_c", "python": "_py"}
 
@@ -32,6 +34,7 @@ def test_the_twin_is_built(twin: str) -> None:
             pytest.skip(f"no test has run with the {twin} kernels, which are not built: {error}")
 
 
+@pytest.mark.slow
 @pytest.mark.twins
 def test_a_fresh_interpreter_runs_the_twin_it_is_told_to(implementation: str) -> None:
     fresh = python("import fastroute; print(fastroute.IMPLEMENTATION)")
@@ -67,6 +70,7 @@ def test_another_python_selects_python(monkeypatch: pytest.MonkeyPatch) -> None:
     assert selector._choose() == ("python", "pypy is not CPython")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", KERNELS)
 def test_one_missing_kernel_selects_python_for_all(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
@@ -82,6 +86,7 @@ def test_one_missing_kernel_selects_python_for_all(missing: str, monkeypatch: py
     assert fresh.stdout.startswith("python ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", KERNELS)
 def test_require_extensions_refuses_to_run_without_one(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
@@ -109,6 +114,7 @@ def test_a_source_tree_that_is_not_built_says_so(tmp_path: Path, monkeypatch: py
     assert str(selector._reason_for_python()).startswith("the kernels of this source tree are not built: ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
 def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

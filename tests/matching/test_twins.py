@@ -37,12 +37,14 @@ def digits_limited_to(limit: int) -> Iterator[None]:
         sys.set_int_max_str_digits(before)
 
 
+@pytest.mark.slow
 @settings(max_examples=max(500, settings().max_examples))  # a hundred are too few for what is rarely ambiguous
 @given(cases(TEMPLATES))
 def test_match(case: tuple[str, list[str]]) -> None:
     compare(*case)
 
 
+@pytest.mark.slow
 def test_match_every_small_case() -> None:
     """All templates of up to three pieces that can end in several places, and all paths of up to four characters."""
     pieces = ["{p:float}", "{p:int}", "{p}", "{p:path}", "1", "."]
@@ -116,6 +118,7 @@ async def endpoint(websocket: WebSocket) -> None:
     await websocket.close()
 
 
+@pytest.mark.slow
 @pytest.mark.twins
 @given(st.data())
 def test_matches(data: st.DataObject) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 import fastroute
 
+pytestmark = [pytest.mark.slow, pytest.mark.install]
+
 ROOT = Path(__file__).parents[2]
 compiled = pytest.mark.skipif(
     fastroute.IMPLEMENTATION != "cython", reason="runs pure Python: nothing here tells whether there is a compiler"
@@ -31,15 +33,8 @@ SOURCES = files(
     *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py", "zensical.toml"),
     *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg"),
     *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
-    *(
-        "tests/**/*.py",
-        "tests/**/*.md",
-        "bench/**/*.py",
-        "bench/**/*.txt",
-        "examples/*.py",
-        "examples/*.html",
-        "fuzz/*.py",
-    ),
+    *("tests/**/*.py", "tests/**/*.md", "bench/**/*.py", "bench/**/*.txt"),
+    *("examples/*.py", "examples/*.html", "fuzz/*.py"),
 )
 MODULES = files(ROOT, "fastroute/**/*.py", "fastroute/py.typed")
 KERNELS = {path.removesuffix(".pyx") for path in files(ROOT, "fastroute/matching/*_c.pyx")}

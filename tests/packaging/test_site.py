@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("zensical", reason="zensical is not installed here: `nox -s docs` builds and tests the site")
 
 ROOT = Path(__file__).parents[2]

@@ -1297,6 +1297,7 @@ def test_a_failing_handler_still_closes(api: Api, backend: str) -> None:
 # Other differences
 
 
+@pytest.mark.slow
 def test_nothing_of_fastapi_or_telemetry_is_imported() -> None:
     """Serving a connection needs neither FastAPI, nor OpenTelemetry, nor hypothesis."""
     code = """

@@ -35,6 +35,8 @@ from starlette.websockets import WebSocket
 from fastroute import DependencyScopeError
 from fastroute.dependencies.cleanups import semaphore_of
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Use:

@@ -28,6 +28,8 @@ from pydantic import (
 )
 from starlette.websockets import WebSocket
 
+pytestmark = pytest.mark.slow
+
 
 class Colour(enum.Enum):
     RED = "red"

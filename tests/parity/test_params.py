@@ -1147,6 +1147,7 @@ def models(api: Api) -> Any:
     return endpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("declare", [everything, models])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

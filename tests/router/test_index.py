@@ -50,6 +50,7 @@ PATHS = st.lists(
 ).map(lambda pieces: "".join("/" + piece for piece in pieces))
 
 
+@pytest.mark.slow
 @given(st.lists(TEMPLATES, max_size=12), PATHS | st.text("/ab1\n", max_size=6))
 def test_candidates_are_a_superset_in_registration_order(templates: list[str], path: str) -> None:
     routes = routes_of(*templates)
@@ -63,6 +64,7 @@ def test_candidates_are_a_superset_in_registration_order(templates: list[str], p
     assert not missed
 
 
+@pytest.mark.slow
 @given(st.lists(TEMPLATES, max_size=12), PATHS | st.text("/ab1\n", max_size=6))
 def test_the_twins_have_the_same_candidates(templates: list[str], path: str) -> None:
     compiled = pytest.importorskip("fastroute.matching.table_c", reason="the compiled kernel is not built")
