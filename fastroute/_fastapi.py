@@ -30,7 +30,6 @@ __all__ = [
     "reader_is_fastapi",
     "route_classes",
     "security_scopes_types",
-    "unhelpful_handler",
     "validation_error",
 ]
 
@@ -98,15 +97,6 @@ def validation_error(errors: list[Any], context: dict[str, Any]) -> WebSocketReq
 def _both_errors(theirs: type[Any]) -> type[WebSocketRequestValidationError]:
     ours = WebSocketRequestValidationError
     return type(ours.__name__, (ours, theirs), {"__module__": ours.__module__, "__doc__": ours.__doc__})
-
-
-def unhelpful_handler(handler: object) -> bool:
-    """Whether it is FastAPI's default for validation errors: its `reason` is a list, which no close frame can carry."""
-    theirs = _loaded("fastapi.exception_handlers", "websocket_request_validation_exception_handler")
-    return theirs is not None and handler is theirs
-
-
-# --- routes ------------------------------------------------------------------------------------------------------
 
 
 def reader_is_fastapi(depth: int) -> bool:

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from fastroute import routing
-from fastroute.connection.closing import answer, end, readable
+from fastroute.connection.closing import answer, end
+from fastroute.connection.outgoing import Outgoing
 from fastroute.dependencies.codegen import compile_plan
 from fastroute.dependencies.interpreter import MakeError, solve_dependencies
 from fastroute.dependencies.plan import Plan
@@ -20,15 +21,16 @@ def interpret_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
     """The application of `compile_plan` without its code: the same shell around the interpreter."""
 
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, readable(send))
+        outgoing = Outgoing(scope, send)
+        websocket = WebSocket(scope, receive, outgoing)
         try:
             await solve_dependencies(plan, websocket, make_error)
         except Exception as error:
-            if not await answer(websocket, error):
+            if not await answer(websocket, outgoing, error):
                 raise
         else:
-            if websocket.application_state is not WebSocketState.DISCONNECTED:
-                await end(websocket)
+            if outgoing.state is not WebSocketState.DISCONNECTED:
+                await end(websocket, outgoing)
 
     return connect
 

@@ -80,6 +80,7 @@ class Connection:
     messages: tuple[str, ...] = ()
     root_path: str = ""
     denial: bool = True  # the server can answer a handshake with a response
+    subprotocols: tuple[str, ...] = ()
 
     def scope(self) -> dict[str, Any]:
         return {
@@ -94,7 +95,7 @@ class Connection:
             "headers": list(self.headers),
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 80),
-            "subprotocols": [],
+            "subprotocols": list(self.subprotocols),
             "state": {},
             "extensions": {"websocket.http.response": {}} if self.denial else {},
         }

@@ -1,118 +1,173 @@
 """How a connection ends: with an answer that the client can read, never with a 1006."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Message, Send
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from .. import _fastapi
 from .._starlette import exception_handlers, is_async_callable, lookup_exception_handler
 from ..exceptions import WebSocketRequestValidationError
+from .outgoing import Outgoing, errors_as_text
 
-__all__ = ["answer", "end", "readable"]
+__all__ = ["answer", "end"]
 
-#: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
-_LONGEST_REASON = 123
 _POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
 _CONNECTING, _CONNECTED = WebSocketState.CONNECTING, WebSocketState.CONNECTED
 _DISCONNECTED = WebSocketState.DISCONNECTED
 
+_SENDING = WebSocket.send.__code__
 
-def readable(send: Send) -> Send:
-    """A `send` that cuts close reasons to what a frame can hold: servers drop the connection for a longer one."""
-
-    # Not a coroutine of its own: it would be one more for each message.
-    def send_readable(message: Message) -> Awaitable[None]:
-        if message["type"] == "websocket.close" and message.get("reason"):
-            message = {**message, "reason": _short_text(message["reason"])}
-        return send(message)
-
-    return send_readable
+#: The errors that are an answer to the client by themselves.
+_Answer = HTTPException | WebSocketException | WebSocketRequestValidationError
 
 
-def _short_text(reason: Any) -> str:
-    text = reason if isinstance(reason, str) else json.dumps(reason, default=str)
-    return text.encode("utf-8", "replace")[:_LONGEST_REASON].decode("utf-8", "ignore")
-
-
-async def end(websocket: WebSocket) -> None:
-    """Close what the endpoint left open: servers would drop it without a close frame, or answer 500."""
+async def end(websocket: WebSocket, outgoing: Outgoing) -> None:
+    """Close a connection that the endpoint left open: servers would drop it without a close frame, or answer 500."""
+    _note_what_passed(websocket, outgoing)
     await _close(websocket, 1000, None)
 
 
-def _is_open(websocket: WebSocket) -> bool:
-    """Whether something can still be said."""
-    state = websocket.application_state
-    return (state is _CONNECTED or state is _CONNECTING) and websocket.client_state is not _DISCONNECTED
+async def answer(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> bool:
+    """Tell the client what went wrong.
 
+    If a handler is registered for the error (as in Starlette: by status code, or by a class of its MRO), it is called.
+    Else: a validation error closes with 1008 and says what is wrong; a WebSocketException closes with its code; an
+    HTTPException is a denial response before the accept, and a close with 1008 or (from 500 on) 1011 after it; a client
+    that has left is no error. Anything else closes with 1011, and goes on to the server. An answer that is alone in a
+    group counts as itself.
 
-async def answer(websocket: WebSocket, error: Exception) -> bool:
-    """Tell the client what went wrong; returns whether that settles it, or the server has to know as well.
+    Args:
+        websocket: the connection.
+        outgoing: the messages that it sent so far.
+        error: raised by the endpoint, a dependency, or a clean-up.
 
-    Where a handler is registered for the error (as in Starlette: by status code, or by a class of its MRO), that is
-    called. Else: a validation error closes with 1008 and says what is wrong; a WebSocketException closes with its code;
-    an HTTPException is a denial response before the accept, and a close with 1008 or (from 500 on) 1011 after it;
-    a client that has left is no error. Anything else closes with 1011, and goes on to the server.
+    Returns:
+        True if that settles the error; False if it must go on to the server.
     """
+    _note_what_passed(websocket, outgoing)
     handler = _handler(websocket, error)
+    if handler is None and isinstance(error, ExceptionGroup):
+        error = _alone(error)
+        handler = _handler(websocket, error)
     if handler is not None:
         try:
-            await _handle(handler, websocket, error)
-        except WebSocketDisconnect:
-            pass  # it has left meanwhile
+            await _handle(handler, websocket, outgoing, error)
         except Exception as raised:
-            await _fail(websocket, raised)
+            await _fail(websocket, outgoing, raised)
             raise
         # An exception that is raised again and again would collect the tracebacks of all connections.
         error.__traceback__ = None
     elif isinstance(error, WebSocketRequestValidationError):
-        await _close(websocket, _POLICY_VIOLATION, _validation_reason(error))
+        await _close(websocket, _POLICY_VIOLATION, errors_as_text(error.errors()))
     elif isinstance(error, WebSocketException):
         await _close(websocket, error.code, error.reason)
     elif isinstance(error, HTTPException):
-        await _respond(websocket, _plain_response(error), error)
+        await _handle(_plain_response, websocket, outgoing, error)
     elif not _tells_of_leaving(error):
-        await _fail(websocket, error)
+        await _fail(websocket, outgoing, error)
         return False
-    await end(websocket)
+    await end(websocket, outgoing)
     return True
 
 
+def _note_what_passed(websocket: WebSocket, outgoing: Outgoing) -> None:
+    """Bring the state of a WebSocket up to date with messages that were sent without it.
+
+    An endpoint may hand `scope`, `receive` and `send` on to another application, or Starlette counts a message that was
+    not sent after all. Only if the client was lost while something was sent the WebSocket knows more.
+    """
+    if websocket.application_state is not _DISCONNECTED:
+        websocket.application_state = outgoing.state
+
+
+def _is_open(websocket: WebSocket) -> bool:
+    """Whether the client can still be told something."""
+    state = websocket.application_state
+    return (state is _CONNECTED or state is _CONNECTING) and websocket.client_state is not _DISCONNECTED
+
+
+def _has_left(websocket: WebSocket, outgoing: Outgoing) -> bool:
+    """Whether the client has left: it said so, or the server lost it while something was sent."""
+    lost = websocket.application_state is _DISCONNECTED and outgoing.state is not _DISCONNECTED
+    return lost or websocket.client_state is _DISCONNECTED or isinstance(outgoing.refusal, OSError)
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    """The errors in a group of groups; of another error itself."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for member in error.exceptions:
+        yield from _leaves(member)
+
+
+def _alone(group: ExceptionGroup[Exception]) -> Exception:
+    """The answer in a group of nothing else, but for errors that tell of a client that has left; else the group."""
+    others = [error for error in _leaves(group) if not _tells_of_leaving(error)]
+    return others[0] if len(others) == 1 and isinstance(others[0], _Answer) else group
+
+
 def _tells_of_leaving(error: Exception) -> bool:
-    """Whether it is a WebSocketDisconnect, or the group that a task group makes of nothing else."""
-    if isinstance(error, ExceptionGroup):
-        return error.split(WebSocketDisconnect)[1] is None
-    return isinstance(error, WebSocketDisconnect)
+    """Whether it was raised because the client has left, or is the group that a task group makes of such errors."""
+    leaves = list(_leaves(error))
+    disconnected = any(isinstance(leaf, WebSocketDisconnect) for leaf in leaves)
+    return all(
+        isinstance(leaf, WebSocketDisconnect)
+        or (isinstance(leaf, OSError) and (disconnected or _is_from_sending(leaf.__traceback__)))
+        for leaf in leaves
+    )
 
 
-def _validation_reason(error: WebSocketRequestValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
+def _is_from_sending(traceback: TracebackType | None) -> bool:
+    """Whether an error came out of `WebSocket.send`: an OSError does if the server has lost the client."""
+    while traceback is not None:
+        if traceback.tb_frame.f_code is _SENDING:
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def _handler(websocket: WebSocket, error: Exception) -> Callable[..., Any] | None:
     by_class, by_status = exception_handlers(websocket.scope)
     handler = by_status.get(error.status_code) if isinstance(error, HTTPException) else None
-    if handler is None:
-        handler = lookup_exception_handler(by_class, error)
-    return None if _fastapi.unhelpful_handler(handler) else handler
+    return handler or lookup_exception_handler(by_class, error)
 
 
-async def _handle(handler: Callable[..., Any], websocket: WebSocket, error: Exception) -> None:
-    if is_async_callable(handler):
-        response = await handler(websocket, error)
-    else:
-        response = await run_in_threadpool(handler, websocket, error)
-    if response is not None:
-        await _respond(websocket, response, error)
+async def _handle(handler: Callable[..., Any], websocket: WebSocket, outgoing: Outgoing, error: Exception) -> None:
+    """Call a handler; only its own errors come out, not those of a client that has left or cannot be told."""
+    audience = _nobody(websocket) if _has_left(websocket, outgoing) else websocket
+    try:
+        if is_async_callable(handler):
+            response = await handler(audience, error)
+        else:
+            response = await run_in_threadpool(handler, audience, error)
+        if response is not None:
+            await _respond(audience, response, error)
+    except Exception as raised:
+        if raised is not outgoing.refusal and not _tells_of_leaving(raised):
+            raise
+    finally:
+        _note_what_passed(websocket, outgoing)
 
 
-def _plain_response(error: HTTPException) -> Response:
+def _nobody(websocket: WebSocket) -> WebSocket:
+    """The same connection for a handler that comes too late: it may send and close as ever, and nothing goes out."""
+
+    async def send(message: Message) -> None: ...
+
+    nobody = WebSocket(websocket.scope, websocket.receive, send)
+    nobody.client_state, nobody.application_state = _DISCONNECTED, _CONNECTED
+    return nobody
+
+
+async def _plain_response(websocket: WebSocket, error: HTTPException) -> Response:
     if error.status_code in (204, 304):  # they have no body
         return Response(status_code=error.status_code, headers=error.headers)
     # FastAPI's HTTPException may carry more than text.
@@ -121,7 +176,7 @@ def _plain_response(error: HTTPException) -> Response:
 
 
 async def _respond(websocket: WebSocket, response: Response, error: Exception) -> None:
-    """A denial response where that is possible (ASGI: `websocket.http.response`), else a close."""
+    """A denial response if that is possible (ASGI: `websocket.http.response`), else a close."""
     denial = "websocket.http.response" in (websocket.scope.get("extensions") or {})
     if denial and websocket.application_state is _CONNECTING:
         await response(websocket.scope, websocket.receive, websocket.send)
@@ -131,20 +186,20 @@ async def _respond(websocket: WebSocket, response: Response, error: Exception) -
     await _close(websocket, code, getattr(error, "detail", ""))
 
 
-async def _fail(websocket: WebSocket, error: Exception) -> None:
-    """What nobody expected: the application's handler for it, then a close."""
+async def _fail(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> None:
+    """Answer an error that nobody expected: by the application's handler for it, then by a close."""
     handlers = getattr(websocket.scope.get("app"), "exception_handlers", {})
     handler = handlers.get(Exception) or handlers.get(500)
     try:
         if handler is not None:
-            await _handle(handler, websocket, error)
+            await _handle(handler, websocket, outgoing, error)
     finally:
         if websocket.application_state is _CONNECTED:
             await _close(websocket, _INTERNAL_ERROR, "Internal Server Error")
 
 
 async def _close(websocket: WebSocket, code: int, reason: str | None) -> None:
+    """Close if that can still be told. A server that refuses knows better; the client may have left without a word."""
     if _is_open(websocket):
-        # The client may have left without a word; Starlette makes a WebSocketDisconnect of it after the accept.
-        with suppress(WebSocketDisconnect, OSError):
+        with suppress(Exception):
             await websocket.close(code, reason)

@@ -12,7 +12,8 @@ The generated coroutine does the work of the interpreter, in the same order, wit
 it is this:
 
     async def connect(scope, receive, send):
-        websocket = WebSocket(scope, receive, readable(send))
+        outgoing = Outgoing(scope, send)
+        websocket = WebSocket(scope, receive, outgoing)
         try:
             query = query_values(scope['query_string'])
             headers = headers_by_name(scope['headers'])
@@ -43,11 +44,11 @@ it is this:
                 await resume(1, locals(), wrong)
             await endpoint.call(n=value_1_0, user=result_0, websocket=websocket)
         except Exception as error:
-            if not await answer(websocket, error):
+            if not await answer(websocket, outgoing, error):
                 raise
         else:
-            if websocket.application_state is not DISCONNECTED:
-                await end(websocket)
+            if outgoing.state is not DISCONNECTED:
+                await end(websocket, outgoing)
 
 Names. `result_3` is the result of step 3 and `value_3_1` the value of its field 1. All that belongs to a user is a
 constant, numbered in the same way: the callables, defaults, validators, keys, scopes. The source holds one text of a
@@ -72,7 +73,8 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketState
 
-from ..connection.closing import answer, end, readable
+from ..connection.closing import answer, end
+from ..connection.outgoing import Outgoing
 from . import parsing
 from .cleanups import Cleanups, semaphore_of
 from .fields import ParamField
@@ -92,12 +94,12 @@ _NAMES: dict[str, Any] = {
     "Cleanups": Cleanups,
     "DISCONNECTED": WebSocketState.DISCONNECTED,
     "InvalidError": InvalidError,
+    "Outgoing": Outgoing,
     "ValidationError": ValidationError,
     "WebSocket": WebSocket,
     "answer": answer,
     "end": end,
     "missing": missing,
-    "readable": readable,
     "read_field": read_field,
     "run_in_thread": run_in_thread,
     "run_together": run_together,
@@ -189,15 +191,16 @@ class _Generator:
 
     def lines(self) -> Iterator[str]:
         yield "async def connect(scope, receive, send):"
-        yield "    websocket = WebSocket(scope, receive, readable(send))"
+        yield "    outgoing = Outgoing(scope, send)"
+        yield "    websocket = WebSocket(scope, receive, outgoing)"
         yield "    try:"
         yield from _indented(self._with_cleanups() if self.plan.yields else self._solve(), 2)
         yield "    except Exception as error:"
-        yield "        if not await answer(websocket, error):"
+        yield "        if not await answer(websocket, outgoing, error):"
         yield "            raise"
         yield "    else:"
-        yield "        if websocket.application_state is not DISCONNECTED:"
-        yield "            await end(websocket)"
+        yield "        if outgoing.state is not DISCONNECTED:"
+        yield "            await end(websocket, outgoing)"
 
     def _with_cleanups(self) -> Iterator[str]:
         yield "cleanups = Cleanups()"

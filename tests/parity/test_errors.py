@@ -297,7 +297,7 @@ def test_an_unhandled_error_reaches_the_server(api: Api) -> Any:
     return endpoint
 
 
-@parity(handshake(messages=("a", "b")))
+@parity(handshake(messages=("a", "b"), subprotocols=("soap", "chat")))
 def test_an_accepted_connection_is_left_to_the_server(api: Api) -> Any:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept(subprotocol="chat", headers=[(b"x-a", b"1")])

@@ -1,0 +1,155 @@
+"""Outgoing: the messages of one connection to its client, so that every server can pass them on."""
+
+import json
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from starlette.types import Message, Scope, Send
+from starlette.websockets import WebSocketState
+
+from ..exceptions import describe
+
+__all__ = ["Outgoing", "errors_as_text"]
+
+_logger = logging.getLogger("fastroute")
+
+#: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
+_LONGEST_REASON = 123
+_POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
+#: The codes that a close frame can carry (RFC 6455, section 7.4, and the registry of IANA): these, and 3000 to 4999.
+_REGISTERED = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+
+
+class Outgoing:
+    """The `send` of one connection. Everything that the route and its endpoint send passes here, by any way.
+
+    Close codes and reasons become such as a frame can hold: servers drop the connection for others, and the client
+    reads 1006. A denial response goes out with one body: granian takes no second one.
+
+    Args:
+        scope: of the connection.
+        send: of the server, or of the middleware around the route.
+
+    Attributes:
+        state: how far the connection has come, by the messages that passed.
+        refusal: the error with which the server refused the end of the connection, or None.
+    """
+
+    __slots__ = ("_body", "_scope", "_send", "_start", "refusal", "state")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._start: Message | None = None
+        self._body = b""
+        self.state = WebSocketState.CONNECTING
+        self.refusal: Exception | None = None
+
+    # Not a coroutine of its own: it would be one more for each message.
+    def __call__(self, message: Message) -> Awaitable[None]:
+        message_type = message["type"]
+        if message_type == "websocket.send":
+            return self._send(message)
+        if message_type == "websocket.accept":
+            self._check_subprotocol(message.get("subprotocol"))
+            self.state = WebSocketState.CONNECTED
+            return self._send(message)
+        if message_type == "websocket.close":
+            self.state = WebSocketState.DISCONNECTED
+            return self._close(self._with_possible_code(message))
+        if message_type == "websocket.http.response.start":
+            self.state = WebSocketState.RESPONSE
+        return self._deny(message)
+
+    def _check_subprotocol(self, subprotocol: str | None) -> None:
+        offered = self._scope.get("subprotocols") or ()
+        if subprotocol and subprotocol not in offered:
+            raise RuntimeError(
+                f"{self._route()}: accept(subprotocol={subprotocol!r}), but the client offered {list(offered)!r}; "
+                'choose one of websocket.scope["subprotocols"], or none'
+            )
+
+    def _with_possible_code(self, message: Message) -> Message:
+        code, reason = message.get("code", 1000), message.get("reason")
+        possible = _possible_code(code)
+        if possible != code:
+            _logger.warning(
+                "%s: no close frame can have the code %r; the client gets %d", self._route(), code, possible
+            )
+        possible_message = {**message, "code": possible}
+        if reason:
+            possible_message["reason"] = _short_text(reason)
+        return possible_message
+
+    async def _close(self, message: Message) -> None:
+        code = message["code"]
+        try:
+            try:
+                await self._send(message)
+            except OSError:
+                raise
+            except Exception:
+                # daphne refuses all codes but 1000 and 3000 to 4999, and the socket stays open.
+                if code == 1000 or code >= 3000:
+                    raise
+                with suppress(Exception):
+                    return await self._send({**message, "code": code + 3000})
+                raise
+        except Exception as error:
+            self.refusal = error
+            raise
+
+    async def _deny(self, message: Message) -> None:
+        if message["type"] == "websocket.http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        self.state = WebSocketState.DISCONNECTED
+        start, self._start = self._start, None
+        try:
+            if start is not None:
+                await self._send(start)
+            await self._send({**message, "body": self._body})
+        except Exception as error:
+            self.refusal = error
+            raise
+
+    def _route(self) -> str:
+        route = self._scope.get("route")
+        endpoint = self._scope.get("endpoint")
+        named = describe(endpoint) if callable(endpoint) else "WebSocket route"
+        path = getattr(route, "path", None)
+        return named if path is None else f"{named} at {path}"
+
+
+def errors_as_text(errors: Sequence[Any]) -> str:
+    """Validation errors as a close reason: `query.limit: Field required; ...`."""
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
+
+
+def _possible_code(code: Any) -> int:
+    """The code itself if a close frame can have it; else 1008 if it is below 500 or 1006, and 1011 for all others."""
+    if isinstance(code, int) and (code in _REGISTERED or 3000 <= code <= 4999):
+        return int(code)
+    is_number = isinstance(code, int | float) and not isinstance(code, bool)
+    return _POLICY_VIOLATION if is_number and (code < 500 or code == 1006) else _INTERNAL_ERROR
+
+
+def _short_text(reason: Any) -> str:
+    text = reason if isinstance(reason, str) else _text(reason)
+    return text.encode("utf-8", "replace")[:_LONGEST_REASON].decode("utf-8", "ignore")
+
+
+def _text(reason: Any) -> str:
+    # FastAPI's handler for validation errors gives the list of errors, also if somebody has wrapped that handler.
+    if isinstance(reason, list | tuple) and all(map(_is_validation_error, reason)):
+        return errors_as_text(reason)
+    return json.dumps(reason, default=str)
+
+
+def _is_validation_error(item: Any) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("loc"), list | tuple) and "msg" in item
