@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import Headers, ImmutableMultiDict
 from starlette.websockets import WebSocket
 
+from ..params import Place
 from .fields import ParamField
 
 __all__ = ["InvalidError", "located", "missing", "read_field"]
@@ -27,27 +28,27 @@ def read_field(field: ParamField, websocket: WebSocket) -> Any:
     Raises:
         InvalidError: the value is missing or wrong.
     """
-    received = _received(field, websocket)
+    values = _values_at(field.place, websocket)
     if field.model is not None:
-        return _read_model(field, received)
-    key = next((key for key in field.keys if key in received), field.keys[0])
-    return _validate(field, _value(received, key, field.sequence), (field.place, key))
+        return _read_model(field, values)
+    key = next((key for key in field.keys if key in values), field.keys[0])
+    return _validate(field, _value(values, key, field.sequence), (field.place, key))
 
 
-def _received(field: ParamField, websocket: WebSocket) -> Mapping[str, Any]:
-    if field.place == "path":
+def _values_at(place: Place, websocket: WebSocket) -> Mapping[str, Any]:
+    if place == "path":
         return websocket.path_params
-    if field.place == "query":
+    if place == "query":
         return websocket.query_params
-    if field.place == "header":
+    if place == "header":
         return websocket.headers
     return websocket.cookies
 
 
-def _value(received: Mapping[str, Any], key: str, sequence: bool) -> Any:
-    if sequence and isinstance(received, (ImmutableMultiDict, Headers)):
-        return received.getlist(key) or _ABSENT
-    value = received.get(key)
+def _value(values: Mapping[str, Any], key: str, sequence: bool) -> Any:
+    if sequence and isinstance(values, (ImmutableMultiDict, Headers)):
+        return values.getlist(key) or _ABSENT
+    value = values.get(key)
     if value is None or (sequence and len(value) == 0):
         return _ABSENT
     return value
@@ -76,19 +77,19 @@ def located(error: ValidationError, loc: tuple[Any, ...]) -> list[Any]:
     return [{**found, "loc": loc + found["loc"]} for found in error.errors(include_url=False)]
 
 
-def _read_model(field: ParamField, received: Mapping[str, Any]) -> Any:
+def _read_model(field: ParamField, values: Mapping[str, Any]) -> Any:
     """Fill a pydantic model: its own fields by their keys, then every other key that was sent."""
     model = field.model
     assert model is not None
-    headers = isinstance(received, Headers)
+    headers = isinstance(values, Headers)
     content: dict[str, Any] = {}
     read_keys: set[str] = set()
     sent = False
     renamed: dict[str, str] = {}
     for key in model.keys:
-        sent = sent or any(request_key in received for _, request_key in key.aliases)
-        alias, request_key = next((pair for pair in key.aliases if pair[1] in received), key.aliases[0])
-        value = _value(received, request_key, key.sequence)
+        sent = sent or any(request_key in values for _, request_key in key.aliases)
+        alias, request_key = next((pair for pair in key.aliases if pair[1] in values), key.aliases[0])
+        value = _value(values, request_key, key.sequence)
         if value is not _ABSENT:
             content[alias] = value
         if not headers:
@@ -99,7 +100,7 @@ def _read_model(field: ParamField, received: Mapping[str, Any]) -> Any:
         read_keys.update(validated.lower() for validated, asked in key.aliases if validated != asked)
         if alias != request_key:
             renamed[key.name] = request_key
-    content.update(_others(received, read_keys))
+    content.update(_others(values, read_keys))
     absent = model.optional and not sent and not (model.extras and content)
     try:
         return _validate(field, _ABSENT if absent else content, (field.place,))
@@ -117,10 +118,10 @@ def _name_headers(errors: list[Any], renamed: dict[str, str]) -> None:
             error["loc"] = (place, renamed[rest[0]], *rest[1:])
 
 
-def _others(received: Mapping[str, Any], read_keys: set[str]) -> dict[str, Any]:
-    pairs = received.multi_items() if isinstance(received, ImmutableMultiDict) else received.items()
+def _others(values: Mapping[str, Any], read_keys: set[str]) -> dict[str, Any]:
+    pairs = values.multi_items() if isinstance(values, ImmutableMultiDict) else values.items()
     others: dict[str, list[Any]] = {}
     for key, value in pairs:
         if key not in read_keys:
             others.setdefault(key, []).append(value)
-    return {key: values[0] if len(values) == 1 else values for key, values in others.items()}
+    return {key: found[0] if len(found) == 1 else found for key, found in others.items()}

@@ -1,4 +1,4 @@
-"""What is read out of a scope directly is what Starlette's properties of the same scope give."""
+"""Values read directly from a scope equal those of Starlette's properties for the same scope."""
 
 from hypothesis import given
 from hypothesis import strategies as st

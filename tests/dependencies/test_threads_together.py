@@ -1,4 +1,4 @@
-"""Adjacent sync dependencies: one trip to a thread, and nothing else that anybody could see of it."""
+"""Adjacent sync dependencies share one trip to a thread, and nobody can see it otherwise."""
 
 import asyncio
 import contextvars
@@ -55,7 +55,7 @@ def test_one_trip(trips: list[Any], backend: str) -> None:
     assert len(trips) == 1
 
 
-def test_own_trip_for_what_reads_parameters_is_limited_or_is_async(trips: list[Any]) -> None:
+def test_a_call_that_reads_parameters_is_limited_or_is_async_shares_no_trip(trips: list[Any]) -> None:
     def plain() -> None: ...
 
     def reads(q: Annotated[int, Query()] = 1) -> None: ...
@@ -96,7 +96,7 @@ def test_contexts_are_apart(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_nothing_is_called_behind_an_exception(backend: str) -> None:
+def test_nothing_is_called_after_an_exception(backend: str) -> None:
     calls = []
 
     def fails() -> None:
