@@ -579,6 +579,18 @@ def test_ctx_is_kept(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/?q=3"), handshake("/?q=1"), handshake("/?q=a&q=b"), handshake("/?q=x"), handshake())
+def test_annotated_inside_of_a_union(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, Field(gt=2)] | None = None,
+        r: Annotated[list[str], Field(min_length=2)] | None = api.Query(None, alias="q"),
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
 # Path aliases; deprecated options
 
 
