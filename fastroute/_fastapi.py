@@ -19,6 +19,7 @@ __all__ = [
     "adopt",
     "answering_route",
     "asked_object",
+    "frontend_specificity",
     "frontends",
     "include_prefix",
     "included_routes",
@@ -129,6 +130,12 @@ def frontends(router: Any) -> Iterable[Any]:
     iterate: Any = getattr(router, "_iter_low_priority_routes", tuple)
     found: Iterable[Any] = iterate()
     return found
+
+
+def frontend_specificity(child_scope: Scope) -> int:
+    """How specific a match of a frontend is: if several match, the most specific one answers."""
+    specificity: int = child_scope.get("fastapi", {}).get("frontend_specificity", 0)
+    return specificity
 
 
 def original_route(stand_in: Any) -> Any:

@@ -88,16 +88,31 @@ def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[E
             partial = attempt
     if partial is not None:
         return Outcome(attempts, partial)
-    return Outcome(attempts, None, _redirect(tree, scope) if redirects else None)
+    redirect = _redirect(tree, scope) if redirects else None
+    if redirect is not None:
+        return Outcome(attempts, None, redirect)
+    frontends = [ask(entry, scope, inside) for entry in tree if entry.kind == "frontend"]
+    return Outcome(attempts + frontends, _most_specific(frontends))
 
 
 def in_order(tree: Sequence[Entry]) -> Iterator[Entry]:
-    """The routes in the order in which they are asked, those of an included router in its place."""
+    """The routes in the order in which they are asked, those of an included router in its place.
+
+    Without frontends: they are asked last, and the most specific one answers, whatever their order.
+    """
     for entry in tree:
         if entry.kind == "included":
             yield from in_order(entry.children)
-        else:
+        elif entry.kind != "frontend":
             yield entry
+
+
+def _most_specific(frontends: Sequence[Attempt]) -> Attempt | None:
+    for match in (None, Match.FULL, Match.PARTIAL):
+        found = [attempt for attempt in frontends if attempt.match is match]
+        if found:
+            return max(found, key=lambda attempt: _fastapi.frontend_specificity(attempt.child_scope))
+    return None
 
 
 def ask(entry: Entry, scope: Scope, inside: tuple[Entry, ...] = ()) -> Attempt:

@@ -46,7 +46,8 @@ def explain(attempt: Attempt) -> Failure | None:
     if attempt.error is not None:
         return Failure(len(path), f"raises {type(attempt.error).__name__}: {attempt.error}")
     if attempt.match is Match.PARTIAL:
-        return Failure(len(path), f"answers {', '.join(attempt.entry.methods or [])} and not {attempt.scope['method']}")
+        methods = attempt.entry.methods or ["GET", "HEAD"]  # FastAPI's frontends do not tell theirs
+        return Failure(len(path), f"answers {', '.join(methods)} and not {attempt.scope['method']}")
     return _explain_none(attempt, path)
 
 
@@ -182,6 +183,8 @@ def _lines(app: Any, outcome: Outcome, answered: bool) -> list[str]:
     attempt = outcome.decisive
     if attempt is None:
         lines = [_miss(outcome)]
+    elif attempt.entry.kind == "frontend" and attempt.match is not None:
+        lines = [f"  is handed to a frontend, whose files decide{'' if answered else ' between 404 and 405'}"]
     elif answered:
         lines = [f"  is answered by {one_line(attempt.entry, attempt.inside)}", *_parameters(attempt)]
     else:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from route_tables import any_tables, page, paths_of, socket, socket_route, templates
 from starlette.convertors import CONVERTOR_TYPES, Convertor
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, compile_path
+from starlette.testclient import TestClient
 from starlette.types import Message, Scope
 
 from fastroute import __main__ as command_line
@@ -314,3 +315,72 @@ def test_a_path_without_a_slash(told: Any, capsys: pytest.CaptureFixture[str]) -
         told("rooms/7")
     assert end.value.code == 2
     assert "'rooms/7' must start with a slash" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "decided_by", "status"),
+    [
+        ("/api", "GET", "api", 200),
+        ("/api", "POST", "api", 405),  # and not the frontend after it
+        ("/api/", "GET", "redirect", 307),
+        ("/about", "GET", "frontend", 200),
+        ("/deep/about", "GET", "frontend", 200),
+        ("/about", "POST", "frontend", 405),
+        ("/nothing", "POST", "frontend", 404),
+        ("/inner/page", "GET", "page", 200),
+        ("/inner/", "GET", "frontend", 200),
+    ],
+)
+def test_a_frontend_comes_after_all_routes_and_redirects(
+    path: str, method: str, decided_by: str, status: int, tmp_path: Any
+) -> None:
+    async def api() -> str:
+        return "api"
+
+    app, router = FastAPI(openapi_url=None), APIRouter()
+    router.frontend("/deep", directory=str(_site(tmp_path / "deep", "deep")))
+    router.frontend("/", directory=str(_site(tmp_path / "top", "top")))
+    app.frontend("/inner", directory=str(_site(tmp_path / "inner", "inner")))
+    app.include_router(router)
+    app.add_api_route("/api", api, name="api")
+    app.add_api_route("/inner/page", api, name="page")
+
+    outcome = trace(app, scope_of("http", method, path, "testserver"))
+    decisive = outcome.decisive
+    told = "redirect" if decisive is None else decisive.entry.name or decisive.entry.kind
+    assert told == decided_by
+    assert (outcome.redirect is not None) == (decided_by == "redirect")
+    response = TestClient(app, follow_redirects=False).request(method, path)
+    assert response.status_code == status
+    if decided_by == "frontend" and decisive is not None and status == 200:
+        site = {0: "top", len("/deep"): "deep", len("/inner"): "inner"}
+        assert response.text == site[decisive.child_scope["fastapi"]["frontend_specificity"]]
+
+
+def _site(folder: Any, text: str) -> Any:
+    folder.mkdir()
+    for name in ("index.html", "about"):
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_frontend_is_no_405(told: Any, tmp_path: Any) -> None:
+    (tmp_path / "index.html").write_text("")
+    (tmp_path / "match_example.py").write_text(FRONTEND)
+    code, text = told("/page")
+    assert (code, text.splitlines()[1]) == (0, "  is handed to a frontend, whose files decide")
+    code, text = told("/page", "--method", "POST")
+    assert (code, text.splitlines()[1]) == (1, "  is handed to a frontend, whose files decide between 404 and 405")
+    code, text = told("/api", "--method", "POST")
+    assert (code, text.splitlines()[1].partition(":")[0]) == (1, "  is answered by 405 Method Not Allowed")
+
+
+FRONTEND = """
+from fastapi import FastAPI
+
+app = FastAPI(openapi_url=None)
+app.frontend("/", directory=".")
+
+@app.get("/api")
+async def api(): ...
+"""
