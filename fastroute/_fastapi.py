@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 from starlette.routing import Match
 from starlette.types import Scope
@@ -19,11 +20,15 @@ __all__ = [
     "adopt",
     "answering_route",
     "asked_object",
+    "demanded_dependencies",
+    "field_adapter",
+    "field_key",
     "frontend_specificity",
     "frontends",
     "include_prefix",
     "included_routes",
     "is_body",
+    "is_documentation",
     "is_marker",
     "is_security_scheme",
     "matches",
@@ -130,6 +135,33 @@ def frontends(router: Any) -> Iterable[Any]:
     iterate: Any = getattr(router, "_iter_low_priority_routes", tuple)
     found: Iterable[Any] = iterate()
     return found
+
+
+def demanded_dependencies(router: Any) -> list[Any]:
+    """The callables in `dependencies=` of a router of FastAPI, or of an included one with the routers around it."""
+    context = getattr(router, "include_context", None)
+    own = getattr(router, "original_router", router)
+    if not _is_a(own, "fastapi.routing", "APIRouter"):
+        return []
+    markers = [*getattr(context, "dependencies", ()), *own.dependencies]
+    return [adopt(marker).dependency for marker in markers]
+
+
+def is_documentation(endpoint: Any) -> bool:
+    """Whether it is one of the pages that a FastAPI application adds by itself: its schema and documentation."""
+    return getattr(endpoint, "__module__", None) == "fastapi.applications"
+
+
+def field_key(field: Any) -> str:
+    """The key by which a field of FastAPI's `Dependant` is looked up."""
+    key: str = getattr(field, "validation_alias", None) or field.alias
+    return key
+
+
+def field_adapter(field: Any) -> TypeAdapter[Any] | None:
+    """The adapter that validates a field of FastAPI's `Dependant`; None if it is not known."""
+    adapter = getattr(field, "_type_adapter", None)
+    return adapter if isinstance(adapter, TypeAdapter) else None
 
 
 def frontend_specificity(child_scope: Scope) -> int:

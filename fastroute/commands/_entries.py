@@ -17,6 +17,7 @@ __all__ = [
     "Entry",
     "EntryKind",
     "entries",
+    "location",
     "one_line",
     "record",
     "redirects",
@@ -127,13 +128,13 @@ def record(entry: Entry, inside: Sequence[Entry] = ()) -> dict[str, Any]:
         "host": hosts[-1] if hosts else None,
         "path": "".join(paths),
         "name": entry.name,
-        "endpoint": None if entry.endpoint is None else _location(entry.endpoint),
+        "endpoint": None if entry.endpoint is None else location(entry.endpoint),
     }
 
 
-def _location(endpoint: Any) -> str:
-    """The name of an endpoint, and its file if that is below the current folder."""
-    name, _, file = describe(endpoint).partition(" (")
+def location(call: Any) -> str:
+    """The name of a callable, and its file if that is below the current folder."""
+    name, _, file = describe(call).partition(" (")
     here = f"{Path.cwd()}{os.sep}"
     return f"{name} ({file.removeprefix(here)}" if file.startswith(here) and "site-packages" not in file else name
 

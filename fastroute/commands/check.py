@@ -1,4 +1,4 @@
-"""`python -m fastroute check`: routes that nothing can reach, and WebSockets that nobody guards.
+"""`python -m fastroute check`: routes that nothing can reach, WebSockets that nobody guards, and mistaken declarations.
 
 A route is called unreachable only if that is proven: the languages of the templates show that an earlier route takes
 everything it matches, and the application itself gives an example path to that earlier route. Nothing is said if this
@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,9 +24,15 @@ from ..routing import APIWebSocketRoute
 from ._entries import Entry, entries, one_line, record, walk
 from ._language import ANY, Language, Undecided, escapee, example, language
 from ._loading import add_application
+from ._mistakes import Mistake, mistakes
 from ._trace import scope_of, trace
 
 __all__ = ["Shadowed", "add_arguments", "run", "shadowed", "unguarded"]
+
+_MOST_ROUTES = 3
+_WRAPPED = textwrap.TextWrapper(
+    80, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+)
 
 
 class Demand(NamedTuple):
@@ -262,7 +269,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_application(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON, for tools")
     parser.epilog = """\
-exit code: 0 if nothing was found, 1 if something was, 2 if the application could not be loaded
+exit code: 0 if nothing was found, 1 if something was or there is no route, 2 if the application could not be loaded
 
 examples:
   python -m fastroute check main:app
@@ -270,26 +277,58 @@ examples:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    hidden, open_ = shadowed(arguments.app), unguarded(arguments.app)
+    count = sum(entry.kind not in ("included", "frontend") for entry in walk(entries(arguments.app)))
+    wrong = mistakes(arguments.app)
+    named = {id(mistake.entry.route) for mistake in wrong if mistake.kind == "missing_dependencies"}
+    open_ = [(entry, inside) for entry, inside in unguarded(arguments.app) if id(entry.route) not in named]
+    found = _Findings(shadowed(arguments.app), open_, _grouped(wrong), count)
     if arguments.json:
-        print(json.dumps(_report(hidden, open_), indent=2))
+        print(json.dumps(_report(found), indent=2))
     else:
-        _print(arguments.app, hidden, open_)
-    return 1 if hidden or open_ else 0
+        print("\n".join(_lines(found)))
+    return 0 if found.routes and not found.problems else 1
 
 
-def _print(app: Any, hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entry, ...]]]) -> None:
-    for finding in hidden:
-        print(f"{one_line(finding.entry, finding.inside)}\n{_why(finding)}\n")
-    for entry, inside in open_:
-        print(
+class _Findings(NamedTuple):
+    """The problems of an application, and its number of routes. Mistakes with the same text are one problem."""
+
+    hidden: list[Shadowed]
+    open: list[tuple[Entry, tuple[Entry, ...]]]
+    mistakes: list[list[Mistake]]
+    routes: int
+
+    @property
+    def problems(self) -> int:
+        return len(self.hidden) + len(self.open) + len(self.mistakes)
+
+
+def _grouped(mistakes: Sequence[Mistake]) -> list[list[Mistake]]:
+    """The mistakes by their text: a dependency or an included router may bring the same one to many routes."""
+    groups: dict[str, list[Mistake]] = {}
+    for mistake in mistakes:
+        groups.setdefault(mistake.text, []).append(mistake)
+    return list(groups.values())
+
+
+def _lines(found: _Findings) -> Iterator[str]:
+    for finding in found.hidden:
+        yield f"{one_line(finding.entry, finding.inside)}\n{_why(finding)}\n"
+    for entry, inside in found.open:
+        yield (
             f"{one_line(entry, inside)}\n"
             "  has no dependency, while other WebSocket routes of the application have one.\n"
             "  If anybody may connect, say so with a dependency: dependencies=[Depends(anybody)]\n"
         )
-    count = sum(entry.kind not in ("included", "frontend") for entry in walk(entries(app)))
-    found = len(hidden) + len(open_)
-    print(f"{count} route{'' if count == 1 else 's'}, {found or 'no'} problem{'' if found == 1 else 's'} found")
+    for group in found.mistakes:
+        yield from (one_line(mistake.entry, mistake.inside) for mistake in group[:_MOST_ROUTES])
+        if len(group) > _MOST_ROUTES:
+            yield f"and {len(group) - _MOST_ROUTES} more"
+        yield _WRAPPED.fill(group[0].text) + "\n"
+    if not found.routes:
+        yield "no routes: there is nothing to check. Is this the application, with all its routers included?"
+    else:
+        ending = "" if found.problems == 1 else "s"
+        yield f"{found.routes} route{'' if found.routes == 1 else 's'}, {found.problems or 'no'} problem{ending} found"
 
 
 def _why(finding: Shadowed) -> str:
@@ -301,8 +340,9 @@ def _why(finding: Shadowed) -> str:
     return f"  {reached}\n    {by}\n  {takes}; an example is {asked} {finding.path}"
 
 
-def _report(hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entry, ...]]]) -> dict[str, Any]:
+def _report(found: _Findings) -> dict[str, Any]:
     return {
+        "routes": found.routes,
         "unreachable": [
             {
                 "route": record(finding.entry, finding.inside),
@@ -310,7 +350,15 @@ def _report(hidden: list[Shadowed], open_: list[tuple[Entry, tuple[Entry, ...]]]
                 "example": {"type": finding.demand.type, "method": finding.demand.method, "path": finding.path},
                 "except_paths_with_line_breaks": finding.odd_paths,
             }
-            for finding in hidden
+            for finding in found.hidden
         ],
-        "without_dependency": [record(entry, inside) for entry, inside in open_],
+        "without_dependency": [record(entry, inside) for entry, inside in found.open],
+        "mistakes": [
+            {
+                "kind": group[0].kind,
+                "routes": [record(mistake.entry, mistake.inside) for mistake in group],
+                "text": group[0].text,
+            }
+            for group in found.mistakes
+        ],
     }

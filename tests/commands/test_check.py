@@ -23,6 +23,7 @@ from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, Depends, strategies
 from fastroute import __main__ as command_line
+from fastroute.commands._mistakes import mistakes
 from fastroute.commands._trace import scope_of, trace
 from fastroute.commands.check import shadowed, unguarded
 
@@ -201,6 +202,7 @@ def test_silent_on_usual_applications(app: str, tmp_path: Path) -> None:
     built = USUAL[app](tmp_path)
     assert shadowed(built) == []
     assert unguarded(built) == []
+    assert mistakes(built) == []
 
 
 def _shop(folder: Path) -> Starlette:
@@ -275,6 +277,7 @@ def test_silent_on_real_tables(table: str) -> None:
     app = Starlette(routes=routes)
     assert shadowed(app) == []
     assert unguarded(app) == []
+    assert mistakes(app) == []
 
 
 @pytest.mark.slow
@@ -338,11 +341,12 @@ EXAMPLE = """
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
+from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, Depends
 
 async def page(request): ...
-async def socket(): ...
+async def socket(websocket: WebSocket): ...
 def anybody(): ...
 
 app = Starlette(routes=[
@@ -354,6 +358,14 @@ app = Starlette(routes=[
     APIWebSocketRoute("/open", socket),
 ])
 clean = Starlette(routes=[Route("/", page)])
+empty = Starlette()
+
+async def of_team(websocket: WebSocket, team: str): ...
+
+mistaken = Starlette(routes=[
+    Route("/a/{b-c}", page),
+    Mount("/{team}", routes=[APIWebSocketRoute(f"/{number}", of_team) for number in range(5)]),
+])
 """
 
 
@@ -375,23 +387,23 @@ def test_what_is_told(told: Any) -> None:
     assert told("clean") == (0, "1 route, no problems found\n")
     assert told("app") == (
         1,
-        "GET,HEAD,POST /c  check_example.page (check_example.py:8)\n"
+        "GET,HEAD,POST /c  check_example.page (check_example.py:9)\n"
         "  is never reached:\n"
-        "    GET,HEAD /{a}  check_example.page (check_example.py:8)\n"
-        "    and POST /{b}  check_example.page (check_example.py:8)\n"
+        "    GET,HEAD /{a}  check_example.page (check_example.py:9)\n"
+        "    and POST /{b}  check_example.page (check_example.py:9)\n"
         "  take everything it would answer and stand before it; an example is GET /c\n"
         "\n"
-        "GET,HEAD /x/{late}  check_example.page (check_example.py:8)\n"
+        "GET,HEAD /x/{late}  check_example.page (check_example.py:9)\n"
         "  is reached only by a path with a line break (%0A) in it:\n"
         "    Mount ''\n"
         "  takes everything it would answer and stands before it; an example is GET /x/x\n"
         "\n"
-        "WebSocket /open  check_example.socket (check_example.py:9)\n"
+        "WebSocket /open  check_example.socket (check_example.py:10)\n"
         "  is never reached:\n"
         "    Mount ''\n"
         "  takes everything it would answer and stands before it; an example is WebSocket /open\n"
         "\n"
-        "WebSocket /open  check_example.socket (check_example.py:9)\n"
+        "WebSocket /open  check_example.socket (check_example.py:10)\n"
         "  has no dependency, while other WebSocket routes of the application have one.\n"
         "  If anybody may connect, say so with a dependency: dependencies=[Depends(anybody)]\n"
         "\n"
@@ -407,5 +419,66 @@ def test_json(told: Any) -> None:
     assert [by["path"] for by in found["unreachable"][0]["by"]] == ["/{a}", "/{b}"]
     assert found["unreachable"][0]["example"] == {"type": "http", "method": "GET", "path": "/c"}
     assert [one["except_paths_with_line_breaks"] for one in found["unreachable"]] == [False, True, False]
-    assert [one["endpoint"] for one in found["without_dependency"]] == ["check_example.socket (check_example.py:9)"]
-    assert json.loads(told("clean", "--json")[1]) == {"unreachable": [], "without_dependency": []}
+    assert [one["endpoint"] for one in found["without_dependency"]] == ["check_example.socket (check_example.py:10)"]
+    assert json.loads(told("clean", "--json")[1]) == {
+        "routes": 1,
+        "unreachable": [],
+        "without_dependency": [],
+        "mistakes": [],
+    }
+
+
+def test_mistakes_are_told_once_for_all_their_routes(told: Any) -> None:
+    code, out = told("mistaken")
+    assert (code, out) == (
+        1,
+        "GET,HEAD /a/{b-c}  check_example.page (check_example.py:9)\n"
+        "  '{b-c}' in its path is text and no parameter. A parameter is written {name} or\n"
+        "  {name:convertor}; its name has letters, digits and `_`\n"
+        "\n"
+        "WebSocket /{team}/0  check_example.of_team (check_example.py:24)\n"
+        "WebSocket /{team}/1  check_example.of_team (check_example.py:24)\n"
+        "WebSocket /{team}/2  check_example.of_team (check_example.py:24)\n"
+        "and 2 more\n"
+        "  reads 'team' from the query string (parameter 'team' of check_example.of_team\n"
+        "  (check_example.py:24)), while the path or host has {team}: a client can send\n"
+        "  another ?team=. Write Annotated[..., Path()], or rename one\n"
+        "\n"
+        "7 routes, 2 problems found\n",
+    )
+    found = json.loads(told("mistaken", "--json")[1])["mistakes"]
+    assert [(mistake["kind"], len(mistake["routes"])) for mistake in found] == [
+        ("braces_that_are_text", 1),
+        ("query_named_like_path_parameter", 5),
+    ]
+    assert found[0]["routes"][0]["path"] == "/a/{b-c}"
+    assert "\n" not in found[1]["text"]
+
+
+def test_a_socket_without_the_dependencies_of_the_application_is_told_once(told: Any, tmp_path: Path) -> None:
+    (tmp_path / "check_example.py").write_text(GUARDED)
+    code, out = told("app")
+    assert code == 1
+    assert "WebSocket /open" in out.partition("does not get check_example.user")[0]
+    assert "has no dependency" not in out
+    assert out.endswith("6 routes, 1 problem found\n")
+
+
+GUARDED = """
+from fastapi import Depends, FastAPI
+from starlette.websockets import WebSocket
+
+from fastroute import APIWebSocketRoute
+
+def user(): ...
+async def socket(websocket: WebSocket): ...
+
+app = FastAPI(dependencies=[Depends(user)], routes=[APIWebSocketRoute("/open", socket)])
+app.add_api_websocket_route("/guarded", socket)
+"""
+
+
+def test_an_application_without_routes_is_no_clean_one(told: Any) -> None:
+    code, out = told("empty")
+    assert (code, out.partition(":")[0]) == (1, "no routes")
+    assert json.loads(told("empty", "--json")[1])["routes"] == 0

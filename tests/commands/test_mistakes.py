@@ -1,0 +1,418 @@
+"""`check` on declarations: each kind of mistake is found, and is one; usual declarations pass."""
+
+import inspect
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, IntEnum, StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import pytest
+from fastapi import APIRouter, FastAPI, Request
+from fastapi import Depends as FastAPIDepends
+from fastapi import Path as FastAPIPath
+from fastapi import Query as FastAPIQuery
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, BeforeValidator
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from fastroute import APIWebSocketRoute, Depends, Query
+from fastroute import Router as FastrouteRouter
+from fastroute.commands._mistakes import mistakes
+
+
+async def page(request: Request) -> None: ...
+async def socket(websocket: WebSocket) -> None: ...
+def user() -> str: ...
+def rate(q: int = 1) -> None: ...
+
+
+def found(app: Any, kind: str) -> list[str]:
+    """The paths of the routes with this mistake."""
+    return ["".join(e.path for e in (*m.inside, m.entry)) for m in mistakes(app) if m.kind == kind]
+
+
+def found_in(routes: list[BaseRoute], kind: str) -> list[str]:
+    return found(Starlette(routes=routes), kind)
+
+
+# --- dependencies of FastAPI's application -----------------------------------------------------------------------
+
+
+def guarded(routes: list[BaseRoute]) -> FastAPI:
+    return FastAPI(routes=routes, dependencies=[FastAPIDepends(user), FastAPIDepends(rate)])
+
+
+def missing(app: FastAPI) -> dict[str, list[str]]:
+    """The names of the dependencies that a route does not get, by its path."""
+    texts = {m.entry.path: m.text.partition(": ")[0] for m in mistakes(app) if m.kind == "missing_dependencies"}
+    return {path: re.findall(r"\b(user|rate|HTTPBearer)\b", text) for path, text in texts.items()}
+
+
+def test_routes_put_into_routes_get_no_dependencies_of_the_application() -> None:
+    app = guarded(
+        [
+            APIWebSocketRoute("/none", socket),
+            APIWebSocketRoute("/one", socket, dependencies=[Depends(rate)]),
+            APIWebSocketRoute("/both", socket, dependencies=[Depends(rate), Depends(user)]),
+            Mount("/m", routes=[APIWebSocketRoute("/mounted", socket)]),
+            Mount("/n", FastrouteRouter([APIWebSocketRoute("/in-router", socket)])),
+            Route("/page", page),
+        ]
+    )
+    app.add_api_route("/api", page)
+    app.add_api_websocket_route("/api-socket", socket)
+    app.router.routes.append(WebSocketRoute("/appended", socket))
+    assert missing(app) == {
+        "/none": ["user", "rate"],
+        "/one": ["user"],
+        "/mounted": ["user", "rate"],
+        "/in-router": ["user", "rate"],
+        "/page": ["user", "rate"],
+        "/appended": ["user", "rate"],
+    }
+
+
+def test_the_routes_said_to_be_open_are() -> None:
+    """The claim and FastAPI: a dependency that refuses everybody is not asked."""
+
+    def nobody() -> None:
+        raise WebSocketDisconnect
+
+    async def accept(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    app = FastAPI(
+        dependencies=[FastAPIDepends(nobody)],
+        routes=[APIWebSocketRoute("/open", accept), APIWebSocketRoute("/shut", accept, dependencies=[Depends(nobody)])],
+    )
+    app.add_api_websocket_route("/api", accept)
+    opened = []
+    for path in ("/open", "/shut", "/api"):
+        with suppress(WebSocketDisconnect), TestClient(app).websocket_connect(path):
+            opened.append(path)
+    assert opened == ["/open"] == found(app, "missing_dependencies")
+
+
+def test_routes_of_an_included_router_that_are_not_fastapis() -> None:
+    app, router = guarded([]), APIRouter(dependencies=[FastAPIDepends(HTTPBearer())])
+    router.add_route("/plain", page)
+    router.add_api_route("/api", page)
+    app.include_router(router, prefix="/v1")
+    [(path, names)] = missing(app).items()
+    assert path.endswith("/plain")
+    assert names[:2] == ["user", "rate"]
+    # Older releases of FastAPI copy the routes, and forget whose they were.
+    assert names[2:] in ([], ["HTTPBearer"])
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [Mount("/m", Starlette(routes=[WebSocketRoute("/ws", socket)]))],
+        [Mount("/m", FastAPI(routes=[WebSocketRoute("/ws", socket)]))],
+        [Mount("/m", routes=[WebSocketRoute("/ws", socket)], middleware=[Middleware(GZipMiddleware)])],
+        [WebSocketRoute("/ws", socket, middleware=[Middleware(GZipMiddleware)])],
+    ],
+)
+def test_applications_and_middleware_answer_for_themselves(routes: list[BaseRoute]) -> None:
+    assert missing(guarded(routes)) == {}
+
+
+def test_nothing_is_missing_without_dependencies() -> None:
+    app = FastAPI(routes=[WebSocketRoute("/ws", socket), Route("/page", page)])
+    assert missing(app) == {}
+    assert missing(guarded([])) == {}
+
+
+# --- classes as dependencies -------------------------------------------------------------------------------------
+
+
+class Limiter:
+    def __init__(self, times: int = 1) -> None: ...
+
+    def __call__(self) -> None: ...
+
+
+class StrictLimiter(Limiter): ...
+
+
+class Page:
+    def __init__(self, page: int = 1) -> None: ...
+
+
+@pytest.mark.parametrize(("dependency", "expected"), [(Limiter, 1), (StrictLimiter, 1), (Page, 0), (Limiter(), 0)])
+def test_a_class_dependency_that_nobody_calls(dependency: Any, expected: int) -> None:
+    def inner(value: Annotated[Any, Depends(dependency)]) -> None: ...
+
+    def inner_of_fastapi(value: Annotated[Any, FastAPIDepends(dependency)]) -> None: ...
+
+    for depends in (dependency, inner):
+        route = APIWebSocketRoute("/ws", socket, dependencies=[Depends(depends)])
+        assert len(found_in([route], "class_dependency")) == expected
+    for depends in (dependency, inner_of_fastapi):
+        app = FastAPI()
+        app.add_api_route("/page", page, dependencies=[FastAPIDepends(depends)])
+        assert len(found(app, "class_dependency")) == expected
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+async def of_tenant(websocket: WebSocket, tenant: str, limit: int = 1) -> None: ...
+async def of_alias(websocket: WebSocket, owner: Annotated[str, Query(alias="tenant")]) -> None: ...
+
+
+def tenant_of(tenant: str) -> str: ...
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        (Mount("/{tenant}", routes=[APIWebSocketRoute("/ws", of_tenant)]), ["/{tenant}/ws"]),
+        (Mount("/{tenant}", routes=[APIWebSocketRoute("/ws", of_alias)]), ["/{tenant}/ws"]),
+        (Host("{tenant}.a.org", Router([APIWebSocketRoute("/ws", of_tenant)])), ["{tenant}.a.org/ws"]),
+        (
+            Mount("/{tenant}", routes=[APIWebSocketRoute("/ws", socket, dependencies=[Depends(tenant_of)])]),
+            ["/{tenant}/ws"],
+        ),
+        (Mount("/{limit}", routes=[APIWebSocketRoute("/{tenant}", of_tenant)]), ["/{limit}/{tenant}"]),
+        (Mount("/{other}", routes=[APIWebSocketRoute("/{tenant}", of_tenant)]), []),
+        (APIWebSocketRoute("/{tenant}", of_alias), []),
+        (APIWebSocketRoute("/ws", of_tenant), []),
+        (Mount("/path", routes=[APIWebSocketRoute("/ws", of_tenant)]), []),
+    ],
+)
+def test_a_query_parameter_named_like_one_of_the_path(route: BaseRoute, expected: list[str]) -> None:
+    assert found_in([route], "query_named_like_path_parameter") == expected
+
+
+def test_a_query_parameter_named_like_one_of_the_path_in_fastapi() -> None:
+    async def by_query(tenant: str) -> None: ...
+
+    class Model(BaseModel):
+        tenant: str
+
+    async def by_model(model: Annotated[Model, FastAPIQuery()]) -> None: ...
+
+    inner = FastAPI(openapi_url=None)
+    inner.add_api_route("/query", by_query)
+    inner.add_api_route("/model", by_model)
+    app, router = FastAPI(openapi_url=None), APIRouter()
+    router.add_api_route("/included", by_query)
+    app.include_router(router, prefix="/{tenant}")
+    app.mount("/{tenant}/m", inner)
+    assert found(app, "query_named_like_path_parameter") == ["/{tenant}/m/query", "/{tenant}/m/model"]
+
+
+def test_a_path_parameter_that_no_template_has() -> None:
+    async def endpoint(item: Annotated[int, FastAPIPath()]) -> None: ...
+
+    def app(prefix: str, outer: str) -> FastAPI:
+        inner, router, app = FastAPI(openapi_url=None), APIRouter(), FastAPI(openapi_url=None)
+        router.add_api_route("/x", endpoint)
+        inner.include_router(router, prefix=prefix)
+        app.mount(outer, inner)
+        return app
+
+    kind = "path_parameter_that_no_template_has"
+    assert len(found(app("/v1", "/o"), kind)) == 1
+    assert found(app("/{item}", "/o"), kind) == []
+    assert found(app("/v1", "/{item}"), kind) == []
+
+
+def endpoint_with(**annotations: Any) -> Callable[..., Any]:
+    async def endpoint(websocket: WebSocket, **_: Any) -> None: ...
+
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+        for name, annotation in {"websocket": WebSocket, **annotations}.items()
+    ]
+    endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return endpoint
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/rooms/{room_id}", "roomid"),
+        ("/rooms/{room_id}", "room_id_"),
+        ("/rooms/{roomId}", "room_id"),
+        ("/rooms/{room_id}", "room"),
+        ("/rooms/{room}", "room_id"),
+        ("/rooms/{id}", "room_id"),
+        ("/rooms/{tennant}", "tenant"),
+        ("/rooms/{item_id}", "items_id"),
+    ],
+)
+def test_a_template_parameter_that_nobody_reads(path: str, key: str) -> None:
+    route = APIWebSocketRoute(path, endpoint_with(**{key: int}))
+    assert found_in([route], "template_parameter_that_nobody_reads") == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/rooms/{room_id}", {"room_id": int, "room": int}),
+        ("/rooms/{id}", {"user_id": int}),
+        ("/rooms/{room}", {"room_type": int}),
+        ("/{from_x}/{to}", {"from_y": int}),
+        ("/{a}", {"b": int}),
+        ("/rooms/{room_id}", {"roomid": Annotated[int | None, Query(default_factory=lambda: 1)]}),
+    ],
+)
+def test_other_names_are_no_mistake(path: str, parameters: dict[str, Any]) -> None:
+    route = APIWebSocketRoute(path, endpoint_with(**parameters))
+    assert found_in([route], "template_parameter_that_nobody_reads") == []
+
+
+def test_a_parameter_may_be_read_from_the_scope() -> None:
+    async def by_params(websocket: WebSocket, roomid: int) -> None:
+        websocket.path_params["room_id"]
+
+    async def by_scope(websocket: WebSocket, roomid: int) -> None:
+        def inner() -> Any:
+            return websocket.scope["path_params"]
+
+        inner()
+
+    class Dependency:
+        def __call__(self, connection: HTTPConnection) -> Any:
+            return connection.path_params["room_id"]
+
+    async def by_dependency(roomid: int, websocket: WebSocket, room: Annotated[Any, Depends(Dependency())]) -> None: ...
+
+    for endpoint in (by_params, by_scope, by_dependency):
+        route = APIWebSocketRoute("/{room_id}", endpoint)
+        assert found_in([route], "template_parameter_that_nobody_reads") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "texts"),
+    [
+        ("/{room-id}", ["'{room-id}'"]),
+        ("/{i", ["'{i'"]),
+        ("/{ i }", ["'{ i }'"]),
+        ("/i}", ["'}'"]),
+        ("/{a}/{b:int}/{1}", ["'{1}'"]),
+        ("/{a-}/{-b}", ["'{a-}', '{-b}'"]),
+        ("/{a}-{b:path}", []),
+        ("/a-b", []),
+    ],
+)
+def test_braces_that_are_text(path: str, texts: list[str]) -> None:
+    for route in (Route(path, page), WebSocketRoute(path, socket), Mount(path, Router()), Host(path[1:], Router())):
+        told = [
+            m.text.partition(" in its path")[0] for m in mistakes(Router([route])) if m.kind == "braces_that_are_text"
+        ]
+        assert told == texts
+
+
+# --- types -------------------------------------------------------------------------------------------------------
+
+
+class Color(StrEnum):
+    RED = "red"
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Lenient(Enum):
+    ONE = object()
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Lenient":
+        return cls.ONE
+
+
+TYPES = [
+    *(str, int, float, bool, bytes, UUID, Color, Size, Lenient),
+    *(Literal["a", "b"], Literal[1, 2], Literal[1, "x"], int | None, str | None, str | UUID),
+    *(Annotated[str, BeforeValidator(str)], Annotated[int, FastAPIPath(ge=5)]),
+]
+TEXTS = {
+    "": ["x", "a", "red", "1", "7", "0.5", "true", str(UUID(int=5))],
+    ":path": ["x", "a", "red", "1", "7", "0.5", "true", str(UUID(int=5))],
+    ":int": ["0", "1", "2", "7", "100000"],
+    ":float": ["0", "1", "2", "1.5", "7"],
+    ":uuid": [str(UUID(int=0)), "6ba7b810-9dad-41d1-80b4-00c04fd430c8"],
+}
+
+
+@pytest.mark.parametrize("convertor", TEXTS)
+def test_a_type_that_never_fits_never_does(convertor: str) -> None:
+    """In FastAPI and here: the mistake is reported exactly if no path is answered."""
+    for type_ in TYPES:
+        path = f"/{{value{convertor}}}"
+
+        async def endpoint(value: Any) -> str:
+            return "fits"
+
+        endpoint.__annotations__["value"] = type_
+        app = FastAPI(openapi_url=None)
+        app.add_api_route(path, endpoint)
+        client = TestClient(app)
+        fits = any(client.get(f"/{text}").status_code == 200 for text in TEXTS[convertor])
+        assert bool(found(app, "type_that_never_fits")) != fits, (convertor, type_)
+        if type_ not in (bytes, Annotated[int, FastAPIPath(ge=5)]):
+            route = APIWebSocketRoute(path, endpoint_with(value=type_))
+            assert bool(found_in([route], "type_that_never_fits")) != fits, (convertor, type_)
+
+
+def test_a_type_is_compared_with_the_convertor_of_an_outer_path() -> None:
+    async def endpoint(value: Annotated[str, FastAPIPath()]) -> None: ...
+
+    for outer, expected in (("/{value}", 0), ("/{value:int}", 1)):
+        inner, app = FastAPI(openapi_url=None), FastAPI(openapi_url=None)
+        inner.add_api_route("/x", endpoint)
+        app.mount(outer, inner)
+        assert len(found(app, "type_that_never_fits")) == expected
+
+
+# --- endpoints without a WebSocket -------------------------------------------------------------------------------
+
+
+async def deaf(q: int = 1) -> None: ...
+
+
+async def refuses(q: int = 1) -> None:
+    raise ValueError
+
+
+def accepts(websocket: WebSocket) -> None: ...
+def reads(connection: HTTPConnection) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("route", "expected"),
+    [
+        (APIWebSocketRoute("/", deaf), ["/"]),
+        (APIWebSocketRoute("/", deaf, dependencies=[Depends(user)]), ["/"]),
+        (APIWebSocketRoute("/", deaf, dependencies=[Depends(accepts)]), []),
+        (APIWebSocketRoute("/", deaf, dependencies=[Depends(reads)]), []),
+        (APIWebSocketRoute("/", refuses), []),
+        (APIWebSocketRoute("/", socket), []),
+        (WebSocketRoute("/", socket), []),
+        (Route("/", page), []),
+    ],
+)
+def test_an_endpoint_without_a_websocket(route: BaseRoute, expected: list[str]) -> None:
+    assert found_in([route], "endpoint_without_websocket") == expected
+
+
+def test_an_endpoint_of_fastapi_without_a_websocket() -> None:
+    app = FastAPI(openapi_url=None)
+    app.add_api_websocket_route("/deaf", deaf)
+    app.add_api_websocket_route("/socket", socket)
+    app.add_api_route("/http", deaf)
+    assert found(app, "endpoint_without_websocket") == ["/deaf"]
