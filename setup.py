@@ -15,7 +15,7 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError
 def is_set(variable: str) -> bool:
     value = os.environ.get(variable, "")
     if value not in ("", "0", "1"):
-        raise SystemExit(f"{variable} has to be 1 or 0, not {value!r}")
+        raise SystemExit(f"{variable} must be 1 or 0, not {value!r}")
     return value == "1"
 
 

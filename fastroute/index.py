@@ -33,7 +33,7 @@ _Convertors = Mapping[str, Convertor[Any]]
 class RouteIndex:
     """The routes of a table that can match a path, found without asking the others.
 
-    It can be copied and pickled if its routes can. A copy is built anew, from its routes as they are then.
+    It can be copied and pickled if its routes can. A copy is built from its routes as they are then.
 
     Args:
         routes: in the order in which they are to be asked. The index describes the routes as they are now: build
@@ -107,7 +107,7 @@ def _template(route: BaseRoute) -> tuple[list[Part], _Convertors] | None:
 
 
 def _segments(template: Sequence[Part], convertors: _Convertors) -> tuple[tuple[str | None, ...], bool] | None:
-    """The segments of a template, as in `Row`, and whether something follows them that may cross slashes.
+    """The segments of a template, and true if something that may cross slashes follows them (see `Row`).
 
     None if not even the literal beginning of the template is certain.
     """

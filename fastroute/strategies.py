@@ -8,8 +8,8 @@ They come with the extra `fastroute[fuzz]`. To compare the routes of your own ap
         scope = {"type": "websocket", "path": data.draw(paths(route.path))}
         assert route.matches(scope)[0] == WebSocketRoute(route.path, print).matches(scope)[0]
 
-The alphabets hold what matchers get wrong: newlines (`$` stands before a final one, a `str` crosses them, a `path`
-does not), NUL, lone surrogates, astral characters, digits that are not ASCII, regex syntax, slashes in a row.
+The alphabets hold characters that matchers get wrong: newlines (`$` stands before a final one, a `str` crosses them, a
+`path` does not), NUL, lone surrogates, astral characters, digits that are not ASCII, regex syntax, slashes in a row.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ _CHARACTERS = [
     "\U0001d7d9",  # double-struck one
     "\U0001f600",
 ]
-# What can stand inside a value too comes twice: there a matcher has a choice.
+# Text that can stand inside a value too is listed twice: there a matcher has a choice.
 _LITERALS = [
     *["/", "-", ".", "a", "1", ".5", "5", "-", ".", "1", "/"],
     *["/a", "/x/", "v", "_", "--", "a/", "//", "0f", "15", "?", "%2F"],
@@ -68,17 +68,18 @@ def paths(template: str) -> st.SearchStrategy[str]:
     """Paths that match a template, and paths that nearly do.
 
     Args:
-        template: the path of a route, a mount or a host; its convertors have to be registered.
+        template: the path of a route, a mount or a host; its convertors must be registered.
 
     Returns:
-        A strategy of route paths. Most match, or differ from a path that does in one place; the rest are made of
-        the template's own characters and of those that are easily mistaken.
+        A strategy of route paths. Most match, or differ in one place from a path that does; the rest are made from
+        the template's own characters and from characters that are easily mistaken.
 
     Raises:
         KeyError: a convertor of the template is not registered.
     """
-    own = "".join(part.text for part in parts(template) if part.convertor is None)
-    return _paths(own, [part.text if part.convertor is None else _draw_of(part.convertor) for part in parts(template)])
+    found = parts(template)
+    literals = "".join(text for text, convertor, _ in found if convertor is None)
+    return _paths(literals, [text if convertor is None else _draw_of(convertor) for text, convertor, _ in found])
 
 
 def route_tables(max_size: int = 12) -> st.SearchStrategy[list[BaseRoute]]:
@@ -93,14 +94,14 @@ def route_tables(max_size: int = 12) -> st.SearchStrategy[list[BaseRoute]]:
     return st.lists(_routes() | _mounts(), min_size=1, max_size=max_size)
 
 
-_PIECES = st.lists(st.tuples(st.booleans(), st.integers(0, 10_000)), max_size=7)
+_CHOICES = st.lists(st.tuples(st.booleans(), st.integers(0, 10_000)), max_size=7)
 
 
 @st.composite
 def _templates(draw: st.DrawFn) -> str:
     params = ["{p}", *(f"{{p:{name}}}" for name in CONVERTOR_TYPES)]
-    drawn = ((_LITERALS, number) if is_literal else (params, number) for is_literal, number in draw(_PIECES))
-    return _numbered("/" + "".join(pieces[number % len(pieces)] for pieces, number in drawn))
+    drawn = ((_LITERALS, number) if is_literal else (params, number) for is_literal, number in draw(_CHOICES))
+    return _numbered("/" + "".join(choices[number % len(choices)] for choices, number in drawn))
 
 
 def _numbered(template: str) -> str:
@@ -110,7 +111,7 @@ def _numbered(template: str) -> str:
 
 
 def _is_accepted(template: str) -> bool:
-    """Whether literal braces did not happen to make a parameter with a name that is taken or a kind unknown."""
+    """False if literal braces happened to make a parameter with a name that is taken or with an unknown convertor."""
     try:
         compile_path(template)
     except (AssertionError, ValueError):
@@ -118,10 +119,10 @@ def _is_accepted(template: str) -> bool:
     return True
 
 
-# What the strategies below are made of is made once: a strategy made for each draw takes longer than the draw.
+# The strategies that are used below are made once: making one for each draw takes longer than the draw.
 _SHAPES = st.sampled_from(["matching", "matching", "edited", "edited", "newline", "text", "/text"])
 _NUMBERS = st.lists(st.integers(0, 199), max_size=12)
-_PLACES = st.integers(0, 60)
+_POSITIONS = st.integers(0, 60)
 _MISTAKEN = st.sampled_from(["", "1", "/", "\n", "\u0661", "\uff11"])
 _REMOVED = st.sampled_from([0, 1, -1, 60])
 _LARGE = st.sampled_from(
@@ -136,45 +137,47 @@ _Draw = Callable[[st.DrawFn, str], str]
 
 
 @st.composite
-def _paths(draw: st.DrawFn, own: str, drawn: list[str | _Draw]) -> str:
+def _paths(draw: st.DrawFn, literals: str, drawn: list[str | _Draw]) -> str:
     """A path from the literals of a template and from a value drawn for each of its parameters."""
     shape = draw(_SHAPES)
     if shape.endswith("text"):
-        return shape.removesuffix("text") + _draw_text(draw, own)
-    path = "".join(part if isinstance(part, str) else part(draw, own) for part in drawn)
+        return shape.removesuffix("text") + _draw_text(draw, literals)
+    path = "".join(part if isinstance(part, str) else part(draw, literals) for part in drawn)
     if shape == "newline":
         path += "\n"
     elif shape == "edited":
-        place = draw(_PLACES) % (len(path) + 1)
-        path = path[:place] + (draw(_MISTAKEN) or _draw_text(draw, own)[:1]) + path[place + draw(_REMOVED) :]
+        position = draw(_POSITIONS) % (len(path) + 1)
+        inserted = draw(_MISTAKEN) or _draw_text(draw, literals)[:1]
+        path = path[:position] + inserted + path[position + draw(_REMOVED) :]
     return path
 
 
-def _draw_text(draw: st.DrawFn, own: str) -> str:
-    """Half of the characters are from `own`, the template's: they are where its parameters can end."""
+def _draw_text(draw: st.DrawFn, literals: str) -> str:
+    """Half of the characters are from the template's literals: there its parameters can end."""
     numbers = (divmod(number, 2) for number in draw(_NUMBERS))
     return "".join(
-        _CHARACTERS[number % len(_CHARACTERS)] if odd or not own else own[number % len(own)] for number, odd in numbers
+        _CHARACTERS[number % len(_CHARACTERS)] if odd or not literals else literals[number % len(literals)]
+        for number, odd in numbers
     )
 
 
-def _draw_str(draw: st.DrawFn, own: str) -> str:
-    return _draw_text(draw, own).replace("/", "") or "a"
+def _draw_str(draw: st.DrawFn, literals: str) -> str:
+    return _draw_text(draw, literals).replace("/", "") or "a"
 
 
-def _draw_path(draw: st.DrawFn, own: str) -> str:
-    return _draw_text(draw, own).replace("\n", "")
+def _draw_path(draw: st.DrawFn, literals: str) -> str:
+    return _draw_text(draw, literals).replace("\n", "")
 
 
-def _draw_int(draw: st.DrawFn, own: str) -> str:
+def _draw_int(draw: st.DrawFn, literals: str) -> str:
     return draw(_DIGITS)
 
 
-def _draw_float(draw: st.DrawFn, own: str) -> str:
+def _draw_float(draw: st.DrawFn, literals: str) -> str:
     return draw(_DIGITS) + draw(_FRACTIONS)
 
 
-def _draw_uuid(draw: st.DrawFn, own: str) -> str:
+def _draw_uuid(draw: st.DrawFn, literals: str) -> str:
     return "".join(group + dash for group, dash in zip(draw(_UUIDS), (*draw(_DASHES), ""), strict=True))
 
 
@@ -185,10 +188,10 @@ def _draw_of(convertor_name: str) -> _Draw:
 
 def _draw_regex(regex: str) -> _Draw:
     values = st.from_regex(regex, fullmatch=True)
-    return lambda draw, own: draw(values)
+    return lambda draw, literals: draw(values)
 
 
-# By the text of the regex: the name of a convertor may have been taken over.
+# By the text of the regex: another convertor may have taken over a name.
 _DRAWS: dict[str, _Draw] = {
     StringConvertor.regex: _draw_str,
     PathConvertor.regex: _draw_path,

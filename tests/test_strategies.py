@@ -1,4 +1,4 @@
-"""The strategies for users: what they draw is accepted by Starlette, and reaches what it should."""
+"""The strategies for users: Starlette accepts their examples, and these reach every special case."""
 
 from collections.abc import Iterator
 from typing import Any

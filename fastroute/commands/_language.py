@@ -1,7 +1,7 @@
-"""The set of strings that a template matches, as an automaton: whether one template takes all that another does.
+"""The set of strings that a template matches, as an automaton: does one template match everything that another does?
 
-A template of Starlette's own convertors is a regular expression over few sets of characters, so this can be decided
-and not only tried. What is not one of these has no `Language`, and nothing is claimed about it.
+A template of Starlette's own convertors is a regular expression over a few sets of characters, so this can be decided
+and not only tried. Any other template has no `Language`, and nothing is claimed about it.
 """
 
 import re
@@ -175,7 +175,7 @@ ANY = _anything()
 
 
 def example(path: str, param_convertors: Mapping[str, Convertor[Any]], filling: str = "x") -> str:
-    """A string that a template of Starlette's own convertors matches; `filling` is what a `str` becomes."""
+    """A string that a template of Starlette's own convertors matches; `filling` stands for each `str`."""
     return "".join(
         text if convertor is None else _BUILTIN[kind_of(param_convertors[text]) or "str"].example or filling
         for text, convertor, _ in parts(path)
@@ -190,7 +190,7 @@ _MOST_STATES = 2_000
 
 
 def escapee(inner: Language, outer: Language, *, ordinary: bool = False) -> str | None:
-    """A shortest string that `inner` takes and `outer` does not; None where `outer` takes all that `inner` does.
+    """A shortest string that `inner` matches and `outer` does not; None if there is none.
 
     Args:
         ordinary: only strings that begin with a slash and have no newline count.

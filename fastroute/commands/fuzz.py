@@ -33,7 +33,7 @@ Match = Callable[[str], dict[str, Any] | None]
 
 
 class Difference(AssertionError):
-    """The matchers disagree about a path. `answers` has what each of them returned or raised, by its name."""
+    """The matchers disagree about a path. `answers` has the answer or the exception of each one, by its name."""
 
     def __init__(self, template: str, path: str, answers: dict[str, Any]) -> None:
         super().__init__(f"{template!r} against {path!r}: {answers}")
@@ -43,9 +43,9 @@ class Difference(AssertionError):
 
 
 def starlette_match(template: str) -> Match:
-    """What Starlette's routes do between the path and the converted parameters.
+    """Match a template as Starlette's routes do, from a path to the converted parameters.
 
-    The one deliberate difference is made here: an int of more digits than Python converts is no match.
+    With the one deliberate difference: an int of more digits than Python converts is no match.
     """
     path_regex, _, convertors = compile_path(template)
 
@@ -67,10 +67,13 @@ def starlette_match(template: str) -> Match:
 
 
 def compare(template: str, paths: Sequence[str]) -> None:
-    """Match each path against `template` by all matchers that are installed; raises Difference.
+    """Match each path against a template by all matchers that are installed.
 
-    Paths over which Starlette's regex could take minutes are left out. The pure twin takes part twice: once as
-    it is, and once with the two passes, which it otherwise keeps for long paths.
+    Paths over which Starlette's regex could take minutes are left out. The pure twin takes part twice: once as it is,
+    and once with the two passes, which it otherwise keeps for long paths.
+
+    Raises:
+        Difference: the matchers do not all give the same answer.
     """
     elements = read_template(template).elements
     free = sum(not element.forced for element in elements)
@@ -89,7 +92,7 @@ def compare(template: str, paths: Sequence[str]) -> None:
 
 @cache
 def twins() -> dict[str, Any]:
-    """The class PathMatcher of each twin that is installed, by what the report calls it."""
+    """The class PathMatcher of each twin that is installed, by its name in the report."""
     try:
         compiled = import_module("fastroute.matching.matcher_c").PathMatcher
     except ImportError:
@@ -115,20 +118,20 @@ def _is_same(expected: Any, answer: Any) -> bool:
 
 
 def _is_same_value(expected: Any, value: Any) -> bool:
-    # What a custom convertor makes may be equal to itself alone.
+    # The value of a custom convertor may be equal to itself alone.
     has_equality = getattr(type(value), "__eq__", None) is not object.__eq__
     return type(expected) is type(value) and (expected == value or not has_equality)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long to search (default: 60)")
-    parser.add_argument("--seed", type=int, metavar="S", help="where to start, as a difference tells it")
+    parser.add_argument("--seed", type=int, metavar="S", help="the seed to start from, as a difference tells it")
     parser.add_argument(
         "target",
         metavar="module:app",
         type=_Target,
         nargs="?",
-        help="an application, whose routes to take instead of generated templates; found as uvicorn finds it",
+        help="take the routes of this application instead of generated templates; found as uvicorn finds it",
     )
     parser.epilog = "examples:\n  python -m fastroute fuzz --seconds 600\n  python -m fastroute fuzz main:app"
 
@@ -150,7 +153,7 @@ def _with_variants(drawn: list[str]) -> list[str]:
 
 
 class _Target:
-    """An application and what it was called on the command line."""
+    """An application and its name on the command line."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -160,7 +163,8 @@ class _Target:
 def run(arguments: argparse.Namespace) -> int:
     """Search until the time is over or a difference is found.
 
-    Returns 0; 1 if there is a difference, and 2 if the application has no route with a path.
+    Returns:
+        The exit code: 0; 1 if there is a difference, and 2 if the application has no route with a path.
     """
     if arguments.target is None:
         templates, subject = path_templates(), "generated templates"
@@ -186,13 +190,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _templates_of(app: Any) -> list[str]:
-    """The templates of its routes, in the same order each time, as their routes give them to `compile_path`."""
+    """The templates of the routes of an application, in the same order each time."""
     found = {entry.template for entry in walk(entries(app)) if entry.kind in ("http", "websocket", "mount")}
     return sorted(found)
 
 
 class _Search:
-    """Rounds of a fixed number of templates: each is determined by its seed alone, and can be repeated by it."""
+    """Rounds of a fixed number of templates: the seed alone determines a round, and repeats it."""
 
     def __init__(self, templates: st.SearchStrategy[str], seconds: float) -> None:
         self._cases = cases(templates)
@@ -221,7 +225,7 @@ class _Search:
         @given(self._cases)
         def search(case: tuple[str, list[str]]) -> None:
             nonlocal found
-            # A round without a difference may stop early; one with a difference has to repeat itself.
+            # A round without a difference may stop early; one with a difference must repeat itself.
             if found is None and self.is_over():
                 return
             try:
@@ -234,7 +238,7 @@ class _Search:
         try:
             search()
         except Exception:
-            # Hypothesis may fail as well, when it repeats a difference: that shall not hide it.
+            # Hypothesis may fail as well when it repeats a difference: that must not hide the difference.
             if found is None:
                 raise
         return found
@@ -253,9 +257,9 @@ Case = tuple[str, str]  # a template and one path
 
 
 def _smallest(difference: Difference, shorten: Callable[[Case], Iterator[Case]]) -> Difference:
-    """What is left when no case of `shorten` shows a difference any more.
+    """A difference that is as small as can be: no case of `shorten` shows one any more.
 
-    Hypothesis draws a path for its template: it could not make one smaller without drawing the other anew.
+    Hypothesis draws a path for its template: it cannot make one smaller without drawing the other again.
     """
     while True:
         shorter = shorten((difference.template, difference.path))
@@ -271,13 +275,13 @@ def _difference(template: str, path: str) -> Difference | None:
     except Difference as difference:
         return difference
     except Exception:
-        pass  # what is left of a template may name a parameter twice: that shall not hide what was found
+        pass  # a shorter template may name a parameter twice: that must not hide the difference
     return None
 
 
 def _shorter_cases(case: Case) -> Iterator[Case]:
-    """Without one parameter or character of the template, and what it stands for in the path; without a convertor;
-    then shorter paths.
+    """Shorter cases: without one parameter or character of the template, and without its text in the path; without a
+    convertor; then with shorter paths.
     """
     template, path = case
     found = compile_path(template)[0].match(path)
@@ -305,7 +309,7 @@ def _smallest_parts(template: str) -> list[Part]:
 
 
 def _shorter_paths(case: Case) -> Iterator[Case]:
-    """Without the path, a half of it, a quarter, and so on to a character."""
+    """Shorter paths: without the whole path, a half of it, a quarter, and so on to a character."""
     template, path = case
     size = len(path)
     while size:

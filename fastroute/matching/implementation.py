@@ -22,7 +22,7 @@ def _import_error() -> ImportError | None:
             found = Path(str(import_module(f"fastroute.matching.{kernel}_c").__file__))
             # An installation in place offers its modules to every other fastroute that lacks them.
             if found.parent != Path(__file__).parent:
-                raise ImportError(f"{found} is of another installation")
+                raise ImportError(f"{found} belongs to another installation")
     except ImportError as error:
         return error
     return None
@@ -31,7 +31,7 @@ def _import_error() -> ImportError | None:
 def _is_set(variable: str) -> bool:
     value = os.environ.get(variable, "")
     if value not in ("", "0", "1"):
-        raise ImportError(f"{variable} has to be 1 or 0, not {value!r}")
+        raise ImportError(f"{variable} must be 1 or 0, not {value!r}")
     return value == "1"
 
 
@@ -46,11 +46,11 @@ def _reason_for_python() -> str | None:
     here = Path(__file__).parent
     if not any(here.glob("*_c.pyx")):
         return f"the compiled kernels cannot be imported: {error}"
-    # Only a source tree has them: installed in place, or found because `python -m` looks in the current folder first.
-    # The current folder may have been deleted; then it has no path to compare.
+    # Only a source tree has sources of kernels: it is installed in place, or it is found because `python -m` looks in
+    # the current folder first. That folder may have been deleted; then it has no path to compare.
     package = here.parent
     is_found_first = os.path.exists(package.name) and package.samefile(package.name) and not sys.flags.safe_path
-    hint = "; python -P runs what is installed" if is_found_first else ""
+    hint = "; python -P runs the installed package" if is_found_first else ""
     return f"the kernels of this source tree are not built{hint}: {error}"
 
 

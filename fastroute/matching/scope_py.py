@@ -9,7 +9,11 @@ __all__ = ["child_scope", "route_path"]
 def route_path(scope: Mapping[str, Any], /) -> str:
     """The path below `root_path`, as `starlette._utils.get_route_path` gives it.
 
-    Takes any ASGI scope with a path. Raises KeyError for one without.
+    Args:
+        scope: any ASGI scope with a path.
+
+    Raises:
+        KeyError: the scope has no path.
     """
     path: str = scope["path"]
     root_path: str = scope.get("root_path", "")
@@ -23,10 +27,17 @@ def route_path(scope: Mapping[str, Any], /) -> str:
 
 
 def child_scope(scope: Mapping[str, Any], params: dict[str, Any], endpoint: Any, route: Any, /) -> dict[str, Any]:
-    """What a match adds to `scope`, which is left as it is: `endpoint`, `path_params` and `route`.
+    """The entries that a match adds to a scope: `endpoint`, `path_params` and `route`.
 
-    The `path_params` are those already in the scope (of a mount) with `params` merged over them. They are in a
-    dict that nobody else has: where there are none in the scope it is `params`, which the caller gives away.
+    Args:
+        scope: any ASGI scope; it is not changed.
+        params: of this match, merged over the `path_params` that the scope has from a mount. The caller gives the
+            dict away: if the scope has none, `params` itself becomes the `path_params`.
+        endpoint: of the route.
+        route: the route that matches.
+
+    Returns:
+        A new dict. Its `path_params` are in a dict that no other answer shares.
     """
     if "path_params" in scope:
         merged = dict(scope["path_params"])

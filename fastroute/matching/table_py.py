@@ -191,7 +191,7 @@ def _is_unchanged(route: Any, unchanged: Unchanged, route_path: str) -> bool:
 def _answer(
     route: Any, shortcut: Shortcut, scope: Mapping[str, Any], route_path: str, segments: list[str]
 ) -> tuple[bool, bool, dict[str, Any]] | None:
-    """Answer for a route: whether it matches, whether it does so except for the method, and the child scope.
+    """Answer for a route: does it match, does it do so except for the method, and its child scope.
 
     Returns:
         None if the route is no longer as its shortcut says, so that its `matches` must be called.

@@ -108,6 +108,6 @@ def test_nothing_is_claimed_about_what_is_not_known() -> None:
 
 
 def test_a_search_has_an_end() -> None:
-    """Where every `a` of the last 72 characters has to be remembered there are too many states to look at."""
+    """If every `a` in the last 72 characters must be remembered, there are too many states to look at."""
     with pytest.raises(Undecided):
         escapee(language_of("/{a:path}a{b:uuid}b{c:uuid}"), language_of("/{d:path}a{e:uuid}b{f:uuid}"))

@@ -26,7 +26,7 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("twin", SUFFIX)
 def test_the_twin_is_built(twin: str) -> None:
-    """Shows in the summary where the suite has run with one twin only."""
+    """Shows in the summary if the suite has run with one twin only."""
     for kernel in KERNELS:
         try:
             import_module(f"fastroute.matching.{kernel}{SUFFIX[twin]}")
@@ -126,7 +126,9 @@ def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
     (tmp_path / "fastroute" / "matching" / "matcher_c.pyx").touch()
     program = "import fastroute.matching.implementation as chosen; print(chosen.REASON)"
     found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert found.stdout.startswith("the kernels of this source tree are not built; python -P runs what is installed: ")
+    assert found.stdout.startswith(
+        "the kernels of this source tree are not built; python -P runs the installed package: "
+    )
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
@@ -134,13 +136,13 @@ def test_kernels_of_another_installation_are_not_mixed_in(tmp_path: Path, monkey
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
     other = SimpleNamespace(__file__=str(tmp_path / "scope_c.so"))
     monkeypatch.setattr(selector, "import_module", lambda name: other)
-    assert str(selector._reason_for_python()).endswith("scope_c.so is of another installation")
+    assert str(selector._reason_for_python()).endswith("scope_c.so belongs to another installation")
 
 
 @pytest.mark.parametrize("variable", ["FASTROUTE_NO_EXTENSIONS", "FASTROUTE_REQUIRE_EXTENSIONS"])
 def test_a_variable_is_one_or_zero(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "true")
-    with pytest.raises(ImportError, match=f"{variable} has to be 1 or 0, not 'true'"):
+    with pytest.raises(ImportError, match=f"{variable} must be 1 or 0, not 'true'"):
         selector._is_set(variable)
     monkeypatch.setenv(variable, "")
     assert not selector._is_set(variable)

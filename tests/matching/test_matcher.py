@@ -1,4 +1,4 @@
-"""PathMatcher against Starlette's own compile_path, on what matchers get wrong."""
+"""PathMatcher against Starlette's own compile_path, on paths and templates that matchers get wrong."""
 
 import copy
 import gc
@@ -178,7 +178,7 @@ def test_the_table_above_matches_and_misses() -> None:
     assert found == {True, False}
 
 
-# Over the bounds of what is kept on the stack, and with something to find behind them.
+# More parameters than the compiled twin keeps on its stack, and paths that still match.
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
 @pytest.mark.parametrize("separator", ["/", "-", "\xe9"])
 def test_many_parameters(count: int, separator: str) -> None:
@@ -272,7 +272,7 @@ def test_a_subclass_of_str_is_matched_as_a_str() -> None:
 
 
 class TestUUID:
-    """What is made here is in every way what `UUID(text)` makes."""
+    """A parsed UUID is in every way like `UUID(text)`."""
 
     @pytest.fixture(params=[TEXT, TEXT.upper(), TEXT.replace("-", ""), "0" * 32, "f" * 32])
     def pair(self, request: pytest.FixtureRequest) -> tuple[UUID, UUID]:
@@ -308,7 +308,7 @@ class TestUUID:
 
 @pytest.mark.usefixtures("digits")
 class TestLongInts:
-    """The one deliberate difference: no match, where Starlette raises what becomes a 500."""
+    """The one deliberate difference: no match; Starlette raises, which becomes a 500."""
 
     @pytest.mark.parametrize("template", ["/{a:int}", "/{a:int}{b:int}", "/{a:int}/{b:upper}", "/{b:upper}/{a:int}"])
     def test_more_digits_than_python_converts(self, template: str, registry: dict[str, Convertor[Any]]) -> None:
@@ -347,7 +347,7 @@ class TestLongInts:
 
 
 def compile_path_match(template: str, path: str) -> dict[str, Any] | None:
-    """What a route of Starlette does, without the difference that `starlette_match` makes."""
+    """The answer of a Starlette route, without the difference that `starlette_match` makes."""
     path_regex, _, convertors = compile_path(template)
     found = path_regex.match(path)
     return found and {name: convertors[name].convert(value) for name, value in found.groupdict().items()}

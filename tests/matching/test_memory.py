@@ -63,7 +63,7 @@ async def page(request: Any) -> None: ...
 
 @pytest.mark.parametrize("path", ["/7", "/x"])
 def test_candidates(path: str) -> None:
-    """So many that their list has to grow several times."""
+    """So many that their list must grow several times."""
     routes = [Route(f"/{{p{number}:int}}", page) for number in range(1_000)]
     index = RouteIndex(routes)
     found = outcomes(lambda: index.candidates(path))

@@ -38,7 +38,7 @@ def digits_limited_to(limit: int) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@settings(max_examples=max(500, settings().max_examples))  # a hundred are too few for what is rarely ambiguous
+@settings(max_examples=max(500, settings().max_examples))  # a hundred seldom include an ambiguous one
 @given(cases(TEMPLATES))
 def test_match(case: tuple[str, list[str]]) -> None:
     compare(*case)
@@ -46,7 +46,7 @@ def test_match(case: tuple[str, list[str]]) -> None:
 
 @pytest.mark.slow
 def test_match_every_small_case() -> None:
-    """All templates of up to three pieces that can end in several places, and all paths of up to four characters."""
+    """All templates of up to three parts that can end in several places, and all paths of up to four characters."""
     pieces = ["{p:float}", "{p:int}", "{p}", "{p:path}", "1", "."]
     small = ["/" + "".join(path) for size in range(5) for path in itertools.product("1.a/\n", repeat=size)]
     for size in (1, 2, 3):
@@ -57,7 +57,7 @@ def test_match_every_small_case() -> None:
 
 @given(st.data())
 def test_match_long_paths(data: st.DataObject) -> None:
-    """Longer than what `re` may go back over in the pure twin, and than what the compiled one keeps on its stack."""
+    """Too long for `re` to go back over in the pure twin, and for the stack of the compiled one."""
     template = data.draw(TEMPLATES)
     path = data.draw(paths(template))
     cut, end = data.draw(st.integers(0, len(path))), data.draw(st.integers(0, len(path)))
@@ -139,7 +139,7 @@ def test_matches(data: st.DataObject) -> None:
 
 
 def test_the_twins_that_are_compared_are_two() -> None:
-    """The suite swaps the twins wherever the package names them: not in the comparison."""
+    """The suite swaps the twins in every module that names them, except in the comparison."""
     modules = {name: twin.__module__ for name, twin in fuzz.twins().items()}
     assert modules["pure"] == "fastroute.matching.matcher_py"
     assert modules.get("compiled", "fastroute.matching.matcher_c") == "fastroute.matching.matcher_c"

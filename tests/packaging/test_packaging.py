@@ -277,4 +277,4 @@ def test_the_same_sources_make_the_same_wheel(small: Tree, tmp_path: Path) -> No
 def test_a_variable_is_one_or_zero(small: Tree, variable: str) -> None:
     done = small.run("setup.py", "--version", **{variable: "true"})
     assert done.returncode != 0
-    assert f"{variable} has to be 1 or 0, not 'true'" in done.stdout
+    assert f"{variable} must be 1 or 0, not 'true'" in done.stdout

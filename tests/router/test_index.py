@@ -1,4 +1,4 @@
-"""RouteIndex: a superset of what matches, in registration order, and as little more as can be."""
+"""RouteIndex: a superset of the routes that match, in registration order, and as few others as can be."""
 
 import copy
 import pickle

@@ -1,10 +1,10 @@
 """Coverage-guided: the compiled matcher against the pure one against Starlette, driven by atheris.
 
-The pure twin and the reading of templates are instrumented, so that inputs which reach new lines or branches of
-them are kept and changed further. Without arguments it runs until it finds a difference; libFuzzer's own are taken:
+The pure twin and the reader of templates are instrumented, so that inputs which reach new lines or branches in them
+are kept and changed further. It takes libFuzzer's arguments; without any it runs until it finds a difference:
 
     pip install atheris 'fastroute[fuzz]'
-    python -P fuzz/matcher.py -len_control=0 -max_len=2000 -max_total_time=600 CORPUS_FOLDER
+    python -P fuzz/fuzz_matcher.py -len_control=0 -max_len=2000 -max_total_time=600 CORPUS_FOLDER
 """
 
 import sys
