@@ -32,11 +32,12 @@ TEXT = "12345678-9abc-DEF0-1234-56789abcdef0"
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, Convertor[Any]]:
-    """Starlette's registry of convertors, put back afterwards."""
-    for name, convertor in list(CONVERTOR_TYPES.items()):
-        monkeypatch.setitem(CONVERTOR_TYPES, name, convertor)
-    return CONVERTOR_TYPES
+def registry() -> Iterator[dict[str, Convertor[Any]]]:
+    """Starlette's registry of convertors, put back afterwards: without the names that a test has added."""
+    before = dict(CONVERTOR_TYPES)
+    yield CONVERTOR_TYPES
+    CONVERTOR_TYPES.clear()
+    CONVERTOR_TYPES.update(before)
 
 
 @pytest.fixture
