@@ -1,4 +1,7 @@
-"""The matrix, on the installed wheel of the sdist: `nox`. A Python that is not here is skipped with a message."""
+"""The matrix, on the installed wheel of the sdist: `nox`. A Python that is not here is skipped with a message.
+
+The loop of a contributor: `nox -s quick`, `nox -s lint`, `nox -s interpreter`. `-R` reuses what they installed.
+"""
 
 import os
 import shutil
@@ -58,6 +61,33 @@ def tests(session: nox.Session, mode: str) -> None:
     session.chdir(tree)
     session.run("fastroute", "info")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """The tests that start no server, build nothing and do not generate for long, installed pure: half a minute."""
+    session.env.update(PURE)
+    session.install(".[test]")
+    session.run("pytest", "--quiet", "-m", "not slow", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types: ruff, mypy and pyright."""
+    session.env.update(PURE)
+    session.install(".[test,lint]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def interpreter(session: nox.Session) -> None:
+    """FastAPI's behaviour, on the interpreter of plans instead of the code that is generated from them."""
+    session.env.update(PURE)
+    session.install(".[test]")
+    session.run("pytest", "--quiet", "--engine=interpreter", "tests/parity", *session.posargs)
 
 
 # Cython cannot be traced on Python 3.13 and newer.

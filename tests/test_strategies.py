@@ -40,11 +40,13 @@ def found(strategy: st.SearchStrategy[Any], condition: Any) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(CONVERTOR_TYPES))
 def test_templates_have_every_convertor(kind: str) -> None:
     assert found(path_templates(), lambda template: f":{kind}}}" in template)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["}{", "\n", "\0", "\ud800", "\U0001f600", "{}", "//", "\\d"])
 def test_templates_have_what_is_mistaken(part: str) -> None:
     assert found(path_templates(), lambda template: part in template)
@@ -88,6 +90,7 @@ def test_many_paths_match(template: str) -> None:
     assert sum(matched) / len(matched) > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("character", ["\n", "\0", "\ud800", "\U0001f600", "\u0661", "\xb2", "?"])
 def test_paths_have_what_is_mistaken(character: str) -> None:
     assert found(paths("/{a}/{b:int}"), lambda path: character in path)

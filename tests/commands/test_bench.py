@@ -94,6 +94,7 @@ def test_a_table_that_misses_nothing(told: Any, tmp_path: Path) -> None:
     assert line.split()[-3:] == ["-", "-", "-"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="matplotlib is built for CPython")
 @pytest.mark.parametrize(("name", "start"), [("plot.svg", b"<?xml"), ("plot.png", b"\x89PNG")])
 def test_a_plot(told: Any, tmp_path: Path, name: str, start: bytes) -> None:

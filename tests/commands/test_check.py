@@ -95,6 +95,7 @@ def test_an_example_that_something_else_takes_is_not_given() -> None:
     assert hidden([first, mount]) == [("/{b}", ["/{a}"], "/m/1")]
 
 
+@pytest.mark.slow
 def test_what_would_take_too_long_to_tell_is_not_claimed() -> None:
     one, other = "{a:path}a{b:uuid}b{c:uuid}", "{d:path}a{e:uuid}b{f:uuid}"
     assert hidden([Route(f"/{one}", page), Route(f"/{other}", page)]) == []

@@ -27,6 +27,7 @@ def language_of(path: str) -> Language:
     return found
 
 
+@pytest.mark.slow
 @given(templates(), templates(), st.data())
 def test_inclusion_is_what_the_regexes_say(inner: str, outer: str, data: st.DataObject) -> None:
     try:
@@ -43,6 +44,7 @@ def test_inclusion_is_what_the_regexes_say(inner: str, outer: str, data: st.Data
     assert outer_regex.match(path)
 
 
+@pytest.mark.slow
 @given(templates(), templates(), st.data())
 def test_inclusion_of_ordinary_paths(inner: str, outer: str, data: st.DataObject) -> None:
     try:

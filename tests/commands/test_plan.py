@@ -107,6 +107,7 @@ def test_tracebacks_show_the_generated_code_and_the_users() -> None:
     assert frames[-1].name == "fails"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sysconfig.get_config_var("Py_GIL_DISABLED") == 1 and sys.version_info < (3, 14),
     reason="the free-threaded 3.13 keeps every function for ever once there is a second thread",

@@ -59,6 +59,7 @@ def test_the_chain_is_longer_than_the_limit() -> None:
     assert sys.getrecursionlimit() < LENGTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine_name", ENGINES)
 @pytest.mark.parametrize("make", [coroutine, thread, async_generator, generator])
 def test_a_long_chain(make: Callable[[Any], Callable[..., Any]], engine_name: str) -> None:
@@ -76,6 +77,7 @@ def test_a_long_chain(make: Callable[[Any], Callable[..., Any]], engine_name: st
         assert connect(route, websocket_scope("/"))[-1]["reason"] == "query.q: Field required"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine_name", ENGINES)
 def test_a_long_chain_of_an_override_below_scopes(engine_name: str) -> None:
     seen: list[Any] = []

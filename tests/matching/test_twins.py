@@ -55,6 +55,7 @@ def test_match_every_small_case() -> None:
             compare("/" + "".join(named), small)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_match_long_paths(data: st.DataObject) -> None:
     """Too long for `re` to go back over in the pure twin, and for the stack of the compiled one."""
