@@ -34,6 +34,7 @@ __all__ = [
     "matches",
     "original_route",
     "reader_is_fastapi",
+    "reads_from_path",
     "route_classes",
     "security_scopes_types",
     "validation_error",
@@ -103,6 +104,21 @@ def validation_error(errors: list[Any], context: dict[str, Any]) -> WebSocketReq
 def _both_errors(theirs: type[Any]) -> type[WebSocketRequestValidationError]:
     ours = WebSocketRequestValidationError
     return type(ours.__name__, (ours, theirs), {"__module__": ours.__module__, "__doc__": ours.__doc__})
+
+
+def reads_from_path(dependant: Any, names: set[str]) -> bool:
+    """Whether a route of FastAPI takes parameters of these names from the path, or not at all.
+
+    Args:
+        dependant: FastAPI's; None for a route that has none.
+        names: the parameters of a path that FastAPI did not know.
+    """
+    if dependant is None:
+        return False
+    elsewhere = (dependant.query_params, dependant.header_params, dependant.cookie_params, dependant.body_params)
+    return not any(field.alias in names or field.name in names for fields in elsewhere for field in fields) and all(
+        reads_from_path(below, names) for below in dependant.dependencies
+    )
 
 
 def reader_is_fastapi(depth: int) -> bool:

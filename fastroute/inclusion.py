@@ -5,17 +5,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
 from inspect import Parameter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute, compile_path
-from starlette.types import ASGIApp, Lifespan
+from starlette.datastructures import URLPath
+from starlette.routing import (
+    BaseRoute,
+    Host,
+    Match,
+    Mount,
+    NoMatchFound,
+    Route,
+    Router,
+    WebSocketRoute,
+    compile_path,
+)
+from starlette.types import ASGIApp, Lifespan, Scope
 
+from . import _fastapi
 from ._starlette import template_of
+from .exceptions import DeclarationError, describe
 from .routing import APIWebSocketRoute
 
-__all__ = ["Outer", "check_prefix", "merge", "mounted"]
+__all__ = ["Outer", "Unplaced", "check_prefix", "merge", "mounted"]
 
 _COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+_PathRoute = TypeVar("_PathRoute", bound=Route | WebSocketRoute | Mount)
+
+#: They read nothing from the path but its regex, which a copy can get anew.
+_STARLETTE_INITS = {cls.__init__ for cls in (Route, WebSocketRoute, Mount)}
 
 
 def check_prefix(prefix: str) -> None:
@@ -49,12 +67,34 @@ def merge(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
     return merged
 
 
+class Unplaced(APIWebSocketRoute):
+    """A route with the empty path: it matches nothing, until an including router gives it a prefix."""
+
+    def __init__(self, path: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__("/", *args, **kwargs)
+        self.path = path
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return Match.NONE, {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        raise NoMatchFound(name, path_params)
+
+
 class Outer(NamedTuple):
-    """The prefix, dependencies and overrides that included routes get."""
+    """The prefix, dependencies and overrides that included routes get.
+
+    Attributes:
+        prefix: of the including router and of the inclusion.
+        dependencies: of both, in this order.
+        dependency_overrides_provider: of the including router.
+        inner_provider: of the included router, for routes that do not keep their own.
+    """
 
     prefix: str
     dependencies: list[Any]
     dependency_overrides_provider: Any | None
+    inner_provider: Any | None = None
 
     def include(self, route: BaseRoute) -> BaseRoute:
         """The route with the outer prefix and dependencies: itself if there are none, else a copy."""
@@ -67,20 +107,72 @@ class Outer(NamedTuple):
             )
         if not self.prefix:
             return route
-        included = copy(route)
-        if isinstance(included, Host):
+        if isinstance(route, Host):
+            included = copy(route)
             included.app = mounted(self.prefix, included.app)
             return included
-        if not isinstance(included, Route | WebSocketRoute | Mount):
+        if not isinstance(route, Route | WebSocketRoute | Mount):
             raise ValueError(f"{route!r} cannot have the prefix {self.prefix!r}; append it to `routes` as it is")
+        if type(route).__init__ in _STARLETTE_INITS:
+            return self._moved(route)
+        return self._made_anew(route)
+
+    def _moved(self, route: _PathRoute) -> _PathRoute:
+        """A copy with the whole path, for a class that does nothing but match its path."""
+        included = copy(route)
         included.path = self.prefix + included.path
         included.path_regex, included.path_format, included.param_convertors = compile_path(template_of(included))
         return included
 
+    def _made_anew(self, route: _PathRoute) -> _PathRoute:
+        """The same route with the whole path, for a class that may read its path when a route is made.
+
+        FastAPI's do: a parameter that is not in the path comes from the query. Such a route is made with the values of
+        the attributes that are called as the parameters of its class; its other attributes follow.
+        """
+        path = self.prefix + route.path
+        values, unknown = self._arguments(route)
+        if unknown:
+            names = {*compile_path(self.prefix)[2]}
+            if names and not _fastapi.reads_from_path(getattr(route, "dependant", None), names):
+                raise ValueError(
+                    f"{_told(route)} would not find {', '.join(sorted(names))} in the path {path!r}: it cannot be made "
+                    f"again, as the value that its class got for {', '.join(unknown)} is not known. Make it with its "
+                    "whole path instead, and append it to `routes`; or, if FastAPI reads its parameters, declare each "
+                    "parameter of the prefix as Annotated[..., Path()]"
+                )
+            return self._moved(route)
+        try:
+            made = type(route)(**{**values, "path": path})
+        except Exception as error:
+            raise ValueError(f"{_told(route)} cannot be made again with the path {path!r}: {error}") from error
+        for name, value in vars(route).items():
+            vars(made).setdefault(name, value)
+        return made
+
+    def _arguments(self, route: _PathRoute) -> tuple[dict[str, Any], list[str]]:
+        """The arguments that made a route, as far as its attributes tell, and the names of the others."""
+        values: dict[str, Any] = {}
+        unknown: list[str] = []
+        for name in _parameters(type(route)):
+            if name == "dependency_overrides_provider":
+                values[name] = self.dependency_overrides_provider or getattr(route, name, self.inner_provider)
+            elif hasattr(route, name):
+                values[name] = getattr(route, name)
+            else:
+                unknown.append(name)
+        return values, unknown if "path" in values else [*unknown, "path"]
+
     def _include_api_websocket_route(self, route: APIWebSocketRoute) -> APIWebSocketRoute:
-        if not any(self):
+        if not self.prefix + route.path:
+            raise DeclarationError(
+                route.endpoint,
+                "path",
+                "the path and the prefix of include_router() are both empty; give one of them at least '/'",
+            )
+        if not (self.prefix or self.dependencies or self.dependency_overrides_provider):
             return route
-        cls = type(route)
+        cls = APIWebSocketRoute if type(route) is Unplaced else type(route)
         arguments: dict[str, Any] = {
             "path": self.prefix + route.path,
             "endpoint": route.endpoint,
@@ -100,3 +192,22 @@ class Outer(NamedTuple):
                 "and append it to `routes`"
             )
         return cls(**arguments)
+
+
+def _parameters(cls: type[Any]) -> list[str]:
+    """The names of the parameters that a class takes; those of its bases, too, if it hands on the rest."""
+    names: dict[str, None] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        _, *parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        names |= dict.fromkeys(each.name for each in parameters if each.kind not in _COLLECTING)
+        if not any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
+            break
+    return list(names)
+
+
+def _told(route: BaseRoute) -> str:
+    """A route as its class and path, and where its endpoint is."""
+    endpoint = getattr(route, "endpoint", None)
+    return f"{route!r} of {describe(endpoint)}" if callable(endpoint) else repr(route)
