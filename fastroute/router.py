@@ -1,13 +1,16 @@
 """Router: Starlette's router with an index over its routes, and dependencies for its WebSocket routes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette import routing
 from starlette.routing import BaseRoute, Host
 from starlette.types import ASGIApp
 
-from .inclusion import Outer, check_prefix, merge, mounted
+from . import _fastapi
+from .dependencies.dependant import as_dependencies
+from .exceptions import DeclarationError
+from .inclusion import Outer, Unplaced, check_prefix, merge, mounted
 from .index_router import IndexRouter
 from .route_list import RouteList
 from .routing import APIWebSocketRoute
@@ -54,7 +57,7 @@ class Router(IndexRouter):
     ) -> None:
         check_prefix(prefix)
         self.prefix = prefix
-        self.dependencies = tuple(dependencies or ())
+        self.dependencies = tuple(as_dependencies(dependencies, type(self)))
         self.dependency_overrides_provider = dependency_overrides_provider
         super().__init__(*args, **kwargs)
 
@@ -62,6 +65,8 @@ class Router(IndexRouter):
         self, path: str, name: str | None = None, *, dependencies: Sequence[Any] | None = None
     ) -> Callable[[Endpoint], Endpoint]:
         """Register the decorated function as by `add_api_websocket_route`; it is returned as it was."""
+        if not isinstance(path, str) and callable(path):
+            raise DeclarationError(path, "path", "@router.websocket needs a path; write @router.websocket('/path')")
 
         def register(endpoint: Endpoint) -> Endpoint:
             self.add_api_websocket_route(path, endpoint, name, dependencies=dependencies)
@@ -79,16 +84,20 @@ class Router(IndexRouter):
         """Register a WebSocket endpoint with typed parameters and dependencies.
 
         Args:
-            path: the template; it comes after the prefix of the router.
+            path: the template; it comes after the prefix of the router. An empty one needs a prefix: of this router,
+                or of the one that includes it; until then the route matches nothing.
             endpoint: see `APIWebSocketRoute`, which also names the errors.
             name: for `url_path_for`; the endpoint's name unless it is given.
             dependencies: `Depends()` that run after those of the router and before those of the endpoint.
         """
-        route = APIWebSocketRoute(
-            self.prefix + path,
+        _check_path(path, endpoint)
+        whole_path = self.prefix + path
+        cls = APIWebSocketRoute if whole_path else Unplaced
+        route = cls(
+            whole_path,
             endpoint,
             name,
-            [*self.dependencies, *(dependencies or ())],
+            [*self.dependencies, *as_dependencies(dependencies, endpoint)],
             self.dependency_overrides_provider,
         )
         self.routes.append(route)
@@ -106,14 +115,20 @@ class Router(IndexRouter):
         Raises:
             ValueError: a route cannot take the prefix or the dependencies, or the router has middleware, which would
                 be left out; then nothing is registered.
+            TypeError: `router` is no router.
         """
         check_prefix(prefix)
+        if not isinstance(router, routing.Router):
+            raise TypeError(_no_router(router))
         if router is self:
             raise ValueError("a router cannot be included in itself")
         if router.middleware_stack != router.app:
             raise ValueError(f"{router!r} has middleware, which its routes would lose; mount() it instead")
         outer = Outer(
-            self.prefix + prefix, [*self.dependencies, *(dependencies or ())], self.dependency_overrides_provider
+            self.prefix + prefix,
+            [*self.dependencies, *as_dependencies(dependencies, type(self))],
+            self.dependency_overrides_provider,
+            getattr(router, "dependency_overrides_provider", None),
         )
         self.routes.extend([outer.include(route) for route in router.routes])
         self.lifespan_context = merge(self.lifespan_context, router.lifespan_context)
@@ -168,7 +183,42 @@ class Router(IndexRouter):
             return False
         return {*map(id, self.dependencies)} <= {*map(id, route.dependencies)}
 
+    if not TYPE_CHECKING:  # else every attribute would seem to exist
+
+        def __getattr__(self, name: str) -> Any:
+            problem = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if _fastapi.reader_is_fastapi(depth=1):
+                problem += (
+                    "; FastAPI's include_router takes FastAPI's routers only, and would leave out the dependencies of "
+                    'this one: write app.mount("", router)'
+                )
+            raise AttributeError(problem)
+
     def _has_prefix(self, route: BaseRoute) -> bool:
         if isinstance(route, Host):
             return bool(route.routes) and all(map(self._has_prefix, route.routes))
         return str(getattr(route, "path", "")).startswith(self.prefix)
+
+
+def _check_path(path: Any, endpoint: Any) -> None:
+    if isinstance(path, str) and (not path or path.startswith("/")):
+        return
+    if callable(path) and isinstance(endpoint, str):
+        name = getattr(path, "__name__", "endpoint")
+        raise DeclarationError(path, "path", f"path and endpoint are swapped; write ({endpoint!r}, {name})")
+    problem = f"must be a text that starts with '/', not {path!r}"
+    if callable(endpoint):
+        raise DeclarationError(endpoint, "path", problem)
+    raise TypeError(f"the path {problem}, and the endpoint an async function, not {endpoint!r}")
+
+
+def _no_router(thing: Any) -> str:
+    """The error text for something that include_router() cannot take."""
+    text = f"include_router() takes a router, not {thing!r}; "
+    if isinstance(getattr(thing, "router", None), routing.Router):
+        return text + "mount() the application, or include its `.router`"
+    if isinstance(thing, Iterable) and not isinstance(thing, str):
+        return text + "write include_router(Router(routes))"
+    if isinstance(thing, BaseRoute):
+        return text + "append the route to `routes`"
+    return text + "mount() an application that has no routes to include" if callable(thing) else text + "write Router()"

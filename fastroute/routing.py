@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 
 from . import _fastapi
 from .dependencies.codegen import compile_plan
-from .dependencies.dependant import Dependant, get_dependant
+from .dependencies.dependant import Dependant, as_dependencies, get_dependant
 from .dependencies.plan import Overrides, Plan, build_plan
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
@@ -62,7 +62,7 @@ class APIWebSocketRoute(WebSocketRoute):
         self.path = path
         self._endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name
-        self.dependencies = list(dependencies or [])
+        self.dependencies = as_dependencies(dependencies, endpoint)
         self.dependency_overrides_provider = dependency_overrides_provider
         self._matcher = PathMatcher(path)
         _check_endpoint(endpoint)

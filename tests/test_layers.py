@@ -28,7 +28,7 @@ MAY_IMPORT = {
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
     "index_router": {"matching", "index", "route_list", *FRAMEWORKS},
     "inclusion": {"exceptions", "routing", *FRAMEWORKS},
-    "router": {"exceptions", "routing", "connection", "index_router", "route_list", "inclusion", *FRAMEWORKS},
+    "router": {"exceptions", "dependencies", "routing", "index_router", "route_list", "inclusion", *FRAMEWORKS},
     "acceleration": {"index_router", "index", "route_list", *FRAMEWORKS},
     "strategies": {"exceptions", "routing", "matching", "router"},
     "__init__": {"exceptions", "params", "routing", "matching", "index", "router", "acceleration"},

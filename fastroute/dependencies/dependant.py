@@ -1,7 +1,7 @@
 """Signature -> tree of dependants. Runs when a route is declared: nothing here awaits."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args, get_origin
@@ -18,7 +18,7 @@ from .fields import Declaration, ParamField, alternatives, declaration, param_fi
 from .nesting import Nested, unnested
 from .signature import CallKind, call_kind, check_kind, evaluated, namespace_of, parameters, unwrapped
 
-__all__ = ["Dependant", "get_dependant"]
+__all__ = ["Dependant", "as_dependencies", "get_dependant"]
 
 
 @contextmanager
@@ -112,14 +112,73 @@ def get_dependant(
     tree = _Tree(path, frozenset(path_names))
     dependant = unnested(tree.node(Dependency(call, use_cache, scope, concurrency), name, parent_scopes))
     leading = []
-    for marker in dependencies:
+    for marker in as_dependencies(dependencies, call):
         depends = _fastapi.adopt(marker)
-        if not isinstance(depends, Dependency) or depends.dependency is None:
-            raise DeclarationError(call, None, f"dependencies=[...] takes Depends(function), not {marker!r}")
         with _located(call, None):
             _check_depends(depends)
         leading.append(unnested(tree.node(depends, None, ())))
     return replace(dependant, dependencies=[*leading, *dependant.dependencies])
+
+
+def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
+    """The markers that `dependencies=` was given.
+
+    Args:
+        dependencies: a list of `Depends()`, or None.
+        call: the endpoint that they are for; or the class of a router, which has no place in the user's code.
+
+    Raises:
+        DeclarationError: it is no list, or an item of it is no `Depends()` of a function.
+    """
+    if dependencies is None:
+        return []
+    if _written(dependencies) is not None or not isinstance(dependencies, Iterable):
+        written = _written(dependencies) or "Depends(function)"
+        raise DeclarationError(
+            _place(dependencies, call),
+            None,
+            f"dependencies= takes a list, not {dependencies!r}; write dependencies=[{written}]",
+        )
+    markers = list(dependencies)
+    for marker in markers:
+        depends = _fastapi.adopt(marker)
+        if not isinstance(depends, Dependency) or depends.dependency is None:
+            raise DeclarationError(
+                _place(marker, call),
+                None,
+                f"dependencies=[...] takes Depends(function), not {marker!r}; write "
+                f"dependencies=[{_written(marker) or 'Depends(function)'}]",
+            )
+    return markers
+
+
+def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The callable to name in an error: the endpoint, or for a router the dependency itself if it is a function."""
+    if not inspect.isclass(call):
+        return call
+    depends = _fastapi.adopt(thing)
+    function = depends.dependency if isinstance(depends, Dependency) else thing
+    return function if inspect.isroutine(function) and not _is_of_frameworks(function) else call
+
+
+def _written(thing: Any) -> str | None:
+    """How a dependency must be written if it is a marker or a callable; None for everything else."""
+    depends = _fastapi.adopt(thing)
+    function = depends.dependency if isinstance(depends, Dependency) else thing
+    if isinstance(depends, Dependency) and function is None:
+        return "Depends(function)"
+    if not callable(function):
+        return None
+    name = getattr(function, "__name__", None)
+    # A scheme must be made, and a framework's own function (`Depends` itself, say) is no dependency.
+    if name is None or _is_of_frameworks(function):
+        return "Depends(function)"
+    return f"Depends({name})"
+
+
+def _is_of_frameworks(function: Any) -> bool:
+    package = str(getattr(function, "__module__", "")).partition(".")[0]
+    return package in ("fastapi", "fastroute")
 
 
 class _Tree:

@@ -36,8 +36,7 @@ OWN_NAMES = sorted(
     name
     for name in {*dir(Router()), "tags", "on_startup", "index", "tables", "check", "_index", "_routes", "edition"}
     - set(dir(routing.Router()))
-    - {"__annotations__", "__annotate_func__"}
-    if not name.startswith("_fastroute_")
+    if not name.startswith(("_fastroute_", "__"))
 )
 assert {"prefix", "dependencies", "dependency_overrides_provider", "include_router", "websocket"} <= set(OWN_NAMES)
 
