@@ -164,7 +164,7 @@ MATCHES = [
 ]
 
 
-@pytest.mark.parametrize(("template", "paths"), MATCHES)
+@pytest.mark.parametrize(("template", "paths"), MATCHES, ids=[ascii(template) for template, _ in MATCHES])
 def test_matches_as_starlette(template: str, paths: list[str]) -> None:
     expected = starlette_match(template)
     matcher = fastroute.PathMatcher(template)
@@ -211,7 +211,7 @@ LONG = [
 ]
 
 
-@pytest.mark.parametrize(("template", "path", "expected"), LONG)
+@pytest.mark.parametrize(("template", "path", "expected"), LONG, ids=[ascii(template) for template, *_ in LONG])
 def test_long_paths_that_a_regex_would_take_years_for(template: str, path: str, expected: Any) -> None:
     assert fastroute.PathMatcher(template).match(path) == expected
 

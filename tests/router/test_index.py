@@ -41,13 +41,13 @@ def real_table(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-PIECES = ["", "a", "b", "ab", "é", "{%s}", "{%s:int}", "{%s:path}", "{%s:float}", "a{%s}", "{%s}.b", "{%s:uuid}", "{"]
-TEMPLATES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map(
-    lambda pieces: "".join("/" + piece.replace("%s", f"p{place}") for place, piece in enumerate(pieces))
+SEGMENTS = ["", "a", "b", "ab", "é", "{%s}", "{%s:int}", "{%s:path}", "{%s:float}", "a{%s}", "{%s}.b", "{%s:uuid}", "{"]
+TEMPLATES = st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=5).map(
+    lambda segments: "".join("/" + segment.replace("%s", f"p{number}") for number, segment in enumerate(segments))
 )
 PATHS = st.lists(
     st.sampled_from(["", "a", "b", "ab", "é", "1", "1.5", "x.b", "{", "a\n", "\n", "漢", "\ud800", "😀"]), max_size=6
-).map(lambda pieces: "".join("/" + piece for piece in pieces))
+).map(lambda segments: "".join("/" + segment for segment in segments))
 
 
 @pytest.mark.slow
@@ -55,8 +55,8 @@ PATHS = st.lists(
 def test_candidates_are_a_superset_in_registration_order(templates: list[str], path: str) -> None:
     routes = routes_of(*templates)
     found = RouteIndex(routes).candidates(path)
-    places = [next(place for place, route in enumerate(routes) if route is one) for one in found]
-    assert places == sorted(places)
+    positions = [next(position for position, route in enumerate(routes) if route is one) for one in found]
+    assert positions == sorted(positions)
     scope = {"type": "http", "path": path, "method": "GET"}
     missed = [
         route for route in routes if route.matches(scope)[0] is not Match.NONE and id(route) not in map(id, found)
@@ -90,7 +90,7 @@ def test_the_twins_have_the_same_candidates(templates: list[str], path: str) -> 
         ("users", []),
     ],
 )
-def test_only_what_can_match_is_a_candidate(path: str, expected: list[str]) -> None:
+def test_only_routes_that_can_match_are_candidates(path: str, expected: list[str]) -> None:
     paths = ["/users/{id}", "/users/me", "/users", "/users/{id}/posts", "/{rest:path}"]
     assert candidates(paths, path) == expected
 
@@ -184,11 +184,11 @@ def unfinished() -> BaseRoute:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Own(),
-        lambda: Host("example.org", endpoint),  # type: ignore[arg-type]
-        lambda: Overriding("/edited", endpoint),
-        lambda: Inheriting("/edited", websocket_endpoint),
-        lambda: OwnAPI("/edited", websocket_endpoint),
+        pytest.param(lambda: Own(), id="own class"),
+        pytest.param(lambda: Host("example.org", endpoint), id="host"),  # type: ignore[arg-type]
+        pytest.param(lambda: Overriding("/edited", endpoint), id="overridden matches"),
+        pytest.param(lambda: Inheriting("/edited", websocket_endpoint), id="subclass"),
+        pytest.param(lambda: OwnAPI("/edited", websocket_endpoint), id="subclass of ours"),
         edited_regex,
         flagged_regex,
         edited_path,
@@ -197,7 +197,7 @@ def unfinished() -> BaseRoute:
         unfinished,
     ],
 )
-def test_what_is_not_certain_is_always_a_candidate(make: Any) -> None:
+def test_an_uncertain_route_is_a_candidate_for_every_path(make: Any) -> None:
     first, odd, last = Route("/x", endpoint), make(), Route("/x", endpoint)
     found = RouteIndex([first, odd, last])
     assert [id(route) for route in found.candidates("/x")] == [id(first), id(odd), id(last)]
