@@ -101,6 +101,10 @@ class APIWebSocketRoute(WebSocketRoute):
     def param_convertors(self) -> dict[str, Convertor[Any]]:  # type: ignore[override]  # the base class assigns it
         return self._matcher.param_convertors
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The generated application cannot be pickled; a copy generates its own on the first connection.
+        return {**vars(self), "_application": None, "_last_overridden": None}
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether this route answers (`starlette.routing.WebSocketRoute.matches`).
 

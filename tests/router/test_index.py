@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from starlette.convertors import CONVERTOR_TYPES, Convertor, IntegerConvertor
 from starlette.endpoints import HTTPEndpoint
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.websockets import WebSocket
+from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, RouteIndex, index
 from fastroute.matching import table_py
@@ -26,6 +28,10 @@ async def endpoint(connection: Any) -> None: ...
 
 
 async def websocket_endpoint(websocket: Any) -> None: ...
+
+
+async def closing_endpoint(websocket: WebSocket, room: int) -> None:
+    await websocket.close(4000 + room)
 
 
 def routes_of(*paths: str) -> list[Route]:
@@ -395,3 +401,11 @@ def test_an_index_can_be_copied(make_copy: Any) -> None:
         one is other for one, other in zip(copied.candidates("/rooms/7"), original.candidates("/rooms/7"), strict=True)
     ]
     assert same == [make_copy is copy.copy] * 4
+
+
+@pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
+def test_an_index_of_a_route_that_has_answered_can_be_copied(make_copy: Any) -> None:
+    route = APIWebSocketRoute("/rooms/{room}", closing_endpoint)
+    expected = connect(route, websocket_scope("/rooms/7"))
+    [copied] = make_copy(RouteIndex([route])).candidates("/rooms/7")
+    assert connect(copied, websocket_scope("/rooms/7")) == expected
