@@ -74,7 +74,8 @@ def section(text: str, title: str) -> str:
 
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 BLOCKS = [block for name in PAGES for block in blocks_of(name)]
-PYTHON = [block for block in BLOCKS if block.language == "python"]
+#: A client needs a server: it is run with the application of its page.
+PYTHON = [block for block in BLOCKS if block.language == "python" and block.file != "client.py"]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 LINES = [line for block in SHELL for line in block.text.splitlines()]
 
@@ -136,42 +137,45 @@ def serving(arguments: list[str], folder: Path) -> Iterator[str]:
         process.communicate(timeout=TIMEOUT)
 
 
-def printed(words: list[str], port: str) -> str:
-    """The output of a client, which finds the server of its page at another port than 8000."""
-    program = [word.replace("127.0.0.1:8000", f"127.0.0.1:{port}") for word in words]
-    done = subprocess.run(
-        [sys.executable, *program[1:]],
-        env={**os.environ, "NO_PROXY": "127.0.0.1"},
-        stdout=subprocess.PIPE,
-        timeout=TIMEOUT,
-        check=True,
-        text=True,
-    )
-    return done.stdout
+class Served(NamedTuple):
+    """An application and its client, as a page shows them: two files, the command of each, and the client's output."""
+
+    application: Block
+    client: Block
+    server: Block
+    call: Block
 
 
-def served_blocks() -> Iterator[tuple[Block, Block, Block]]:
-    """A file, the command that serves it, and the client that calls it."""
-    for file, server, client in zip(BLOCKS, BLOCKS[1:], BLOCKS[2:], strict=False):
-        if file.file and server.language == "sh" and server.text.startswith("uvicorn "):
-            yield file, server, client
-
-
-SERVED = list(served_blocks())
+SERVED = [
+    Served(*blocks)
+    for blocks in zip(BLOCKS, BLOCKS[1:], BLOCKS[2:], BLOCKS[3:], strict=False)
+    if blocks[1].file == "client.py"
+]
 
 
 def test_readme_and_tutorial_serve_an_application() -> None:
-    assert {file.page for file, _, _ in SERVED} >= {"README.md", "docs/tutorial.md"}
+    assert [served.application.page for served in SERVED] == ["README.md", "docs/tutorial.md"]
 
 
 @pytest.mark.install
 @pytest.mark.slow
-@pytest.mark.parametrize(("file", "server", "client"), SERVED, ids=lambda block: where(block))
-def test_an_application_is_served_and_answers(file: Block, server: Block, client: Block, tmp_path: Path) -> None:
-    assert file.file is not None
-    (tmp_path / file.file).write_text(file.text, encoding="utf-8")
-    with serving(shlex.split(server.text)[1:], tmp_path) as port:
-        assert printed(shlex.split(client.text), port) == client.output
+@pytest.mark.parametrize("served", SERVED, ids=lambda served: where(served.application))
+def test_an_application_is_served_and_answers(served: Served, tmp_path: Path) -> None:
+    assert served.application.file is not None
+    (tmp_path / served.application.file).write_text(served.application.text, encoding="utf-8")
+    with serving(shlex.split(served.server.text)[1:], tmp_path) as port:
+        client = tmp_path / "client.py"
+        client.write_text(served.client.text.replace("127.0.0.1:8000", f"127.0.0.1:{port}"), encoding="utf-8")
+        assert served.call.text == "python client.py\n"
+        done = subprocess.run(
+            [sys.executable, "-W", "error", client],
+            env={**os.environ, "NO_PROXY": "127.0.0.1"},
+            stdout=subprocess.PIPE,
+            timeout=TIMEOUT,
+            check=True,
+            text=True,
+        )
+    assert done.stdout == served.call.output
 
 
 def commands(line: str) -> list[str] | None:
@@ -236,8 +240,7 @@ NOT_RUN = re.compile(
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line_is_run_or_of_a_known_kind(line: str) -> None:
-    client = any(line == client.text.rstrip("\n") for _, _, client in SERVED)
-    assert client or NOT_RUN.match(line)
+    assert line == "python client.py" or NOT_RUN.match(line)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no sh")
