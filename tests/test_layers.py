@@ -1,6 +1,7 @@
 """Who may import whom inside the package, read from the sources: two towers that meet only in `routing`."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -153,3 +154,21 @@ def test_a_wing_opens_with_its_map(wing: str) -> None:
 def test_the_house_has_at_most_24_entries() -> None:
     entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 24, sorted(entries)
+
+
+def test_the_architecture_has_a_row_for_each_module_and_no_other() -> None:
+    """In its section "Every module": a table for each folder, with the modules in its first column."""
+    root = Path(__file__).parent.parent
+    page = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tables = page.partition("\n## Every module\n")[2].partition("\n## ")[0].split("\n**")[1:]
+    rows = set()
+    for table in tables:
+        folder = "" if table.startswith("At the top") else table.partition("`")[2].partition("`")[0]
+        names = [
+            name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+        ]
+        rows |= {folder + name for name in names}
+    # Not the installed package: a wheel has no .pyx.
+    sources = [path for path in (root / "fastroute").rglob("*.py*") if path.suffix in (".py", ".pyx")]
+    modules = {path.relative_to(root / "fastroute").with_suffix("").as_posix() for path in sources}
+    assert rows == {module for module in modules if not module.endswith("/__init__")}
