@@ -289,6 +289,12 @@ def test_files_that_a_page_names_exist(name: str) -> None:
     assert not [found for found in named - in_no_sdist if not (ROOT / found).exists()]
 
 
+def test_sessions_of_nox_exist() -> None:
+    named = set(re.findall(r"nox -s (\w+)", "\n".join(map(page, PAGES))))
+    sessions = set(re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", page("noxfile.py"), re.MULTILINE))
+    assert {"quick", "lint"} <= named <= sessions
+
+
 def test_pages_that_the_readme_lists_exist() -> None:
     listed = re.findall(r"`(\w[\w-]*\.md)`", section(page("README.md"), "What it does"))
     assert len(listed) > 10
