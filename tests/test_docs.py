@@ -232,6 +232,26 @@ def test_commands_are_shown_with_their_output() -> None:
     assert [arguments[0] for arguments in shown if arguments] == ["check", "match", "routes"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the step runs in bash")
+@pytest.mark.parametrize(("name", "key"), [("action.yml", "run"), (".pre-commit-hooks.yaml", "entry")])
+@pytest.mark.slow
+def test_action_and_hook_check_an_application(name: str, key: str, tmp_path: Path) -> None:
+    """The line that they run finds the two mistakes of the shop, and nothing in the application of the README."""
+    [shop] = [block for block in SHOP if block.file == "shop.py"]
+    (tmp_path / "shop.py").write_text(shop.text, encoding="utf-8")
+    (tmp_path / "main.py").write_text(PYTHON[0].text, encoding="utf-8")
+    [line] = re.findall(rf"^ *(?:- )?{key}: (.*)$", page(name), re.MULTILINE)
+    scripts = str(Path(sys.executable).parent)
+    codes = []
+    for app in ("shop:app", "main:app"):
+        program = line if "$APP" in line else f"{line} {app}"
+        variables = {**os.environ, "APP": app, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-c", program], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True)
+        assert "problem" in done.stdout
+        codes.append(done.returncode)
+    assert codes == [1, 0]
+
+
 #: Lines that need a network, minutes, or somebody who stops a server: only their words are checked.
 NOT_RUN = re.compile(
     r"pip |python3 -m venv |\.venv/bin/(pip|pytest) |sh -c |python bench/|uvicorn |(python -m )?fastroute "
@@ -268,7 +288,7 @@ def test_quick_start_is_two_commands_that_a_variable_can_stand_before() -> None:
 
 
 def test_blocks_are_of_a_known_language() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "sh", "text", "powershell"}
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "text", "powershell", "yaml"}
 
 
 def test_extras_exist() -> None:

@@ -31,6 +31,7 @@ def files(folder: Path, *patterns: str) -> set[str]:
 SOURCES = files(
     ROOT,
     *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py", "zensical.toml"),
+    *("action.yml", ".pre-commit-hooks.yaml"),
     *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg"),
     *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
     *("tests/**/*.py", "tests/**/*.md", "bench/**/*.py", "bench/**/*.txt"),
