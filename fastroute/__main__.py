@@ -1,7 +1,9 @@
 """Inspect, check and measure the routes of a Starlette or FastAPI application."""
 
 import argparse
+import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit code.
     """
     argv = sys.argv[1:] if argv is None else argv
-    asked = next((argument for argument in argv if argument in COMMANDS), None)
+    asked = next((argument for argument in argv if not argument.startswith("-")), None)
     parser = argparse.ArgumentParser(prog="python -m fastroute", description=__doc__)
     parser.add_argument("--version", action="version", version=f"fastroute {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="command", required=True)
@@ -67,8 +69,31 @@ def main(argv: list[str] | None = None) -> int:
             module = _load(name)
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
-    code: int = arguments.run(arguments)
+    if not argv:
+        parser.print_help()
+        return 0
+    if asked is not None and asked not in COMMANDS:
+        close = get_close_matches(asked, COMMANDS, 1)
+        parser.error(f"there is no command {asked!r}" + (f"; did you mean {close[0]}?" if close else ""))
+    arguments, extras = parser.parse_known_args(argv)
+    if extras and "finish" not in arguments:
+        parser.error(f"unrecognized arguments: {' '.join(extras)}")
+    return _run(arguments, extras)
+
+
+def _run(arguments: argparse.Namespace, extras: list[str]) -> int:
+    """Run a command; no traceback is shown if the user or the reader of its output has had enough."""
+    try:
+        if "finish" in arguments:
+            arguments.finish(arguments, extras)
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 128 + 2  # as a shell reports SIGINT
+    except BrokenPipeError:
+        # The interpreter flushes the output once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as a shell reports SIGPIPE
     return code
 
 

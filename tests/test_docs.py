@@ -288,7 +288,7 @@ def test_quick_start_is_two_commands_that_a_variable_can_stand_before() -> None:
 
 
 def test_blocks_are_of_a_known_language() -> None:
-    assert {block.language for block in BLOCKS} <= {"python", "sh", "text", "powershell", "yaml"}
+    assert {block.language for block in BLOCKS} <= {"python", "sh", "text", "powershell", "yaml", "toml"}
 
 
 def test_extras_exist() -> None:

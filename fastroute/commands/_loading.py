@@ -1,31 +1,113 @@
 """The `module:app` of the command line: imports the module and finds the application in it."""
 
 import argparse
+import functools
 import sys
+import tomllib
 import traceback
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ._entries import routes_of
+from ._entries import entries, routes_of
 
 __all__ = ["add_application", "application"]
 
+_SETTINGS = Path("pyproject.toml")
 
-def add_application(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """Add the argument `module:app`."""
+
+def add_application(parser: argparse.ArgumentParser, *, path: Callable[[str], str] | None = None) -> None:
+    """Add the argument `module:app`, which pyproject.toml can give as well, and the options of its import.
+
+    The parser gets a default `finish(arguments, extras)`, to call with the arguments that were parsed and those that
+    were not. It puts the application into `arguments.app`, and ends the process if there is none.
+
+    Args:
+        parser: of the command.
+        path: if the command takes a path after the application, this checks and converts it.
+    """
     parser.add_argument(
         "app",
         metavar="module:app",
-        type=application,
-        nargs="?" if optional else None,
-        help="a Starlette, FastAPI or fastroute application or router, found as uvicorn finds it",
+        nargs="?",
+        help="a Starlette, FastAPI or fastroute application or router, found as uvicorn finds it; the default is "
+        "`app` under [tool.fastroute] in pyproject.toml",
     )
+    if path is not None:
+        parser.add_argument("path", nargs="?", help="as in a URL, from its slash on; %%-escapes are decoded")
+    parser.add_argument("--factory", action="store_true", help="module:app is a function that makes the application")
+    parser.add_argument(
+        "--app-dir", metavar="DIR", type=Path, help="search the module here first (default: this folder, then src)"
+    )
+    parser.add_argument("--traceback", action="store_true", help="if the import fails, show the whole traceback")
+    parser.set_defaults(finish=functools.partial(_finish, parser, path))
 
 
-def application(target: str) -> Any:
+def _finish(
+    parser: argparse.ArgumentParser,
+    path: Callable[[str], str] | None,
+    arguments: argparse.Namespace,
+    extras: Sequence[str],
+) -> None:
+    unknown = [word for word in extras if word.startswith("-")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    # Before 3.13, argparse takes no argument behind an option if all of them are optional: `match app --json /path`.
+    words = [word for word in (arguments.app, getattr(arguments, "path", None), *extras) if word is not None]
+    target = words.pop(0) if words and (path is None or len(words) > 1 or _is_target(words[0])) else None
+    if len(words) > (path is not None):
+        parser.error(f"unrecognized arguments: {' '.join(words[path is not None :])}")
+    try:
+        if path is not None:
+            if not words:
+                parser.error("the following arguments are required: path")
+            arguments.path = path(words[0])
+        options = {"factory": arguments.factory, "app_dir": arguments.app_dir, "show_traceback": arguments.traceback}
+        arguments.app = _configured(**options) if target is None else application(target, **options)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
+
+
+def _is_target(word: str) -> bool:
+    return ":" in word and "://" not in word and not word.startswith("/")
+
+
+def _configured(**options: Any) -> Any:
+    """The application that pyproject.toml in the current folder names."""
+    try:
+        settings = tomllib.loads(_SETTINGS.read_text(encoding="utf-8"))
+        target = settings.get("tool", {}).get("fastroute", {}).get("app")
+    except FileNotFoundError:
+        target = None
+    except (OSError, ValueError, AttributeError) as error:
+        raise argparse.ArgumentTypeError(f"{_SETTINGS} cannot be read: {error}") from None
+    if target is None:
+        raise argparse.ArgumentTypeError(
+            f'which application? Write module:app, or `app = "module:app"` under [tool.fastroute] in {_SETTINGS}'
+        )
+    try:
+        if not isinstance(target, str):
+            raise argparse.ArgumentTypeError(f"{target!r} is not a text as module:app")
+        return application(target, **options)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{_SETTINGS}, `app` under [tool.fastroute]: {error}") from None
+
+
+def application(
+    target: str, *, factory: bool = False, app_dir: Path | None = None, show_traceback: bool = False
+) -> Any:
     """The application that `module:app` names; the current folder is searched first, as by uvicorn.
+
+    What the module prints goes to the error output, so that the output of a command stays clean.
+
+    Args:
+        target: `module:app`, or `module:object.app`.
+        factory: call it without arguments to get the application.
+        app_dir: search here first instead of in the current folder and in its folder `src`.
+        show_traceback: print the traceback of an error before it is raised as another one.
 
     Raises:
         argparse.ArgumentTypeError: there is none; the message names the imported module and the missing part.
@@ -36,7 +118,17 @@ def application(target: str) -> Any:
         raise argparse.ArgumentTypeError(
             f"{target!r} does not name an application; write module:app, as {stem or 'main'}:app"
         )
-    module = _module(module_name)
+    with redirect_stdout(sys.stderr):
+        try:
+            return _found(module_name, attributes, factory, app_dir)
+        except argparse.ArgumentTypeError as error:
+            if show_traceback and error.__cause__ is not None:
+                traceback.print_exception(error.__cause__)
+            raise
+
+
+def _found(module_name: str, attributes: str, factory: bool, app_dir: Path | None) -> Any:
+    module = _module(module_name, app_dir)
     found: Any = module
     for attribute in attributes.split("."):
         try:
@@ -45,37 +137,78 @@ def application(target: str) -> Any:
             raise argparse.ArgumentTypeError(
                 f"{_origin(module)} was imported and has no {attributes!r}; {_applications_in(module)}"
             ) from None
+    if factory:
+        found = _made(found, attributes, module)
     if routes_of(found) is None:
-        described = (
-            "a function" if callable(found) and hasattr(found, "__code__") else f"of type {type(found).__name__}"
-        )
+        function = callable(found) and hasattr(found, "__code__")
+        described = "a function" if function else f"of type {type(found).__name__}"
+        hint = "if it makes the application, add --factory; " if function and not factory else ""
         raise argparse.ArgumentTypeError(
-            f"{attributes!r} in {_origin(module)} is {described}, and has no routes; {_applications_in(module)}"
+            f"{attributes!r} in {_origin(module)} is {described}, and has no routes; {hint}{_applications_in(module)}"
         )
+    try:
+        entries(found)
+    except Exception as error:
+        raise argparse.ArgumentTypeError(f"the routes of {attributes!r} cannot be read: {_failure(error)}") from error
     return found
 
 
-def _module(name: str) -> ModuleType:
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+def _made(factory: Any, name: str, module: ModuleType) -> Any:
+    if not callable(factory) or (routes_of(factory) is not None and not isinstance(factory, type)):
+        raise argparse.ArgumentTypeError(f"{name!r} in {_origin(module)} is no factory; leave out --factory")
+    try:
+        return factory()
+    except (Exception, SystemExit) as error:
+        raise argparse.ArgumentTypeError(f"the factory {name!r} failed: {_failure(error)}") from error
+
+
+def _module(name: str, app_dir: Path | None) -> ModuleType:
+    here = Path.cwd()
+    folder = here if app_dir is None else app_dir.absolute()
+    if app_dir is None and _is_in(here / "src", name) and not _is_in(here, name):
+        folder = here / "src"
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise argparse.ArgumentTypeError(
-                f"there is no module {error.name!r} in {folder} nor elsewhere on the import path"
+                f"there is no module {error.name!r} in {folder} nor elsewhere on the import path; "
+                "--app-dir names another folder"
             ) from None
-        raise argparse.ArgumentTypeError(_failure(name, error)) from error
-    except Exception as error:
-        raise argparse.ArgumentTypeError(_failure(name, error)) from error
+        raise argparse.ArgumentTypeError(f"importing {name!r} failed: {_failure(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise argparse.ArgumentTypeError(f"importing {name!r} failed: {_failure(error)}") from error
 
 
-def _failure(name: str, error: Exception) -> str:
+def _is_in(folder: Path, name: str) -> bool:
+    first = name.partition(".")[0]
+    return (folder / first).is_dir() or (folder / f"{first}.py").is_file()
+
+
+def _failure(error: BaseException) -> str:
+    """The error and its place: the last line in a file of the user, not in a library that it calls."""
     if isinstance(error, SyntaxError):
-        return f"importing {name!r} failed: {error.filename}:{error.lineno}: {error.msg}"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"importing {name!r} failed: {frame.filename}:{frame.lineno}: {type(error).__name__}: {error}"
+        return f"{_shown(str(error.filename))}:{error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    users = [frame for frame in frames if _is_users(frame.filename)]
+    frame = (users or frames)[-1]
+    return f"{_shown(frame.filename)}:{frame.lineno}: {type(error).__name__}: {error}"
+
+
+def _is_users(file: str) -> bool:
+    own, libraries = Path(__file__).parents[1], ("site-packages", "dist-packages")
+    path = Path(file)
+    standard = Path(traceback.__file__).parent
+    library = path.is_relative_to(standard) or path.is_relative_to(own) or any(name in path.parts for name in libraries)
+    return path.is_absolute() and not library
+
+
+def _shown(file: str) -> str:
+    """A file as people write it: from the current folder, if it is below."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
 
 
 def _origin(module: ModuleType) -> str:

@@ -164,7 +164,13 @@ def run(arguments: argparse.Namespace) -> int:
     # First, so that a missing matplotlib is reported before the measuring.
     plot = None if arguments.plot is None else _plot()
     table: list[BenchRoute] = arguments.app or arguments.table
-    costs = [routing_cost(table, size) for size in track(_sizes(len(table)), "measuring")]
+    costs: list[Cost] = []
+    try:
+        for size in track(_sizes(len(table)), "measuring"):
+            costs.append(routing_cost(table, size))
+    except KeyboardInterrupt:
+        _print_routing(costs)
+        raise
     matching = {"hit": matching_cost(table, miss=False), "miss": matching_cost(table, miss=True)}
     if arguments.json:
         print(json.dumps({**_machine(), "routing": [cost._asdict() for cost in costs], "matching": matching}, indent=2))
@@ -305,6 +311,13 @@ def _machine() -> dict[str, str]:
 
 
 def _print(costs: Sequence[Cost], matching: dict[str, list[float]]) -> None:
+    _print_routing(costs)
+    print("\nMatching one template, in microseconds; on average over the templates:\n")
+    by_answer = [(name, *_pair(*figures)) for name, figures in matching.items()]
+    print_table(("", "Starlette", "fastroute", "ratio"), by_answer, numbers=range(1, 4))
+
+
+def _print_routing(costs: Sequence[Cost]) -> None:
     print(", ".join(_machine().values()))
     print("\nRouting, from a scope to its endpoint, in microseconds; on average over the routes:\n")
     header = ("routes", "hit: Starlette", "fastroute", "ratio", "miss: Starlette", "fastroute", "ratio")
@@ -317,9 +330,6 @@ def _print(costs: Sequence[Cost], matching: dict[str, list[float]]) -> None:
         for cost in costs
     ]
     print_table(header, by_size, numbers=range(7))
-    print("\nMatching one template, in microseconds; on average over the templates:\n")
-    by_answer = [(name, *_pair(*figures)) for name, figures in matching.items()]
-    print_table(("", "Starlette", "fastroute", "ratio"), by_answer, numbers=range(1, 4))
 
 
 def _pair(starlette: float, fastroute: float) -> tuple[str, str, str]:

@@ -1,8 +1,10 @@
 """`python -m fastroute info`: the versions that run here, and why this twin of the kernels."""
 
 import argparse
+import json
 import platform
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pydantic
@@ -36,14 +38,28 @@ def facts() -> dict[str, str]:
         "GIL": "enabled" if getattr(sys, "_is_gil_enabled", lambda: True)() else "disabled",
         "starlette": starlette.__version__,
         "pydantic": pydantic.VERSION,
+        "fastapi": _version("fastapi"),
+        "uvicorn": _version("uvicorn"),
+        "websockets": _version("websockets"),
     }
 
 
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "example:\n  python -m fastroute info"
+    parser.add_argument("--json", action="store_true", help="print the same as JSON, for tools")
+    parser.epilog = "examples:\n  python -m fastroute info\n  python -m fastroute info --json"
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        print(json.dumps(facts(), indent=2))
+        return 0
     for label, text in facts().items():
         print(f"{label:<14}  {text}")
     return 0

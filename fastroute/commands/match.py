@@ -144,8 +144,7 @@ def _shortened(text: str, most: int = 40) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_application(parser)
-    parser.add_argument("path", type=_path, help="as in a URL, from its slash on; %%-escapes are decoded")
+    add_application(parser, path=_path)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--method", type=str.upper, default="GET", help="of an HTTP request (default: GET)")
     kind.add_argument("--websocket", action="store_true", help="a WebSocket instead of an HTTP request")

@@ -19,8 +19,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_application(parser)
-    parser.add_argument("path", help="a path that the route answers, from its slash on")
+    add_application(parser, path=str)
     parser.add_argument("--host", default="localhost", help="the Host header (default: localhost)")
     parser.add_argument("--source", action="store_true", help="print the generated code as well")
     parser.epilog = """\

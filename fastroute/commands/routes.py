@@ -30,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     tree = entries(arguments.app)
     if arguments.json:
         print(json.dumps([_as_json(entry, ()) for entry in tree], indent=2))
+    elif not tree:
+        print("no routes")
     else:
         print_table(("", "kind", "path", "name", "endpoint", "lookup"), list(_rows(tree, (), "")))
     return 0

@@ -162,3 +162,19 @@ def test_a_wrong_answer_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_miss_that_is_a_405_or_a_redirect_is_no_miss(table: list[BenchRoute]) -> None:
     cost = routing_cost(table, len(table))
     assert cost.starlette_hit > 0 < cost.fastroute_hit
+
+
+def test_an_interrupt_prints_the_figures_so_far(
+    told: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = bench.routing_cost
+
+    def interrupted(table: list[BenchRoute], size: int) -> bench.Cost:
+        if size == 4:
+            raise KeyboardInterrupt
+        return measured(table, size)
+
+    monkeypatch.setattr(bench, "routing_cost", interrupted)
+    assert command_line.main(["bench", "--table", "table.txt"]) == 130
+    sizes = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:6].strip().isdigit()]
+    assert sizes == ["1", "2"]

@@ -1,104 +1,14 @@
-"""`module:app` on the command line: what is found, and what is said where nothing is."""
+"""The routes of an application as a tree."""
 
-import argparse
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 
 from fastroute.commands._entries import Entry, entries, routes_of, walk
-from fastroute.commands._loading import application
-
-Write = Callable[[str, str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Writes a module into the current folder, and forgets it afterwards."""
-    monkeypatch.chdir(tmp_path)
-    before, path = set(sys.modules), list(sys.path)
-
-    def write(name: str, source: str) -> Path:
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(source)
-        return file
-
-    yield write
-    sys.path[:] = path
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
-
-
-def test_found_in_the_current_folder(write: Write) -> None:
-    write("shop_1.py", "from starlette.applications import Starlette\nclass api:\n    app = Starlette()\n")
-    assert isinstance(application("shop_1:api.app"), Starlette)
-
-
-def test_found_in_a_package(write: Write) -> None:
-    write("shop_2/__init__.py", "")
-    write("shop_2/main.py", "from starlette.routing import Router\napp = Router()\n")
-    assert isinstance(application("shop_2.main:app"), Router)
-
-
-def _refusal(target: str) -> str:
-    with pytest.raises(argparse.ArgumentTypeError) as refused:
-        application(target)
-    return str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("target", "example"),
-    [("shop.py", "shop:app"), ("./pkg/shop.py", "pkg.shop:app"), ("shop:", "shop:app"), (":app", "main:app")],
-)
-def test_not_a_target(target: str, example: str) -> None:
-    assert _refusal(target) == f"{target!r} does not name an application; write module:app, as {example}"
-
-
-def test_no_such_module(write: Write, tmp_path: Path) -> None:
-    expected = f"there is no module 'shop_3' in {tmp_path} nor elsewhere on the import path"
-    write("other.py", "")
-    assert _refusal("shop_3:app") == expected
-    assert _refusal("shop_3.main:app") == expected
-
-
-def test_a_module_that_misses_another(write: Write) -> None:
-    file = write("shop_4.py", "import json\nimport not_installed\n")
-    assert _refusal("shop_4:app") == (
-        f"importing 'shop_4' failed: {file}:2: ModuleNotFoundError: No module named 'not_installed'"
-    )
-
-
-def test_a_module_that_fails(write: Write) -> None:
-    file = write("shop_5.py", "def f():\n    raise ValueError('no DATABASE_URL')\nf()\n")
-    assert _refusal("shop_5:app") == f"importing 'shop_5' failed: {file}:2: ValueError: no DATABASE_URL"
-
-
-def test_a_module_that_does_not_parse(write: Write) -> None:
-    file = write("shop_6.py", "x = 1\ny = = 2\n")
-    assert _refusal("shop_6:app") == f"importing 'shop_6' failed: {file}:2: invalid syntax"
-
-
-def test_no_such_attribute(write: Write) -> None:
-    file = write("shop_7.py", "from starlette.applications import Starlette\nweb = Starlette()\n")
-    assert _refusal("shop_7:app") == f"shop_7 ({file}) was imported and has no 'app'; did you mean shop_7:web?"
-
-
-def test_not_an_application(write: Write) -> None:
-    file = write("shop_8.py", "def app(): ...\nversion = 1\n")
-    assert (
-        _refusal("shop_8:app")
-        == f"'app' in shop_8 ({file}) is a function, and has no routes; there is no application in it"
-    )
-    assert "'version' in shop_8" in _refusal("shop_8:version")
-    assert "is of type int, and has no routes" in _refusal("shop_8:version")
 
 
 async def _endpoint(connection: Any) -> None: ...

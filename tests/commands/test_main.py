@@ -1,5 +1,6 @@
 """The command line: which commands there are, and what each says when it cannot run."""
 
+import json
 import subprocess
 import sys
 from importlib.metadata import version
@@ -49,7 +50,7 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(command.summary in " ".join(listed.split()) for command in command_line.COMMANDS.values())
 
 
-@pytest.mark.parametrize("argv", [[], ["dance"], ["--loud"]])
+@pytest.mark.parametrize("argv", [["dance"], ["--loud"], ["info", "--loud"], ["info", "more"]])
 def test_anything_else_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         command_line.main(argv)
@@ -75,3 +76,38 @@ def test_a_command_that_is_not_asked_for_is_not_imported() -> None:
     program = "import sys; from fastroute.__main__ import main; main(['info']); print('uvicorn' in sys.modules)"
     fresh = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60)
     assert fresh.stdout.endswith("False\n"), fresh.stderr
+
+
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main([]) == 0
+    told = capsys.readouterr().out
+    assert "Inspect, check and measure the routes of a Starlette or FastAPI application." in told
+    assert "check" in told
+
+
+def test_a_command_that_is_spelt_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    for word, told in (("chek", "there is no command 'chek'; did you mean check?"), ("x", "there is no command 'x'")):
+        with pytest.raises(SystemExit) as end:
+            command_line.main([word, "main:app"])
+        assert end.value.code == 2
+        assert capsys.readouterr().err.endswith(f": error: {told}\n")
+
+
+def test_an_interrupt_ends_a_command_with_130_and_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(info, "facts", interrupted)
+    assert command_line.main(["info"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_info_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command_line.main(["info", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == info.facts()
+    assert (told["uvicorn"], told["fastapi"]) == (version("uvicorn"), version("fastapi"))
+    assert told["websockets"] == version("websockets")
+    assert info._version("no-such-distribution") == "not installed"
