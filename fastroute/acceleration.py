@@ -15,6 +15,9 @@ from .route_list import RouteList
 
 __all__ = ["Acceleration", "Indexed", "Left", "accelerate"]
 
+#: So many routes are named in the text of a router; the others are only counted.
+_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Indexed:
@@ -33,8 +36,14 @@ class Indexed:
     asked: tuple[BaseRoute, ...]
 
     def __str__(self) -> str:
-        asked = f", {len(self.asked)} of them asked for every path: {list(self.asked)}" if self.asked else ""
-        return f"indexed  {self.where}: {self.routes} routes{asked}"
+        # An index over a few of many routes saves nothing, and nobody should read that it does.
+        word = "scanned" if len(self.asked) * 2 > self.routes else "indexed"
+        text = f"{word}  {self.where}: {self.routes} route{'' if self.routes == 1 else 's'}"
+        if not self.asked:
+            return text
+        named = ", ".join(map(repr, self.asked[:_NAMED]))
+        others = f" and {len(self.asked) - _NAMED} more" if len(self.asked) > _NAMED else ""
+        return f"{text}, {len(self.asked)} of them asked for every path: {named}{others}"
 
 
 @dataclass(frozen=True)

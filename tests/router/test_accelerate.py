@@ -359,9 +359,35 @@ def test_report_as_text() -> None:
     report = accelerate(app)
     assert isinstance(report, Acceleration)
     lines = str(report).splitlines()
-    assert lines[0].startswith("indexed  Starlette: 3 routes, 1 of them asked for every path: [Host(host='h'")
+    assert lines[0].startswith("indexed  Starlette: 3 routes, 1 of them asked for every path: Host(host='h'")
     assert lines[1].startswith("left     Starlette > Mount '/own': ")
     assert lines[1].endswith("OwnApp has `app` of its own")
+
+
+@pytest.mark.parametrize(
+    ("asked", "all_routes", "word", "end"),
+    [
+        (0, 0, "indexed", ": 0 routes"),
+        (0, 1, "indexed", ": 1 route"),
+        (1, 2, "indexed", "1 of them asked for every path: H0"),
+        (1, 1, "scanned", ": 1 route, 1 of them asked for every path: H0"),
+        (2, 3, "scanned", "2 of them asked for every path: H0, H1"),
+        (3, 6, "indexed", "3 of them asked for every path: H0, H1, H2"),
+        (4, 8, "indexed", "4 of them asked for every path: H0, H1, H2 and 1 more"),
+        (500, 999, "scanned", "500 of them asked for every path: H0, H1, H2 and 497 more"),
+        (499, 999, "indexed", "499 of them asked for every path: H0, H1, H2 and 496 more"),
+    ],
+)
+def test_the_text_of_a_router_is_short_and_true(asked: int, all_routes: int, word: str, end: str) -> None:
+    hosts = [Host(f"h{number}", bare) for number in range(asked)]
+    pages = [Route(f"/{number}", page) for number in range(all_routes - asked)]
+    (indexed,) = accelerate(routing.Router([*hosts, *pages])).indexed
+    text = str(indexed).replace(repr(bare), "APP")
+    for number in range(3):
+        text = text.replace(f"Host(host='h{number}', name='', app=APP)", f"H{number}")
+    assert text.startswith(f"{word}  Router: {all_routes} route")
+    assert text.endswith(end)
+    assert len(indexed.asked) == asked
 
 
 def test_fastapis_own_routers_are_left_and_what_is_mounted_in_them_is_not() -> None:
