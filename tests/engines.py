@@ -22,7 +22,7 @@ def interpret_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
 
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
         outgoing = Outgoing(scope, send)
-        websocket = WebSocket(scope, receive, outgoing)
+        websocket = WebSocket(scope, receive, outgoing.send)
         try:
             await solve_dependencies(plan, websocket, make_error)
         except Exception as error:

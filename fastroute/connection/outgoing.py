@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from starlette.types import Message, Scope, Send
@@ -18,6 +17,8 @@ _logger = logging.getLogger("fastroute")
 #: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
 _LONGEST_REASON = 123
 _POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
+_CONNECTED, _RESPONSE = WebSocketState.CONNECTED, WebSocketState.RESPONSE
+_DISCONNECTED = WebSocketState.DISCONNECTED
 #: The codes that a close frame can carry (RFC 6455, section 7.4, and the registry of IANA): these, and 3000 to 4999.
 _REGISTERED = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
@@ -37,44 +38,48 @@ class Outgoing:
         refusal: the error with which the server refused the end of the connection, or None.
     """
 
-    __slots__ = ("_body", "_scope", "_send", "_start", "refusal", "state")
+    state: WebSocketState = WebSocketState.CONNECTING
+    refusal: Exception | None = None
+    _start: Message | None = None
+    _body = b""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
-        self._start: Message | None = None
-        self._body = b""
-        self.state = WebSocketState.CONNECTING
-        self.refusal: Exception | None = None
 
     # Not a coroutine of its own: it would be one more for each message.
-    def __call__(self, message: Message) -> Awaitable[None]:
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a message on, for `WebSocket(scope, receive, outgoing.send)`."""
         message_type = message["type"]
         if message_type == "websocket.send":
             return self._send(message)
         if message_type == "websocket.accept":
-            self._check_subprotocol(message.get("subprotocol"))
-            self.state = WebSocketState.CONNECTED
+            if message.get("subprotocol"):
+                self._check_subprotocol(message["subprotocol"])
+            self.state = _CONNECTED
             return self._send(message)
         if message_type == "websocket.close":
-            self.state = WebSocketState.DISCONNECTED
-            return self._close(self._with_possible_code(message))
+            self.state = _DISCONNECTED
+            code = message.get("code")
+            if message.get("reason") or type(code) is not int or code not in _REGISTERED:
+                message = self._possible(message)
+            return self._close(message)
         if message_type == "websocket.http.response.start":
-            self.state = WebSocketState.RESPONSE
+            self.state = _RESPONSE
         return self._deny(message)
 
-    def _check_subprotocol(self, subprotocol: str | None) -> None:
+    def _check_subprotocol(self, subprotocol: str) -> None:
         offered = self._scope.get("subprotocols") or ()
-        if subprotocol and subprotocol not in offered:
+        if subprotocol not in offered:
             raise RuntimeError(
                 f"{self._route()}: accept(subprotocol={subprotocol!r}), but the client offered {list(offered)!r}; "
                 'choose one of websocket.scope["subprotocols"], or none'
             )
 
-    def _with_possible_code(self, message: Message) -> Message:
+    def _possible(self, message: Message) -> Message:
         code, reason = message.get("code", 1000), message.get("reason")
         possible = _possible_code(code)
-        if possible != code:
+        if possible != code or not isinstance(code, int):
             _logger.warning(
                 "%s: no close frame can have the code %r; the client gets %d", self._route(), code, possible
             )
@@ -84,21 +89,21 @@ class Outgoing:
         return possible_message
 
     async def _close(self, message: Message) -> None:
-        code = message["code"]
         try:
-            try:
-                await self._send(message)
-            except OSError:
-                raise
-            except Exception:
-                # daphne refuses all codes but 1000 and 3000 to 4999, and the socket stays open.
-                if code == 1000 or code >= 3000:
-                    raise
-                with suppress(Exception):
-                    return await self._send({**message, "code": code + 3000})
-                raise
+            await self._send(message)
         except Exception as error:
             self.refusal = error
+            code = message.get("code", 1000)
+            if code == 1000 or code >= 3000 or isinstance(error, OSError):
+                raise
+            # daphne refuses all codes but 1000 and 3000 to 4999, and then the socket stays open.
+            try:
+                await self._send({**message, "code": code + 3000})
+            except Exception:
+                pass
+            else:
+                self.refusal = None
+                return
             raise
 
     async def _deny(self, message: Message) -> None:
@@ -108,7 +113,7 @@ class Outgoing:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
-        self.state = WebSocketState.DISCONNECTED
+        self.state = _DISCONNECTED
         start, self._start = self._start, None
         try:
             if start is not None:

@@ -13,7 +13,7 @@ it is this:
 
     async def connect(scope, receive, send):
         outgoing = Outgoing(scope, send)
-        websocket = WebSocket(scope, receive, outgoing)
+        websocket = WebSocket(scope, receive, outgoing.send)
         try:
             query = query_values(scope['query_string'])
             headers = headers_by_name(scope['headers'])
@@ -192,7 +192,7 @@ class _Generator:
     def lines(self) -> Iterator[str]:
         yield "async def connect(scope, receive, send):"
         yield "    outgoing = Outgoing(scope, send)"
-        yield "    websocket = WebSocket(scope, receive, outgoing)"
+        yield "    websocket = WebSocket(scope, receive, outgoing.send)"
         yield "    try:"
         yield from _indented(self._with_cleanups() if self.plan.yields else self._solve(), 2)
         yield "    except Exception as error:"

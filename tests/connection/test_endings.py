@@ -87,7 +87,7 @@ IMPOSSIBLE: list[tuple[Any, int]] = [
     *((code, 1011) for code in (500, 503, 999, 1004, 1005, 1015, 1016, 1100, 2000, 2999, 5000, 65536, 10**30)),
     *(
         (code, 1011)
-        for code in (http.HTTPStatus.BAD_GATEWAY, None, "1008", "", True, False, 4001.5, float("nan"), [], b"x")
+        for code in (http.HTTPStatus.BAD_GATEWAY, None, "1008", "", True, False, 1000.0, 1011.0, float("nan"), [], b"x")
     ),
 ]
 
@@ -157,6 +157,37 @@ def test_a_code_that_no_frame_can_carry_is_replaced(
     assert re.search(
         rf"{closing_by.__name__}.*endpoint \(.*\) at /: .*{re.escape(repr(code))}.*{becomes}", record.message
     )
+
+
+@pytest.mark.parametrize(("code", "becomes"), [*IMPOSSIBLE, *((code, code) for code in POSSIBLE)])
+def test_a_close_without_reason(code: Any, becomes: int) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.close(code)
+
+    server = Server()
+    assert server.run(app_of(endpoint), "asyncio") is None
+    assert (server.sent[0]["code"], server.sent[0]["reason"]) == (becomes, "")
+
+
+def test_a_refusal_keeps_its_own_causes(backend: str) -> None:
+    """Also if the server refuses the second code, too."""
+
+    def refuse(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            raise Refused(message["code"]) from LookupError("why")
+
+    seen: list[Any] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        try:
+            await websocket.close(1008)
+        except Refused as error:
+            seen.extend([error, error.__cause__])
+
+    assert Server(refuse).run(app_of(endpoint), backend) is None
+    assert seen[0].args == (1008,)
+    assert isinstance(seen[1], LookupError)
 
 
 def test_a_close_without_code_stays_without(backend: str) -> None:
