@@ -1,6 +1,8 @@
 """FastAPI's WebSocket routes on plain Starlette, with compiled matching and an indexed router."""
 
 from .acceleration import accelerate
+from .connection.origins import ANY_ORIGIN
+from .connection.policy import ConnectionPolicy
 from .exceptions import DeclarationError, DependencyScopeError, WebSocketRequestValidationError
 from .index import RouteIndex
 from .matching.implementation import IMPLEMENTATION, PathMatcher
@@ -9,8 +11,10 @@ from .router import Router
 from .routing import APIWebSocketRoute
 
 __all__ = [
+    "ANY_ORIGIN",
     "IMPLEMENTATION",
     "APIWebSocketRoute",
+    "ConnectionPolicy",
     "Cookie",
     "DeclarationError",
     "DependencyScopeError",

@@ -19,14 +19,16 @@ from starlette.routing import (
     WebSocketRoute,
     compile_path,
 )
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Lifespan, Scope
 
 from . import _fastapi
 from ._starlette import template_of
+from .connection.policy import ConnectionPolicy, nested
 from .exceptions import DeclarationError, describe
 from .routing import APIWebSocketRoute
 
-__all__ = ["Outer", "Unplaced", "check_prefix", "merge", "mounted"]
+__all__ = ["Outer", "Unplaced", "check_prefix", "has_no_sockets", "merge", "mounted"]
 
 _COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
@@ -81,20 +83,31 @@ class Unplaced(APIWebSocketRoute):
         raise NoMatchFound(name, path_params)
 
 
+def has_no_sockets(route: BaseRoute) -> bool:
+    """Whether no WebSocket can be opened by way of a route; False if not all routes below it can be seen."""
+    if not isinstance(route, Mount | Host):
+        return isinstance(route, Route)
+    app = getattr(route, "_base_app", route.app)
+    routes = getattr(app, "routes", None)
+    return isinstance(app, StaticFiles) or (isinstance(routes, list) and all(map(has_no_sockets, routes)))
+
+
 class Outer(NamedTuple):
-    """The prefix, dependencies and overrides that included routes get.
+    """The prefix, dependencies, overrides and policy that included routes get.
 
     Attributes:
         prefix: of the including router and of the inclusion.
         dependencies: of both, in this order.
         dependency_overrides_provider: of the including router.
         inner_provider: of the included router, for routes that do not keep their own.
+        policy: of the including router and of the inclusion; it is around that of the route.
     """
 
     prefix: str
     dependencies: list[Any]
     dependency_overrides_provider: Any | None
     inner_provider: Any | None = None
+    policy: ConnectionPolicy | None = None
 
     def include(self, route: BaseRoute) -> BaseRoute:
         """The route with the outer prefix and dependencies: itself if there are none, else a copy."""
@@ -104,6 +117,11 @@ class Outer(NamedTuple):
             raise ValueError(
                 f"{route!r} would be open: only an APIWebSocketRoute can have the dependencies of the including "
                 "router; include it without dependencies"
+            )
+        if self.policy is not None and self.policy.origin_lists and not has_no_sockets(route):
+            raise ValueError(
+                f"{route!r} would be open to any origin: only an APIWebSocketRoute can have the origins of the "
+                "including router; include it without them, or make an APIWebSocketRoute of it"
             )
         if not self.prefix:
             return route
@@ -170,7 +188,7 @@ class Outer(NamedTuple):
                 "path",
                 "the path and the prefix of include_router() are both empty; give one of them at least '/'",
             )
-        if not (self.prefix or self.dependencies or self.dependency_overrides_provider):
+        if not (self.prefix or self.dependencies or self.dependency_overrides_provider or self.policy):
             return route
         cls = APIWebSocketRoute if type(route) is Unplaced else type(route)
         arguments: dict[str, Any] = {
@@ -180,10 +198,11 @@ class Outer(NamedTuple):
             "dependencies": [*self.dependencies, *route.dependencies],
             "dependency_overrides_provider": self.dependency_overrides_provider or route.dependency_overrides_provider,
         }
+        policy = nested(self.policy, route.policy)
         unknown = [
             parameter.name
             for parameter in inspect.signature(cls).parameters.values()
-            if parameter.name not in arguments and parameter.kind not in _COLLECTING
+            if parameter.name not in (*arguments, "policy") and parameter.kind not in _COLLECTING
         ]
         if unknown:
             raise ValueError(
@@ -191,7 +210,21 @@ class Outer(NamedTuple):
                 f"{', '.join(unknown)} is not known; make the route with its whole path and all dependencies instead, "
                 "and append it to `routes`"
             )
-        return cls(**arguments)
+        return cls(**arguments) if policy is None else _with_policy(cls, arguments, policy)
+
+
+def _with_policy(
+    cls: type[APIWebSocketRoute], arguments: dict[str, Any], policy: ConnectionPolicy
+) -> APIWebSocketRoute:
+    parameters = inspect.signature(cls).parameters
+    takes_it = "policy" in parameters or any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
+    route = cls(**arguments, policy=policy) if takes_it else None
+    if route is None or route.policy != policy:
+        raise ValueError(
+            f"{cls.__module__}.{cls.__qualname__} does not pass on the policy that its route {arguments['path']!r} "
+            "gets from the including router; take `policy` in its `__init__` and give it to APIWebSocketRoute"
+        )
+    return route
 
 
 def _parameters(cls: type[Any]) -> list[str]:

@@ -96,11 +96,12 @@ class IndexRouter(routing.Router):
         edition = routes.edition
         now = list(routes)
         self._fastroute_check(now)
+        sockets = [route for route in now if serves(route, "websocket") and self._fastroute_may_serve_sockets(route)]
         return _Tables(
             edition,
             len(now),
             build_table(route for route in now if serves(route, "http")),
-            build_table(route for route in now if serves(route, "websocket")),
+            build_table(sockets),
         )
 
     def _fastroute_list_of(self, routes: Iterable[BaseRoute]) -> RouteList:
@@ -109,6 +110,10 @@ class IndexRouter(routing.Router):
 
     def _fastroute_check(self, routes: Iterable[BaseRoute]) -> None:
         """Raise for routes that this router must not have; a router of somebody else may have every route."""
+
+    def _fastroute_may_serve_sockets(self, route: BaseRoute) -> bool:
+        """Whether WebSockets may go to a route of this router; they may in a router of somebody else."""
+        return True
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # Nobody finds the class that `indexed_class` made by its name: that is the name of the class it was made from.

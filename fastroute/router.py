@@ -8,9 +8,11 @@ from starlette.routing import BaseRoute, Host
 from starlette.types import ASGIApp
 
 from . import _fastapi
+from .connection.origins import Origins
+from .connection.policy import ConnectionPolicy, nested
 from .dependencies.dependant import as_dependencies
 from .exceptions import DeclarationError
-from .inclusion import Outer, Unplaced, check_prefix, merge, mounted
+from .inclusion import Outer, Unplaced, check_prefix, has_no_sockets, merge, mounted
 from .index_router import IndexRouter
 from .route_list import RouteList
 from .routing import APIWebSocketRoute
@@ -32,20 +34,22 @@ class Router(IndexRouter):
         dependency_overrides_provider: has a mapping `dependency_overrides`; for the routes registered here, and for
             those of included routers.
         prefix: the beginning of the paths of all routes: `/api`.
+        policy: for all WebSocket routes that are registered here; see `ConnectionPolicy`.
         **kwargs: as for `starlette.routing.Router`.
 
     Attributes:
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
-        prefix, dependencies, dependency_overrides_provider: as given; `dependencies` is a tuple.
+        prefix, dependencies, dependency_overrides_provider, policy: as given; `dependencies` is a tuple.
 
     Raises:
-        ValueError: a prefix without a leading slash or with a trailing one, or a route that lacks the prefix or the
-            dependencies.
+        ValueError: a prefix without a leading slash or with a trailing one, or a route that lacks the prefix, the
+            dependencies or the origins.
     """
 
     prefix: str = ""
     dependencies: tuple[Any, ...] = ()
     dependency_overrides_provider: Any | None = None
+    policy: ConnectionPolicy | None = None
 
     def __init__(
         self,
@@ -53,23 +57,30 @@ class Router(IndexRouter):
         dependencies: Sequence[Any] | None = None,
         dependency_overrides_provider: Any | None = None,
         prefix: str = "",
+        policy: ConnectionPolicy | None = None,
         **kwargs: Any,
     ) -> None:
         check_prefix(prefix)
         self.prefix = prefix
         self.dependencies = tuple(as_dependencies(dependencies, type(self)))
         self.dependency_overrides_provider = dependency_overrides_provider
+        self.policy = nested(policy)
         super().__init__(*args, **kwargs)
 
     def websocket(
-        self, path: str, name: str | None = None, *, dependencies: Sequence[Any] | None = None
+        self,
+        path: str,
+        name: str | None = None,
+        *,
+        dependencies: Sequence[Any] | None = None,
+        policy: ConnectionPolicy | None = None,
     ) -> Callable[[Endpoint], Endpoint]:
         """Register the decorated function as by `add_api_websocket_route`; it is returned as it was."""
         if not isinstance(path, str) and callable(path):
             raise DeclarationError(path, "path", "@router.websocket needs a path; write @router.websocket('/path')")
 
         def register(endpoint: Endpoint) -> Endpoint:
-            self.add_api_websocket_route(path, endpoint, name, dependencies=dependencies)
+            self.add_api_websocket_route(path, endpoint, name, dependencies=dependencies, policy=policy)
             return endpoint
 
         return register
@@ -80,6 +91,8 @@ class Router(IndexRouter):
         endpoint: Callable[..., Any],
         name: str | None = None,
         dependencies: Sequence[Any] | None = None,
+        *,
+        policy: ConnectionPolicy | None = None,
     ) -> None:
         """Register a WebSocket endpoint with typed parameters and dependencies.
 
@@ -89,6 +102,7 @@ class Router(IndexRouter):
             endpoint: see `APIWebSocketRoute`, which also names the errors.
             name: for `url_path_for`; the endpoint's name unless it is given.
             dependencies: `Depends()` that run after those of the router and before those of the endpoint.
+            policy: inside of the policy of the router.
         """
         _check_path(path, endpoint)
         whole_path = self.prefix + path
@@ -99,11 +113,17 @@ class Router(IndexRouter):
             name,
             [*self.dependencies, *as_dependencies(dependencies, endpoint)],
             self.dependency_overrides_provider,
+            policy=nested(self.policy, policy),
         )
         self.routes.append(route)
 
     def include_router(
-        self, router: routing.Router, prefix: str = "", dependencies: Sequence[Any] | None = None
+        self,
+        router: routing.Router,
+        prefix: str = "",
+        dependencies: Sequence[Any] | None = None,
+        *,
+        policy: ConnectionPolicy | None = None,
     ) -> None:
         """Register all routes of another router as it is now; routes that it gets later are not seen here.
 
@@ -111,10 +131,11 @@ class Router(IndexRouter):
             router: its routes have its own prefix and dependencies already. Its lifespan runs inside this router's.
             prefix: comes between this router's and theirs.
             dependencies: `Depends()` that run after this router's and before theirs.
+            policy: inside of this router's and around theirs.
 
         Raises:
-            ValueError: a route cannot take the prefix or the dependencies, or the router has middleware, which would
-                be left out; then nothing is registered.
+            ValueError: a route cannot take the prefix, the dependencies or the policy, or the router has middleware,
+                which would be left out; then nothing is registered.
             TypeError: `router` is no router.
         """
         check_prefix(prefix)
@@ -129,6 +150,7 @@ class Router(IndexRouter):
             [*self.dependencies, *as_dependencies(dependencies, type(self))],
             self.dependency_overrides_provider,
             getattr(router, "dependency_overrides_provider", None),
+            nested(self.policy, policy),
         )
         self.routes.extend([outer.include(route) for route in router.routes])
         self.lifespan_context = merge(self.lifespan_context, router.lifespan_context)
@@ -151,7 +173,11 @@ class Router(IndexRouter):
 
     @property
     def _demanding(self) -> bool:
-        return bool(self.prefix or self.dependencies)
+        return bool(self.prefix or self.dependencies or self._origin_lists)
+
+    @property
+    def _origin_lists(self) -> tuple[Origins, ...]:
+        return () if self.policy is None else self.policy.origin_lists
 
     def _fastroute_list_of(self, routes: Iterable[BaseRoute]) -> RouteList:
         # Keep another router's list, too, unless this router demands something that the list does not check.
@@ -160,7 +186,7 @@ class Router(IndexRouter):
         return RouteList(routes, self._fastroute_check)
 
     def _fastroute_check(self, routes: Iterable[BaseRoute]) -> None:
-        """Raise ValueError for a route that lacks the prefix or the dependencies of this router."""
+        """Raise ValueError for a route that lacks the prefix, the dependencies or the origins of this router."""
         if not self._demanding:
             return
         for route in routes:
@@ -169,6 +195,12 @@ class Router(IndexRouter):
                     f"{route!r} would be open: it does not have the dependencies of this router. Register it with "
                     "websocket(), add_api_websocket_route() or include_router(), or put it into a router without "
                     "dependencies"
+                )
+            if not self._has_origins(route):
+                raise ValueError(
+                    f"{route!r} would be open to any origin: it does not have the origins of this router. Register it "
+                    "with websocket(), add_api_websocket_route() or include_router(), or put it into a router without "
+                    "origins"
                 )
             if not self._has_prefix(route):
                 raise ValueError(
@@ -193,6 +225,16 @@ class Router(IndexRouter):
                     'this one: write app.mount("", router)'
                 )
             raise AttributeError(problem)
+
+    def _has_origins(self, route: BaseRoute) -> bool:
+        if not self._origin_lists or has_no_sockets(route):
+            return True
+        own = route.policy if isinstance(route, APIWebSocketRoute) else None
+        return own is not None and {*self._origin_lists} <= {*own.origin_lists}
+
+    def _fastroute_may_serve_sockets(self, route: BaseRoute) -> bool:
+        # A mount was let in as there was no socket below it. One that comes later would be open.
+        return not self._origin_lists or isinstance(route, APIWebSocketRoute)
 
     def _has_prefix(self, route: BaseRoute) -> bool:
         if isinstance(route, Host):

@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from . import _fastapi
+from .connection.handshake import guarded
+from .connection.policy import ConnectionPolicy, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, as_dependencies, get_dependant
 from .dependencies.plan import Overrides, Plan, build_plan
@@ -33,9 +35,11 @@ class APIWebSocketRoute(WebSocketRoute):
         dependencies: `Depends()` that run before those of the endpoint; their results are dropped.
         dependency_overrides_provider: has a mapping `dependency_overrides`, from dependencies to replacements; it is
             read for each connection.
+        policy: from where connections may come, and when they end.
 
     Attributes:
         path, endpoint, name, dependencies, dependency_overrides_provider: as given; `dependencies` is a list.
+        policy: as given, inside of the policies of the routers that it was registered in.
         path_regex: the compiled pattern of the path, made on first use.
         path_format: the path without convertors.
         param_convertors: the convertors by parameter name.
@@ -56,6 +60,8 @@ class APIWebSocketRoute(WebSocketRoute):
         name: str | None = None,
         dependencies: Sequence[Any] | None = None,
         dependency_overrides_provider: Any | None = None,
+        *,
+        policy: ConnectionPolicy | None = None,
     ) -> None:
         if not path.startswith("/"):
             raise DeclarationError(endpoint, None, f"the path {path!r} must start with '/'")
@@ -64,6 +70,7 @@ class APIWebSocketRoute(WebSocketRoute):
         self.name = get_name(endpoint) if name is None else name
         self.dependencies = as_dependencies(dependencies, endpoint)
         self.dependency_overrides_provider = dependency_overrides_provider
+        self.policy = nested(policy)
         self._matcher = PathMatcher(path)
         _check_endpoint(endpoint)
         self._endpoint_context = _endpoint_context(endpoint)
@@ -141,7 +148,8 @@ class APIWebSocketRoute(WebSocketRoute):
         return last[2]
 
     def _application_for(self, plan: Plan) -> ASGIApp:
-        return compile_plan(plan, self._validation_error, f"{describe(self._endpoint)} at {self.path}")
+        application = compile_plan(plan, self._validation_error, f"{describe(self._endpoint)} at {self.path}")
+        return application if self.policy is None else guarded(application, self.policy)
 
     def _validation_error(self, websocket: WebSocket, errors: list[Any]) -> Exception:
         mounted_at = websocket.scope.get("root_path", "").rstrip("/")

@@ -28,11 +28,20 @@ MAY_IMPORT = {
     "index": {"routing", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
     "index_router": {"matching", "index", "route_list", *FRAMEWORKS},
-    "inclusion": {"exceptions", "routing", *FRAMEWORKS},
-    "router": {"exceptions", "dependencies", "routing", "index_router", "route_list", "inclusion", *FRAMEWORKS},
+    "inclusion": {"exceptions", "routing", "connection", *FRAMEWORKS},
+    "router": {
+        "exceptions",
+        "connection",
+        "dependencies",
+        "routing",
+        "index_router",
+        "route_list",
+        "inclusion",
+        *FRAMEWORKS,
+    },
     "acceleration": {"index_router", "index", "route_list", *FRAMEWORKS},
     "strategies": {"exceptions", "routing", "matching", "router"},
-    "__init__": {"exceptions", "params", "routing", "matching", "index", "router", "acceleration"},
+    "__init__": {"exceptions", "params", "connection", "routing", "matching", "index", "router", "acceleration"},
 }
 EVERYTHING = {room for rooms in MAY_IMPORT for room in rooms.split(", ")}
 ALLOWED = {room: allowed for rooms, allowed in MAY_IMPORT.items() for room in rooms.split(", ")}

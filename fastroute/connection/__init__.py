@@ -1,5 +1,9 @@
 """The life of one connection.
 
 - `outgoing`: every message to the client passes it; codes, reasons and denials become such as every server can send.
+- `origins`: from which pages a browser may open a connection.
+- `policy`: ConnectionPolicy, what is set for the connections of a route.
+- `handshake`: what a handshake must pass before any dependency runs, and how it is denied.
+- `observing`: the logger, and the function that is called when a connection is over.
 - `closing`: how a connection ends, with a code and a reason that the client can read.
 """

@@ -1,0 +1,58 @@
+"""What a handshake must pass before any dependency of its route runs, and how it is denied."""
+
+import logging
+from collections.abc import Awaitable
+from time import monotonic
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .observing import log_refusal, logger, report_end, shown
+from .policy import ConnectionPolicy
+
+__all__ = ["POLICY_VIOLATION", "deny", "guarded"]
+
+#: The close code of a handshake that is refused, on a server that cannot send a denial (RFC 6455, section 7.4.1).
+POLICY_VIOLATION = 1008
+
+
+def guarded(application: ASGIApp, policy: ConnectionPolicy) -> ASGIApp:
+    """The application, for those handshakes alone that pass all `origins` of the policy."""
+    lists = policy.origin_lists
+    if not lists:
+        return application
+
+    # Not a coroutine of its own: a handshake that passes pays for the comparison alone.
+    def connect(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        headers = scope["headers"]
+        for origins in lists:
+            if not origins.allows(headers):
+                return _deny_origin(scope, receive, send, policy)
+        return application(scope, receive, send)
+
+    return connect
+
+
+async def _deny_origin(scope: Scope, receive: Receive, send: Send, policy: ConnectionPolicy) -> None:
+    began = monotonic()
+    if logger.isEnabledFor(logging.INFO):
+        found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+        log_refusal(scope, f"origin {', '.join(map(shown, found[:2]))}{' and others' if len(found) > 2 else ''}")
+    try:
+        await deny(scope, receive, send, 403, "Origin not allowed")
+    finally:
+        if policy.on_end is not None:
+            report_end(policy.on_end, scope, 403, "Origin not allowed", began)
+
+
+async def deny(scope: Scope, receive: Receive, send: Send, status: int, text: str) -> bool:
+    """Refuse a handshake with an HTTP answer, or with a close if the server has no denial responses.
+
+    Returns:
+        Whether it was the answer.
+    """
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": text})
+        return False
+    await PlainTextResponse(text, status)(scope, receive, send)
+    return True

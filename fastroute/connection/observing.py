@@ -1,0 +1,40 @@
+"""What an application hears of its connections: the logger `fastroute`, and `on_end` of a policy.
+
+No value that a client sent is logged, but for an Origin or a path: escaped, and cut.
+"""
+
+import logging
+from time import monotonic
+
+from starlette.types import Scope
+
+from .policy import OnEnd
+
+__all__ = ["log_refusal", "logger", "report_end", "route_of", "shown"]
+
+logger = logging.getLogger("fastroute")
+
+_LONGEST = 200  # characters of a text that a client sent
+
+
+def shown(text: str) -> str:
+    """A text that a client sent, as it may stand in a log."""
+    return ascii(text[:_LONGEST])[:_LONGEST]
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that a connection goes to."""
+    return getattr(scope.get("route"), "path", "?")
+
+
+def log_refusal(scope: Scope, reason: str) -> None:
+    """Note a handshake that was refused, at INFO."""
+    logger.info("WebSocket %s: handshake refused: %s", route_of(scope), reason)
+
+
+def report_end(on_end: OnEnd, scope: Scope, code: int, reason: str, began: float) -> None:
+    """Call `on_end` of a policy; `began` is the time of the handshake by the monotonic clock."""
+    try:
+        on_end(scope, code, reason, monotonic() - began)
+    except Exception:
+        logger.exception("WebSocket %s: on_end raised", route_of(scope))

@@ -1,0 +1,201 @@
+"""Origins: from which pages a browser may open a connection (RFC 6454; RFC 6455, section 10.2).
+
+A list is compiled once: origins as a browser writes them into a set of bytes, for the one comparison that nearly every
+handshake needs; and all of them in the form in which they are compared (no case, default ports left out, one spelling
+of an IPv6 address) for the others.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Any, Final, NamedTuple
+
+__all__ = ["ANY_ORIGIN", "AnyOrigin", "Origins", "origins_of"]
+
+
+class AnyOrigin(Enum):
+    """The type of `ANY_ORIGIN`."""
+
+    ANY_ORIGIN = "ANY_ORIGIN"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+#: In the place of a list of origins: pages of any origin may connect, and somebody decided that.
+ANY_ORIGIN: Final = AnyOrigin.ANY_ORIGIN
+
+_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+
+# Underscores are in no host name, but in the names of some hosts.
+_LABEL = "[a-z0-9_-]+"
+#: More than any origin has: the name of a host has 253 characters (RFC 1035).
+_LONGEST = 512
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_ORIGIN = re.compile(
+    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<wildcard>\*\.)?(?P<host>{_NAME}|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]+))?"
+)
+
+
+class _Origin(NamedTuple):
+    """An origin in the form in which it is compared."""
+
+    scheme: str
+    host: str
+    port: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}{self.port and ':'}{self.port}"
+
+
+class Origins:
+    """The origins that may connect: each is `scheme://host[:port]`, or `scheme://*.host[:port]` for all below a host.
+
+    Two are equal if they allow the same.
+
+    Args:
+        origins: at least one.
+
+    Raises:
+        ValueError: nothing could be meant by one of them; the message says how to write it.
+    """
+
+    __slots__ = ("_below", "_exact", "_written", "_written_below")
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        found = [_declared(origin) for origin in origins]
+        if not found:
+            raise ValueError("origins is empty, so that nobody could connect; name origins, or write ANY_ORIGIN")
+        self._exact = frozenset(origin for origin, wildcard in found if not wildcard)
+        self._below = frozenset(origin for origin, wildcard in found if wildcard)
+        # As a browser writes them.
+        self._written = frozenset(str(origin).encode() for origin in self._exact)
+        below = [re.escape(str(origin)).replace("://", rf"://(?:{_LABEL}\.)+") for origin in sorted(self._below)]
+        self._written_below = re.compile("|".join(below).encode()) if below else None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Origins):
+            return NotImplemented
+        return self._exact == other._exact and self._below == other._below
+
+    def __hash__(self) -> int:
+        return hash((self._exact, self._below))
+
+    def __repr__(self) -> str:
+        below = [f"{scheme}://*.{host}{port and ':'}{port}" for scheme, host, port in self._below]
+        return f"Origins({sorted([*map(str, self._exact), *below])})"
+
+    def allows(self, headers: Iterable[Any]) -> bool:
+        """Whether a handshake may go on.
+
+        Args:
+            headers: of the ASGI scope: pairs of bytes, the names in lower case.
+
+        Returns:
+            True without an `Origin` header, which every browser sends. False for several, for `null`, and for
+            anything else that is no origin.
+        """
+        found = None
+        for name, value in headers:
+            if name == b"origin":
+                if found is not None:
+                    return False
+                found = value
+        if found is None or found in self._written:
+            return True
+        if len(found) > _LONGEST:
+            return False
+        if self._written_below is not None and self._written_below.fullmatch(found):
+            return True
+        return self._allows_unusual(found)
+
+    def _allows_unusual(self, value: bytes) -> bool:
+        """The same for an origin that is not written as a browser does."""
+        match = _ORIGIN.fullmatch(value.decode("latin-1").lower())
+        if match is None or match["wildcard"]:
+            return False
+        try:
+            origin = _normalized(match)
+        except ValueError:
+            return False
+        if origin in self._exact:
+            return True
+        # `a.b.example.org` is below `b.example.org` and `example.org`.
+        host = origin.host
+        while self._below and "." in host:
+            host = host.partition(".")[2]
+            if (origin.scheme, host, origin.port) in self._below:
+                return True
+        return False
+
+
+def _normalized(match: re.Match[str]) -> _Origin:
+    """Raises ValueError for a port or an address that there cannot be."""
+    scheme, host, port = match["scheme"], match["host"], match["port"] or ""
+    if port and (port != str(int(port[:6])) or not 0 < int(port) <= 65535):
+        raise ValueError(f"there is no port {port}")
+    if host.startswith("["):
+        host = f"[{IPv6Address(host[1:-1]).compressed}]"
+    return _Origin(scheme, host, "" if port == _DEFAULT_PORTS.get(scheme) else port)
+
+
+def _declared(origin: object) -> tuple[_Origin, bool]:
+    """An origin of a list, and whether it stands for all that is below it."""
+    if origin is ANY_ORIGIN or origin == "*":
+        raise ValueError("'*' in origins would make the others pointless; write origins=ANY_ORIGIN for any origin")
+    if not isinstance(origin, str):
+        raise ValueError(f"origins has {origin!r}; write a string such as 'https://app.example.org'")
+    match = _ORIGIN.fullmatch(origin.lower()) if origin.isascii() else None
+    if match is None:
+        raise ValueError(f"origins has {origin!r}, {_problem(origin)}")
+    try:
+        normalized = _normalized(match)
+    except ValueError as error:
+        raise ValueError(f"origins has {origin!r}: {error}") from None
+    if match["wildcard"] and _is_address(normalized.host):
+        raise ValueError(f"origins has {origin!r}, but nothing is below an address; name the host")
+    return normalized, bool(match["wildcard"])
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except AddressValueError:
+        return host.startswith("[")
+    return True
+
+
+def _problem(origin: str) -> str:
+    """How to write what is no origin."""
+    scheme, colon, rest = origin.partition("://")
+    if origin.lower() == "null":
+        return "which any sandboxed page can send; name the origins that may connect, or write origins=ANY_ORIGIN"
+    if not colon:
+        return f"which has no scheme; write 'https://{origin.lstrip('/')}'"
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    if authority != rest:
+        return f"but an origin has no path; write '{scheme}://{authority}'"
+    if "@" in rest:
+        return f"but an origin has no user; write '{scheme}://{rest.rpartition('@')[2]}'"
+    if rest == "*":
+        return "which means any host; write origins=ANY_ORIGIN, or 'https://*.example.org' for all below a host"
+    if not rest.isascii():
+        return _punycode(scheme, rest)
+    if "*" in rest:
+        return "but `*.` can only be all of the first labels, as in 'https://*.example.org'"
+    return "which is no scheme://host[:port]; write for example 'https://app.example.org:8443'"
+
+
+def _punycode(scheme: str, rest: str) -> str:
+    try:
+        return f"but a browser sends it in ASCII; write '{scheme}://{rest.encode('idna').decode()}'"
+    except UnicodeError:
+        return "which is no host name; write it in ASCII, as a browser sends it (punycode)"
+
+
+def origins_of(origins: Iterable[str] | AnyOrigin | None) -> tuple[Origins, ...]:
+    """The lists that a handshake must pass: none, or the one that is compiled from `origins`."""
+    if origins is None or origins is ANY_ORIGIN:
+        return ()
+    return (Origins([origins] if isinstance(origins, str) else origins),)

@@ -1,0 +1,132 @@
+"""ConnectionPolicy: from where a connection may come, when it ends, and who is told of it."""
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
+
+from starlette.types import Scope
+
+from .._starlette import is_async_callable
+from .origins import AnyOrigin, Origins, origins_of
+
+__all__ = ["LAX", "ConnectionPolicy", "OnEnd", "check_seconds", "nested"]
+
+#: Scope, code, reason and seconds; see `ConnectionPolicy`.
+OnEnd = Callable[[Scope, int, str, float], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionPolicy:
+    """From where the connections of a route may come, when they end, and who is told of it.
+
+    Nothing is set unless it is given. The policies of a router, of `include_router` and of a route add up: a handshake
+    must pass the `origins` of each of them; of everything else, the innermost value that is set counts.
+
+    Args:
+        origins: from which pages a browser may open a connection: `"https://app.example.org"`, or
+            `"https://*.example.org"` for all hosts below one, but not for itself. A port that is left out is the
+            default of the scheme. Other origins are refused with 403 before any dependency runs; so are `null`,
+            several `Origin` headers, and a header that is no origin. Without an `Origin` header it was no browser, and
+            the handshake goes on. `ANY_ORIGIN` says that anybody may come.
+        cancel_on_disconnect: end an endpoint that is not receiving within a second of its client leaving. Yield
+            dependencies see a `WebSocketDisconnect`.
+        accept_timeout: seconds from the start of a handshake until it is accepted or refused. Then it is denied with
+            408, or closed with 1008 if the server cannot send a denial.
+        idle_timeout: seconds without a message from the client, after which the connection is closed with 1001.
+        max_lifetime: seconds from the start of a handshake, after which the connection is closed with 1001.
+        on_end: a plain function, called once for every handshake and connection when all is over, with the scope, the
+            code, the reason and the seconds since the start of the handshake. For a handshake that was refused the code
+            is the HTTP status, else the one of the close frame (RFC 6455, section 7.4.1). An exception that it raises
+            is logged, and changes nothing.
+
+        A timeout of `float("inf")` is none: it takes back the timeout of a policy around this one. All are looked at
+        five times a second.
+
+    Attributes:
+        origins: as given, as a tuple.
+        origin_lists: the compiled lists that a handshake must pass, the outermost first.
+
+    Raises:
+        ValueError: a value that could mean nothing; the message says what to write.
+        TypeError: a value of a type that could mean nothing.
+    """
+
+    origins: Collection[str] | AnyOrigin | None = None
+    cancel_on_disconnect: bool | None = None
+    accept_timeout: float | None = None
+    idle_timeout: float | None = None
+    max_lifetime: float | None = None
+    on_end: OnEnd | None = None
+    origin_lists: tuple[Origins, ...] = field(default=(), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.origins, str):
+            object.__setattr__(self, "origins", (self.origins,))
+        elif isinstance(self.origins, Collection):
+            object.__setattr__(self, "origins", tuple(self.origins))
+        elif self.origins is not None and not isinstance(self.origins, AnyOrigin):
+            raise TypeError(f"origins={self.origins!r} is no list of origins; write ['https://app.example.org']")
+        object.__setattr__(self, "origin_lists", origins_of(self.origins))
+        if not isinstance(self.cancel_on_disconnect, bool | None):
+            raise TypeError(f"cancel_on_disconnect={self.cancel_on_disconnect!r} is neither True nor False")
+        for name in ("accept_timeout", "idle_timeout", "max_lifetime"):
+            check_seconds(name, getattr(self, name), or_none=True)
+        if self.on_end is not None:
+            _check_function(self.on_end)
+
+    def within(self, outer: "ConnectionPolicy | None") -> "ConnectionPolicy":
+        """This policy inside of another one.
+
+        Args:
+            outer: what is around it, as the policy of a router is around that of a route.
+
+        Returns:
+            A policy with the origins of both, and else with the values of this one, or of `outer` if they are unset.
+        """
+        if outer is None:
+            return self
+        unset = {each.name: getattr(outer, each.name) for each in fields(self) if getattr(self, each.name) is None}
+        merged = replace(self, **unset)
+        lists = dict.fromkeys((*outer.origin_lists, *self.origin_lists))
+        object.__setattr__(merged, "origin_lists", tuple(lists))
+        return merged
+
+    @property
+    def lasts(self) -> bool:
+        """Whether anything is set that matters after the first look at the handshake."""
+        return any(getattr(self, each.name) is not None for each in fields(self) if not each.name.startswith("origin"))
+
+
+def nested(*policies: ConnectionPolicy | None) -> ConnectionPolicy | None:
+    """What policies inside each other come to; the outermost first, None for one that is not set."""
+    merged = None
+    for policy in policies:
+        if not isinstance(policy, ConnectionPolicy | None):
+            raise TypeError(f"policy={policy!r} is no ConnectionPolicy; write policy=ConnectionPolicy(...)")
+        merged = merged if policy is None else policy.within(merged)
+    return merged
+
+
+def check_seconds(name: str, seconds: Any, *, or_none: bool = False) -> None:
+    """Raises TypeError or ValueError for what is no timeout."""
+    if seconds is None and or_none:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{name}={seconds!r} is no number of seconds; write for example {name}=30")
+    if math.isnan(seconds) or seconds <= 0:
+        unset = ", leave it unset," if or_none else ""
+        raise ValueError(f"{name}={seconds!r} must be above 0; write seconds{unset} or float('inf') for no limit")
+
+
+def _check_function(on_end: Any) -> None:
+    if not callable(on_end):
+        raise TypeError(f"on_end={on_end!r} is no function; it is called with scope, code, reason and seconds")
+    if is_async_callable(on_end):
+        raise TypeError(f"on_end={on_end!r} is async, and would not be awaited; write a plain function")
+
+
+#: What counts if nothing is set.
+LAX: Final = ConnectionPolicy(
+    cancel_on_disconnect=False, accept_timeout=math.inf, idle_timeout=math.inf, max_lifetime=math.inf
+)

@@ -1,0 +1,192 @@
+"""Origins: which lists mean something, and which handshakes pass one."""
+
+import re
+from typing import Any
+
+import pytest
+
+from fastroute import ANY_ORIGIN
+from fastroute.connection.origins import Origins, origins_of
+
+ALLOWED = [
+    "https://app.example.org",
+    "https://*.tenants.example.org",
+    "http://localhost:3000",
+    "https://Shop.Example.COM:8443",
+    "http://192.0.2.7",
+    "http://[2001:DB8:0:0::1]:8080",
+    "https://*.example.net:9443",
+    "capacitor://localhost",
+    "chrome-extension://abcdefghijklmnop",
+]
+
+#: What a browser or an application that is allowed sends; None is no header at all.
+PASS = [
+    None,
+    b"https://app.example.org",
+    b"https://app.example.org:443",
+    b"HTTPS://APP.EXAMPLE.ORG",
+    b"https://App.example.org",
+    b"https://a.tenants.example.org",
+    b"https://a.b.tenants.example.org",
+    b"https://A.Tenants.example.org:443",
+    b"https://x_y.tenants.example.org",
+    b"https://xn--mller-kva.tenants.example.org",
+    b"http://localhost:3000",
+    b"http://LOCALHOST:3000",
+    b"https://shop.example.com:8443",
+    b"http://192.0.2.7",
+    b"http://192.0.2.7:80",
+    b"http://[2001:db8::1]:8080",
+    b"http://[2001:DB8:0:0:0:0:0:1]:8080",
+    b"https://a.example.net:9443",
+    b"capacitor://localhost",
+    b"chrome-extension://abcdefghijklmnop",
+]
+REFUSED = [
+    b"",
+    b"null",
+    b"NULL",
+    b"*",
+    b"https://",
+    b"https://evil.example",
+    b"http://app.example.org",
+    b"https://app.example.org:80",
+    b"https://app.example.org:8443",
+    b"https://app.example.org:0443",
+    b"https://app.example.org:",
+    b"https://app.example.org:443:443",
+    b"https://app.example.org:99999",
+    b"https://app.example.org:4294967739",
+    b"https://app.example.org/",
+    b"https://app.example.org/chat",
+    b"https://app.example.org?",
+    b"https://app.example.org#",
+    b"https://app.example.org.",
+    b"https://app.example.org.evil.example",
+    b"https://evilapp.example.org",
+    b"https://a.app.example.org",
+    b"https://app.example.org@evil.example",
+    b"https://evil.example@app.example.org",
+    b"https://user@app.example.org",
+    b"https://app.example.org https://evil.example",
+    b"https://evil.example,https://app.example.org",
+    b"https:/app.example.org",
+    b"https:app.example.org",
+    b"app.example.org",
+    b"//app.example.org",
+    b"wss://app.example.org",
+    b"https://app%2eexample.org",
+    b"https://app.example.org%00.evil.example",
+    b"https://app.example.org\\.evil.example",
+    b"https://app\x00.example.org",
+    b"https://\xe4pp.example.org",
+    b"https://tenants.example.org",
+    b"https://.tenants.example.org",
+    b"https://a..tenants.example.org",
+    b"https://-.tenants.example.org/",
+    b"https://*.tenants.example.org",
+    b"https://eviltenants.example.org",
+    b"https://a.tenants.example.org.evil.example",
+    b"https://a.tenants.example.org:8443",
+    b"http://a.tenants.example.org",
+    b"http://localhost",
+    b"http://localhost:30000",
+    b"http://127.0.0.1:3000",
+    b"https://shop.example.com",
+    b"http://192.0.2.70",
+    b"http://[2001:db8::2]:8080",
+    b"http://[2001:db8::1]",
+    b"http://[2001:db8::1",
+    b"http://2001:db8::1:8080",
+    b"http://[::ffff:192.0.2.7]",
+    b"https://a.example.net",
+    b"https://" + b"a." * 30_000 + b"x",
+    b"https://" + b"a" * 60_000,
+]
+
+
+def header(*values: bytes) -> list[Any]:
+    others = [(name, b"x") for name in (b"host", b"origins", b"x-origin", b"cookie", b"origi")]
+    return [*others, *((b"origin", value) for value in values), (b"user-agent", b"x")]
+
+
+@pytest.mark.parametrize("origin", PASS)
+def test_these_pass(origin: bytes | None) -> None:
+    assert Origins(ALLOWED).allows(header() if origin is None else header(origin))
+
+
+@pytest.mark.parametrize("origin", REFUSED, ids=lambda origin: ascii(origin)[:60])
+def test_these_are_refused(origin: bytes) -> None:
+    assert not Origins(ALLOWED).allows(header(origin))
+
+
+def test_the_host_of_the_request_is_no_shortcut() -> None:
+    assert not Origins(ALLOWED).allows([(b"host", b"evil.example"), (b"origin", b"https://evil.example")])
+
+
+def test_several_headers_are_refused_even_if_they_are_equal() -> None:
+    good = b"https://app.example.org"
+    assert not Origins(ALLOWED).allows(header(good, good))
+    assert not Origins(ALLOWED).allows(header(good, b"https://evil.example"))
+    assert not Origins(ALLOWED).allows(header(b"https://evil.example", good))
+
+
+def test_headers_may_be_lists() -> None:
+    assert Origins(ALLOWED).allows(iter([[b"origin", b"https://app.example.org"]]))
+
+
+@pytest.mark.parametrize(
+    ("origin", "fix"),
+    [
+        ("app.example.org", "write 'https://app.example.org'"),
+        ("//app.example.org", "write 'https://app.example.org'"),
+        ("https://app.example.org/", "write 'https://app.example.org'"),
+        ("https://app.example.org/chat?x", "write 'https://app.example.org'"),
+        ("https://ann:secret@app.example.org", "write 'https://app.example.org'"),
+        ("https://*", "ANY_ORIGIN"),
+        ("*", "ANY_ORIGIN"),
+        ("null", "ANY_ORIGIN"),
+        ("https://m\xfcller.example", "write 'https://xn--mller-kva.example'"),
+        ("https://*.m\xfcller.example:8443", "write 'https://*.xn--mller-kva.example:8443'"),
+        ("https://\xad", "punycode"),
+        ("https://*example.org", "'https://*.example.org'"),
+        ("https://a.*.example.org", "'https://*.example.org'"),
+        ("https://*.192.0.2.7", "name the host"),
+        ("https://*.[::1]", "name the host"),
+        ("https://app.example.org:0", "no port 0"),
+        ("https://app.example.org:65536", "no port 65536"),
+        ("https://app.example.org:x", "scheme://host[:port]"),
+        ("https://[::g]", "scheme://host[:port]"),
+        ("https://[1::2::3]", "1::2::3"),
+        ("https://", "scheme://host[:port]"),
+        ("https://a b", "scheme://host[:port]"),
+        (" https://a", "scheme://host[:port]"),
+        ("", "has no scheme"),
+        (7, "write a string"),
+        (ANY_ORIGIN, "ANY_ORIGIN"),
+    ],
+)
+def test_what_means_nothing_is_an_error_that_says_how_to_write_it(origin: Any, fix: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(fix)):
+        Origins(["https://app.example.org", origin])
+
+
+def test_an_empty_list_is_an_error() -> None:
+    with pytest.raises(ValueError, match="ANY_ORIGIN"):
+        Origins([])
+
+
+def test_equal_lists_are_equal() -> None:
+    one, other = Origins(["https://a", "https://*.b"]), Origins(["https://*.B:443", "https://A:443", "https://a"])
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Origins(["https://a"])
+    assert one != "https://a"
+    assert repr(one) == "Origins(['https://*.b', 'https://a'])"
+
+
+def test_any_origin_is_no_list() -> None:
+    assert origins_of(None) == origins_of(ANY_ORIGIN) == ()
+    assert origins_of("https://a") == origins_of(["https://a"]) == (Origins(["https://a"]),)
+    assert repr(ANY_ORIGIN) == "ANY_ORIGIN"
