@@ -32,7 +32,7 @@ SOURCES = files(
     ROOT,
     *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py", "zensical.toml"),
     *("action.yml", ".pre-commit-hooks.yaml"),
-    *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg"),
+    *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg", "docs/**/*.txt"),
     *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
     *("tests/**/*.py", "tests/**/*.md", "bench/**/*.py", "bench/**/*.txt"),
     *("examples/*.py", "examples/*.html", "fuzz/*.py"),

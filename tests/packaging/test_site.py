@@ -88,6 +88,11 @@ def test_links_lead_somewhere(pages: dict[Path, Page]) -> None:
             assert not url.fragment or unquote(url.fragment) in pages[target].anchors, f"{file.name} links to {link}"
 
 
+def test_llms_txt_lists_every_page_and_no_other(site: Path) -> None:
+    listed = re.findall(r"\]\(([\w-]+\.html)\)", (site / "llms.txt").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted({file.name for file in site.glob("*.html")} - {"404.html", "index.html"})
+
+
 def test_the_reference_shows_docstrings(pages: dict[Path, Page]) -> None:
     [reference] = [page for file, page in pages.items() if file.stem == "reference"]
     assert {"fastroute.Router", "fastroute.Router.include_router", "fastroute.security.HTTPBearer"} <= reference.anchors
