@@ -341,6 +341,17 @@ def test_the_readme_is_short_and_breaks_nowhere() -> None:
     assert not [target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("https://")]
 
 
+def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    """Rounded, and so from the same measurement."""
+    cells = re.findall(r"(?<=\| )\d[\d,]*(?:\.\d+)?(?= \|)", page("docs/benchmarks.md"))
+    measured = [float(cell.replace(",", "")) for cell in cells]
+    rows = re.findall(r"^\| (?:a|the|one) [^|]*\|(.*)$", section(page("README.md"), "Three figures"), re.MULTILINE)
+    assert len(rows) == 3
+    for text in re.findall(r"\d+(?:\.\d+)?", " ".join(rows)):
+        digits = len(text.partition(".")[2])
+        assert any(f"{figure:.{digits}f}" == text for figure in measured), text
+
+
 def test_the_reference_has_every_public_name_and_no_other() -> None:
     reference = page("docs/reference.md")
     for module in (fastroute, fastroute.security, fastroute.strategies):
