@@ -124,7 +124,7 @@ def read_template(path: str) -> Template:
     """
     found = parts(path)
     convertors = {part.text: _registered(part, path) for part in found if part.convertor is not None}
-    kinds = {name: kind_of(convertor) for name, convertor in convertors.items()}
+    kinds: dict[str, ElementKind | None] = {name: kind_of(convertor) for name, convertor in convertors.items()}
     integers = frozenset(name for name, kind in kinds.items() if kind == "int")
     elements = _elements(found, kinds)
     repeated = len(convertors) < sum(part.convertor is not None for part in found)
