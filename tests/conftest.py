@@ -79,16 +79,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The twin under test, `cython` or `python`, here and in every Python that the test starts."""
     twin: str = getattr(request, "param", fastroute.IMPLEMENTATION)
-    monkeypatch.setattr(selector, "IMPLEMENTATION", twin)
-    monkeypatch.setattr(fastroute, "IMPLEMENTATION", twin)
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "1" if twin == "python" else "0")
     monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "1" if twin == "cython" else "0")
+    if twin != fastroute.IMPLEMENTATION:
+        _swap(twin, monkeypatch)
+    return twin
+
+
+def _swap(twin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selector, "IMPLEMENTATION", twin)
+    monkeypatch.setattr(fastroute, "IMPLEMENTATION", twin)
     for kernel, names in selector.KERNELS.items():
         for module in _users():
             for name in names:
                 if hasattr(module, name):
                     monkeypatch.setattr(module, name, getattr(BUILT[twin][kernel], name))
-    return twin
 
 
 def _users() -> Iterator[ModuleType]:
