@@ -30,6 +30,7 @@ __all__ = [
     "is_body",
     "is_documentation",
     "is_marker",
+    "is_scheme_class",
     "is_security_scheme",
     "matches",
     "original_route",
@@ -81,6 +82,12 @@ def is_body(marker: object) -> bool:
 def is_security_scheme(call: object) -> bool:
     """Whether it is a security scheme, ours or FastAPI's."""
     return isinstance(call, UsesScopes) or _is_a(call, "fastapi.security.base", "SecurityBase")
+
+
+def is_scheme_class(cls: type[Any]) -> bool:
+    """Whether the instances of a class are security schemes, ours or FastAPI's."""
+    theirs = _loaded("fastapi.security.base", "SecurityBase")
+    return issubclass(cls, UsesScopes) or (theirs is not None and issubclass(cls, theirs))
 
 
 def security_scopes_types() -> tuple[type[Any], ...]:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from starlette.background import BackgroundTasks
 from starlette.requests import HTTPConnection, Request
@@ -15,6 +15,7 @@ from .. import _fastapi
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
 from .fields import Declaration, ParamField, alternatives, declaration, param_field
+from .markers import adopted, check_dependency, written
 from .nesting import Nested, unnested
 from .signature import CallKind, call_kind, check_kind, evaluated, namespace_of, parameters, unwrapped
 
@@ -110,13 +111,11 @@ def get_dependant(
         DeclarationError: a signature asks for something impossible; the message names the place and the fix.
     """
     tree = _Tree(path, frozenset(path_names))
-    dependant = unnested(tree.node(Dependency(call, use_cache, scope, concurrency), name, parent_scopes))
-    leading = []
-    for marker in as_dependencies(dependencies, call):
-        depends = _fastapi.adopt(marker)
-        with _located(call, None):
-            _check_depends(depends)
-        leading.append(unnested(tree.node(depends, None, ())))
+    root = Dependency(call, use_cache, scope, concurrency)
+    with _located(call, None):
+        check_dependency(root)
+    dependant = unnested(tree.node(root, name, parent_scopes))
+    leading = [unnested(tree.node(_fastapi.adopt(marker), None, ())) for marker in as_dependencies(dependencies, call)]
     return replace(dependant, dependencies=[*leading, *dependant.dependencies])
 
 
@@ -132,23 +131,21 @@ def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
     """
     if dependencies is None:
         return []
-    if _written(dependencies) is not None or not isinstance(dependencies, Iterable):
-        written = _written(dependencies) or "Depends(function)"
+    if not isinstance(dependencies, Iterable):
         raise DeclarationError(
             _place(dependencies, call),
             None,
-            f"dependencies= takes a list, not {dependencies!r}; write dependencies=[{written}]",
+            f"dependencies= takes a list, not {dependencies!r}; write dependencies=[{written(dependencies)}]",
         )
     markers = list(dependencies)
     for marker in markers:
         depends = _fastapi.adopt(marker)
         if not isinstance(depends, Dependency) or depends.dependency is None:
-            raise DeclarationError(
-                _place(marker, call),
-                None,
-                f"dependencies=[...] takes Depends(function), not {marker!r}; write "
-                f"dependencies=[{_written(marker) or 'Depends(function)'}]",
-            )
+            advised = written(marker if callable(marker) else None)
+            problem = f"dependencies=[...] takes Depends(function), not {marker!r}; write dependencies=[{advised}]"
+            raise DeclarationError(_place(marker, call), None, problem)
+        with _located(_place(marker, call), None):
+            check_dependency(adopted(marker, None))
     return markers
 
 
@@ -159,21 +156,6 @@ def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:
     depends = _fastapi.adopt(thing)
     function = depends.dependency if isinstance(depends, Dependency) else thing
     return function if inspect.isroutine(function) and not _is_of_frameworks(function) else call
-
-
-def _written(thing: Any) -> str | None:
-    """How a dependency must be written if it is a marker or a callable; None for everything else."""
-    depends = _fastapi.adopt(thing)
-    function = depends.dependency if isinstance(depends, Dependency) else thing
-    if isinstance(depends, Dependency) and function is None:
-        return "Depends(function)"
-    if not callable(function):
-        return None
-    name = getattr(function, "__name__", None)
-    # A scheme must be made, and a framework's own function (`Depends` itself, say) is no dependency.
-    if name is None or _is_of_frameworks(function):
-        return "Depends(function)"
-    return f"Depends({name})"
 
 
 def _is_of_frameworks(function: Any) -> bool:
@@ -253,7 +235,7 @@ class _Tree:
             depends = declared.marker
             if depends.dependency is None:
                 depends = replace(depends, dependency=_dependency_of_annotation(declared.type))
-            _check_depends(depends)
+            check_dependency(depends)
             return depends
         special = _special_type(declared.type)
         if special is not None:
@@ -289,13 +271,6 @@ class _Tree:
         if other is not None:
             raise Problem(f"is the same as parameter {other!r}; remove one of them")
         setattr(node, attribute, name)
-
-
-def _check_depends(depends: Dependency) -> None:
-    if depends.scope is not None and depends.scope not in get_args(DependencyScope):
-        raise Problem(f"Depends(scope={depends.scope!r}): write scope='handshake', 'function' or 'request'")
-    if not callable(depends.dependency):
-        raise Problem(f"Depends({depends.dependency!r}) is not given a callable; write Depends(function)")
 
 
 def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:

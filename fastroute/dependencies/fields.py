@@ -19,11 +19,9 @@ from starlette.datastructures import UploadFile
 from .. import _fastapi
 from ..exceptions import Problem
 from ..params import Dependency, Place
+from .markers import adopted, check_default, check_inside, flattened, marker_of, place_of
 
 __all__ = ["Declaration", "ModelKey", "ModelReader", "ParamField", "alternatives", "declaration", "param_field"]
-
-#: Functions that declare a parameter with the value they return.
-_MARKERS = ("Depends", "Security", "Path", "Query", "Header", "Cookie", "Body", "Form", "File")
 
 _SEQUENCES = (list, tuple, set, frozenset, deque, Sequence)
 
@@ -116,35 +114,20 @@ class Declaration:
 
 def declaration(parameter: inspect.Parameter) -> Declaration:
     annotation, default = parameter.annotation, parameter.default
-    metadata: tuple[Any, ...] = ()
-    if annotation is parameter.empty:
-        annotation = Any
-    elif get_origin(annotation) is Annotated:
-        annotation, *rest = get_args(annotation)
-        metadata = tuple(rest)
-    for item in metadata:
-        if callable(item) and not _fastapi.is_marker(item) and not hasattr(item, "__get_pydantic_core_schema__"):
-            raise Problem(_not_a_marker(item))
-    markers = [item for item in metadata if _fastapi.is_marker(item)]
-    marker = _fastapi.adopt(markers[-1]) if markers else None
+    annotation, metadata = (Any, ()) if annotation is parameter.empty else flattened(annotation)
+    marker = marker_of(annotation, metadata)
     if isinstance(default, FieldInfo) or _fastapi.is_marker(default):
         if marker is not None:
             raise Problem(f"{marker!r} in Annotated and {default!r} as the default; remove one of them")
         if not _fastapi.is_marker(default):
             raise Problem("Field() does not say where to read the value; write Query(), Header(), ...")
-        default = _fastapi.adopt(default)
+        default = adopted(default, annotation)
         if not isinstance(default, Dependency):
             metadata += (default,)
         return Declaration(annotation, metadata, default, parameter.empty, False)
-    if default is not parameter.empty and callable(default) and not isinstance(default, BaseModel):
-        raise Problem(f"the default is a callable, and nothing calls it; write Depends({_name_of(default)})")
+    if default is not parameter.empty:
+        check_default(parameter.name, default)
     return Declaration(annotation, metadata, marker, default, marker is not None)
-
-
-def _not_a_marker(item: Any) -> str:
-    if str(getattr(item, "__module__", "")).startswith(("fastroute.", "fastapi.")) and _name_of(item) in _MARKERS:
-        return f"{_name_of(item)} in Annotated is not called; write {_name_of(item)}(...)"
-    return f"{item!r} in Annotated does nothing; write Depends({_name_of(item)})"
 
 
 def _name_of(call: Any) -> str:
@@ -157,6 +140,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     if _fastapi.is_body(marker) or (marker is None and _is_upload(declared.type)):
         raise Problem("a WebSocket has no body; " + _BODY_FIX)
     place = _place(name, declared, path_names)
+    check_inside(declared.type, place)
     info = _field_info(declared)
     json = any(type(item) is Json for item in info.metadata)
     sequence = not json and _is_sequence(info.annotation)
@@ -171,6 +155,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
             f"Path(): the route's path has no {keys[0]!r}, it has {names}; a parameter of an outer Mount is read "
             "from websocket.path_params",
         )
+    check_default(name, info.default)
     default, default_factory = _default(info)
     return ParamField(
         name,
@@ -202,9 +187,8 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
                 f"{_name_of(declared.type)} would be read from the body, and a WebSocket has none; {_BODY_FIX}"
             )
         return "query"
-    # FastAPI's is an enum, and missing on the base class of its markers.
-    in_: Any = getattr(declared.marker, "in_", "query")
-    place: Place = getattr(in_, "value", in_)
+    place = place_of(declared.marker)
+    assert place is not None
     if name in path_names and place != "path":
         raise Problem(f"the route's path has {{{name}}}; write Path() instead, or rename it")
     if name in path_names and declared.default is not inspect.Parameter.empty:

@@ -8,14 +8,27 @@ import sys
 import typing
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin
 
 from typing_extensions import TypeAliasType
 
 from .. import _fastapi
 from ..exceptions import DeclarationError, Problem
 
-__all__ = ["CallKind", "call_kind", "check_kind", "evaluated", "namespace_of", "parameters", "runnable", "unwrapped"]
+__all__ = [
+    "CallKind",
+    "call_kind",
+    "check_kind",
+    "evaluated",
+    "namespace_of",
+    "parameters",
+    "runnable",
+    "unaliased",
+    "unwrapped",
+]
+
+#: Those of the `type` statement have a class of their own up to Python 3.12.
+_ALIASES = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 
 
 class CallKind(Enum):
@@ -175,6 +188,21 @@ def evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> inspec
             f"its annotation {annotation!r} cannot be evaluated ({error}); a name in it must be importable at run "
             "time, at the top of its module and not under TYPE_CHECKING"
         ) from None
-    while isinstance(found, TypeAliasType):
-        found = found.__value__
-    return parameter.replace(annotation=found)
+    return parameter.replace(annotation=unaliased(found))
+
+
+def unaliased(annotation: Any) -> Any:
+    """The annotation behind `type` aliases, with the arguments of generic ones put in."""
+    while True:
+        origin = get_origin(annotation)
+        if isinstance(annotation, _ALIASES):
+            annotation = annotation.__value__
+        elif isinstance(origin, _ALIASES):
+            given = dict(zip(origin.__type_params__, get_args(annotation), strict=False))
+            annotation = origin.__value__
+            if isinstance(annotation, TypeVar):
+                annotation = given.get(annotation, Any)
+            elif parameters := getattr(annotation, "__parameters__", ()):
+                annotation = annotation[tuple(given.get(parameter, Any) for parameter in parameters)]
+        else:
+            return annotation

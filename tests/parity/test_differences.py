@@ -12,6 +12,7 @@ import anyio
 import fastapi
 import fastapi.exception_handlers
 import fastapi.exceptions
+import fastapi.security
 import pytest
 from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, handshake, starlette
 from pydantic import AfterValidator, BaseModel, Field, Json
@@ -23,9 +24,11 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount
+from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 import fastroute
+import fastroute.security
 from fastroute import APIWebSocketRoute, DeclarationError, DependencyScopeError
 
 SIDES = pytest.mark.parametrize("names", OURS.values(), ids=OURS)
@@ -113,6 +116,59 @@ def test_a_function_as_default_is_refused(call: Any) -> None:
     async def endpoint(websocket: WebSocket, user: str = call) -> None: ...
 
     refused(endpoint, "user", "Depends(")
+
+
+def lets_in(endpoint: Any, target: str) -> bool:
+    """Whether FastAPI lets in a client without credentials."""
+    app = fastapi.FastAPI()
+    app.add_api_websocket_route("/", endpoint)
+    with TestClient(app).websocket_connect(target):
+        return True
+
+
+@pytest.mark.parametrize("scheme", [fastapi.security.HTTPBearer, fastroute.security.HTTPBearer])
+def test_a_scheme_that_is_not_called(api: Api, scheme: Any) -> None:
+    async def endpoint(websocket: WebSocket, bearer: Annotated[Any, api.Depends(scheme)]) -> None:
+        await websocket.accept()
+
+    async def shortcut(websocket: WebSocket, bearer: Annotated[scheme, api.Depends()]) -> None: ...
+
+    refused(endpoint, "bearer", "HTTPBearer", "Depends(HTTPBearer(...))")
+    refused(shortcut, "bearer", "HTTPBearer", "Depends(HTTPBearer(...))")
+    refused(nothing, None, "Depends(HTTPBearer(...))", dependencies=[api.Depends(scheme)])
+
+    async def open_door(websocket: WebSocket, bearer: Annotated[Any, fastapi.Depends(scheme)]) -> None:
+        await websocket.accept()
+
+    assert lets_in(open_door, "/")
+
+
+def test_a_marker_that_would_vanish_is_refused(api: Api) -> None:
+    user = Annotated[str, api.Depends(authenticate)]
+
+    async def beside(websocket: WebSocket, user: Annotated[str, api.Depends(authenticate), api.Query()]) -> None:
+        await websocket.accept()
+
+    async def before(websocket: WebSocket, user: Annotated[str, api.Query(), api.Depends(authenticate)]) -> None: ...
+
+    async def places(websocket: WebSocket, user: Annotated[str, api.Header(), api.Query()]) -> None: ...
+
+    async def member(websocket: WebSocket, user: user | None = None) -> None: ...
+
+    async def item(websocket: WebSocket, user: Annotated[list[user], api.Query()]) -> None: ...
+
+    refused(beside, "user", "Depends(authenticate)", "Query()", "remove")
+    refused(before, "user", "Depends(authenticate)", "Query()", "remove")
+    refused(places, "user", "in one annotation", "remove")
+    refused(member, "user", "Annotated[..., Depends(authenticate)]")
+    refused(item, "user", "Annotated[..., Depends(authenticate)]")
+
+    async def open_door(
+        websocket: WebSocket, user: Annotated[str, fastapi.Depends(authenticate), fastapi.Query()]
+    ) -> None:
+        await websocket.accept()
+
+    assert lets_in(open_door, "/?user=admin")
 
 
 def test_depends_not_called_in_a_dependency(api: Api) -> None:

@@ -425,25 +425,10 @@ def test_type_alias_of_a_dependency(api: Api) -> Any:
 def test_the_last_marker_wins(api: Api) -> Any:
     async def endpoint(
         websocket: WebSocket,
-        q: Annotated[Annotated[int, api.Query(), Field(gt=5)], "text", api.Header()],
-        r: Annotated[int, api.Header(alias="q"), api.Query(alias="q")],
+        q: Annotated[Annotated[int, api.Header(alias="r"), Field(gt=5)], "text", api.Header()],
+        r: Annotated[int, api.Query(alias="other"), api.Query(alias="q")],
     ) -> None:
         await api.end(websocket, q, r)
-
-    return endpoint
-
-
-@parity(handshake("/?q=7"), handshake())
-def test_the_last_marker_may_be_a_dependency(api: Api) -> Any:
-    async def dependency() -> str:
-        return "solved"
-
-    async def endpoint(
-        websocket: WebSocket,
-        a: Annotated[str, api.Query(alias="q"), api.Depends(dependency)],
-        b: Annotated[str, api.Depends(dependency), api.Query(alias="q")] = "default",
-    ) -> None:
-        await api.end(websocket, a, b)
 
     return endpoint
 

@@ -451,5 +451,5 @@ class TestDeclaration:
     def test_a_marker_that_is_not_called(self) -> None:
         async def endpoint(websocket: WebSocket, value: Annotated[str, Depends]) -> None: ...
 
-        with pytest.raises(DeclarationError, match=r"Depends in Annotated is not called; write Depends\(\.\.\.\)"):
+        with pytest.raises(DeclarationError, match=r"Depends in Annotated is not called; write Depends\(function\)"):
             APIWebSocketRoute("/", endpoint)

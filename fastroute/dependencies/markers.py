@@ -1,0 +1,341 @@
+"""`Depends()`, `Query()`, ... in a declaration: the one that counts, and the code to write instead of a mistake.
+
+A marker that nobody reads leaves its parameter to the client. So each marker of a declaration counts, or is refused.
+Startup only.
+"""
+
+import functools
+import inspect
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
+from types import UnionType
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, is_typeddict
+
+from pydantic import BaseModel
+
+from .. import _fastapi
+from ..exceptions import Problem
+from ..params import Dependency, DependencyScope, Place
+from .signature import unaliased, unwrapped
+
+__all__ = [
+    "adopted",
+    "check_default",
+    "check_dependency",
+    "check_inside",
+    "flattened",
+    "marker_of",
+    "place_of",
+    "written",
+]
+
+
+def flattened(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """An annotation without `Annotated`, and the metadata; `type` aliases are followed."""
+    metadata: tuple[Any, ...] = ()
+    annotation = unaliased(annotation)
+    while get_origin(annotation) is Annotated:
+        annotation, *rest = get_args(annotation)
+        annotation, metadata = unaliased(annotation), (*rest, *metadata)
+    return annotation, metadata
+
+
+def marker_of(annotation: Any, metadata: Sequence[Any]) -> Any:
+    """The marker that counts, in a flattened annotation and its metadata; None if there is none.
+
+    Of several for one place it is the last, so that an alias can be refined.
+
+    Raises:
+        Problem: a marker would not be read.
+    """
+    inner = list(_metadata_in_unions(annotation))
+    for item in (*metadata, *inner):
+        _check_metadata(item)
+    markers, inner = [[item for item in items if _fastapi.is_marker(item)] for items in (metadata, inner)]
+    for item in inner:
+        if isinstance(_fastapi.adopt(item), Dependency):
+            raise Problem(_not_around(item))
+    places = {place_of(marker) for marker in (*markers, *inner)}
+    count = len(markers) + len(inner)
+    if markers and count > 1 and (len(places) > 1 or None in places):
+        names = " and ".join(map(_told, (*markers, *inner)))
+        raise Problem(f"{names} in one annotation, and only one of them can count; remove the other")
+    return adopted(markers[-1], annotation) if markers else None
+
+
+def place_of(marker: Any) -> Place | None:
+    """The place that a marker reads; None for a dependency."""
+    if isinstance(_fastapi.adopt(marker), Dependency):
+        return None
+    # FastAPI's is an enum, and missing on the base class of its markers and on those of a body.
+    in_: Any = getattr(marker, "in_", "body" if _fastapi.is_body(marker) else "query")
+    place: Place = getattr(in_, "value", in_)
+    return place
+
+
+def adopted(marker: Any, annotation: Any) -> Any:
+    """A marker as ours, if it is one of FastAPI's dependencies.
+
+    Raises:
+        Problem: the dependency is a marker of a container, which does not see that our `Depends()` holds it.
+    """
+    if isinstance(marker, Dependency) and _gives_itself(marker.dependency):
+        classes = [part for part in _alternatives(annotation) if isinstance(part, type) and get_origin(part) is None]
+        if not any(_is_instance(marker.dependency, cls) for cls in classes):
+            raise Problem(
+                f"{marker.dependency!r} gives itself if it is called, and it is not of the annotated type. If a "
+                "container should put the value there, write a function that asks the container, and Depends(function)"
+            )
+    return _fastapi.adopt(marker)
+
+
+def check_default(name: str, default: Any) -> None:
+    """Refuse the default of a parameter, or of its marker, if it is a dependency that nothing calls.
+
+    Raises:
+        Problem: the default is a callable, an annotation or a marker in a place in which nobody reads it.
+    """
+    if isinstance(default, BaseModel):
+        return
+    if get_origin(default) is not None or flattened(default)[1]:
+        raise Problem(f"the default is an annotation; write it after a colon: `{name}: ...`")
+    if callable(default):
+        raise Problem(f"the default is a callable, and nothing calls it; write {written(default)}")
+    _check_holder(default)
+    if _fastapi.is_marker(default):
+        raise Problem(f"{_told(default)} is the default inside of another marker; remove one of them")
+
+
+def check_inside(annotation: Any, place: Place) -> None:
+    """Refuse markers deep in an annotation, or in the fields of its model, that are not read.
+
+    Args:
+        annotation: of a parameter that is read from the connection.
+        place: the place it is read from. A marker inside of the annotation that names the same is a constraint.
+
+    Raises:
+        Problem: a marker would not be read.
+    """
+    for item in _metadata_in(annotation, set()):
+        if _fastapi.is_marker(item) and place_of(item) != place:
+            raise Problem(_not_around(item))
+
+
+def check_dependency(depends: Dependency) -> None:
+    """Refuse a dependency that cannot run, or that would let everybody in.
+
+    Raises:
+        Problem: the scope is unknown, the dependency is not callable, or it is a security scheme that is not called.
+    """
+    call = depends.dependency
+    if depends.scope is not None and depends.scope not in get_args(DependencyScope):
+        raise Problem(f"Depends(scope={depends.scope!r}): write scope='handshake', 'function' or 'request'")
+    if not callable(call):
+        raise Problem(f"Depends({call!r}) is not given a callable; write Depends(function)")
+    if flattened(call)[1]:
+        raise Problem(f"Depends({call!r}) is given an annotation; write it after the parameter and a colon")
+    scheme = _class_behind(call)
+    if scheme is not None and _fastapi.is_scheme_class(scheme):
+        raise Problem(
+            f"the security scheme {scheme.__name__} is not called, so every client would be let in, with a scheme made "
+            f"from its query string; write {_scheme_written(scheme, depends)}"
+        )
+    if _is_framework_marker(call):
+        raise Problem(f"{_name_of(call)} itself is no dependency; write {written(call)}")
+    if isinstance(call, NewType):
+        raise Problem(
+            f"the NewType {_name_of(call)} gives back the argument that a client sends; write Depends(function)"
+        )
+    scheme = getattr(call, "__self__", None)
+    if _fastapi.is_security_scheme(scheme) and call.__name__ in _REFUSE_NOBODY:
+        raise Problem(f"{call.__name__}() of a security scheme refuses nobody; write {written(scheme)}")
+
+
+#: Methods of a scheme that its `__call__` uses.
+_REFUSE_NOBODY = ("credentials", "make_not_authenticated_error")
+
+
+# --- the code to write -------------------------------------------------------------------------------------------
+
+#: Functions that declare a parameter with the value they return, and their classes.
+_DEPENDENCIES = ("Depends", "Security", "Dependency")
+_PARAMETERS = ("Path", "Query", "Header", "Cookie", "Body", "Form", "File")
+
+
+def written(thing: Any) -> str:
+    """The code that declares a callable as a dependency, or a marker that counts; `...` stands for arguments."""
+    depends = _fastapi.adopt(thing)
+    call = depends.dependency if isinstance(depends, Dependency) else thing
+    if _is_framework_marker(call):
+        name = _name_of(unwrapped(call))
+        return f"{name}()" if name in _PARAMETERS else "Depends(function)"
+    return f"Depends({_code_of(call) if callable(call) else 'function'})"
+
+
+def _code_of(call: Any) -> str:
+    cls = _class_behind(call)
+    if cls is not None:
+        called = _fastapi.is_scheme_class(cls) or any("__call__" in vars(base) for base in cls.__mro__)
+        return f"{_name_of(cls)}(...)" if called else _name_of(cls)
+    if not inspect.isroutine(call):
+        return "function" if _gives_itself(call) else f"{type(call).__name__}(...)"
+    owner = getattr(call, "__self__", None)
+    if inspect.ismethod(call) and not inspect.isclass(owner):
+        return f"{type(owner).__name__}(...).{call.__name__}"
+    return _name_of(call)
+
+
+def _name_of(thing: Any) -> str:
+    """The name by which the code around its definition knows a function or class."""
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    local = name.rpartition("<locals>.")[2] if isinstance(name, str) else ""
+    return local if local and all(map(str.isidentifier, local.split("."))) else "function"
+
+
+def _scheme_written(scheme: type[Any], depends: Dependency) -> str:
+    if depends.scopes:
+        return f"Security({_name_of(scheme)}(...), scopes={[str(scope) for scope in depends.scopes]})"
+    return f"Depends({_name_of(scheme)}(...))"
+
+
+def _told(marker: Any) -> str:
+    place = place_of(marker)
+    return written(marker) if place is None else f"{place.capitalize()}()"
+
+
+def _not_around(marker: Any) -> str:
+    return (
+        f"{_told(marker)} is inside of the annotation, and nobody reads it there; put it around the whole type: "
+        f"Annotated[..., {_told(marker)}]"
+    )
+
+
+# --- mistakes ----------------------------------------------------------------------------------------------------
+
+
+def _check_metadata(item: Any) -> None:
+    if _fastapi.is_marker(item):
+        return
+    if _is_framework_marker(item):
+        raise Problem(f"{_name_of(unwrapped(item))} in Annotated is not called; write {written(item)}")
+    if callable(item) and not hasattr(item, "__get_pydantic_core_schema__"):
+        raise Problem(f"{item!r} in Annotated does nothing; write {written(item)}")
+    _check_holder(item)
+
+
+def _check_holder(thing: Any) -> None:
+    """Refuse a collection that holds a marker, and a marker of another package that holds a dependency."""
+    if isinstance(thing, list | tuple | set | frozenset):
+        for item in thing:
+            if _fastapi.is_marker(item):
+                raise Problem(
+                    f"{_told(item)} is inside of a {type(thing).__name__}, and nobody reads it there; take it out"
+                )
+    elif not _fastapi.is_marker(thing):
+        dependency = getattr(thing, "dependency", None)
+        if callable(dependency):
+            raise Problem(
+                f"{type(thing).__module__}.{type(thing).__qualname__} is of another package, and nobody reads it; "
+                f"write {written(dependency)} of fastroute"
+            )
+
+
+def _is_framework_marker(thing: Any) -> bool:
+    """Whether it is `Depends`, `Query`, ... itself, ours or FastAPI's, or the class of such a marker."""
+    function = unwrapped(thing) if callable(thing) else thing
+    module = str(getattr(function, "__module__", ""))
+    name = getattr(function, "__name__", None)
+    return module.startswith(("fastroute.", "fastapi.")) and name in (*_DEPENDENCIES, *_PARAMETERS)
+
+
+def _class_behind(call: Any) -> type[Any] | None:
+    """The class that a callable makes an instance of; None if it is no class, partial or alias of one."""
+    seen: list[Any] = []
+    while not any(call is other for other in seen):
+        seen.append(call)
+        call, _ = flattened(unwrapped(call))
+        origin = get_origin(call)
+        if isinstance(origin, type):
+            call = origin
+    return call if isinstance(call, type) else None
+
+
+def _itself(self: Any) -> Any:
+    return self
+
+
+def _gives_itself(call: Any) -> bool:
+    """Whether calling an instance gives the instance: so do markers that a container looks for, and replaces."""
+    while isinstance(call, functools.partial):
+        call = call.func
+    code = getattr(getattr(type(call), "__call__", None), "__code__", None)  # noqa: B004  # the method itself is wanted
+    return code is not None and code.co_code == _itself.__code__.co_code
+
+
+def _is_instance(thing: Any, cls: type[Any]) -> bool:
+    try:
+        return isinstance(thing, cls)
+    except TypeError:  # a protocol
+        return False
+
+
+# --- inside of an annotation -------------------------------------------------------------------------------------
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    annotation, _ = flattened(annotation)
+    if not _is_union(annotation):
+        yield annotation
+        return
+    for part in get_args(annotation):
+        yield from _alternatives(part)
+
+
+def _metadata_in_unions(annotation: Any) -> Iterator[Any]:
+    """The metadata of each member of a union."""
+    if _is_union(annotation):
+        for part in get_args(annotation):
+            member, metadata = flattened(part)
+            yield from metadata
+            yield from _metadata_in_unions(member)
+
+
+def _metadata_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
+    """The metadata and defaults of all that an annotation is made of, also of the fields of its models."""
+    if id(annotation) in seen:
+        return
+    seen.add(id(annotation))
+    annotation, metadata = flattened(annotation)
+    yield from metadata
+    if isinstance(annotation, list):  # the parameters of a Callable
+        parts = annotation
+    elif isinstance(annotation, NewType):
+        parts = [annotation.__supertype__]
+    elif get_origin(annotation) is Literal:
+        parts = []
+    else:
+        yield from _metadata_of_fields(get_origin(annotation) or annotation, seen)
+        parts = list(get_args(annotation))
+    for part in parts:
+        yield from _metadata_in(part, seen)
+
+
+def _metadata_of_fields(cls: Any, seen: set[int]) -> Iterator[Any]:
+    if inspect.isclass(cls) and issubclass(cls, BaseModel):
+        for info in cls.model_fields.values():
+            yield info.default
+            yield from info.metadata
+            yield from _metadata_in(info.annotation, seen)
+    elif inspect.isclass(cls) and (is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields")):
+        try:
+            hints = typing.get_type_hints(cls, include_extras=True)
+        except Exception:  # pydantic tells whether it needs them
+            return
+        for name, hint in hints.items():
+            yield getattr(cls, name, None)
+            yield from _metadata_in(hint, seen)

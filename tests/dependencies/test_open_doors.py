@@ -1,0 +1,639 @@
+"""Mistakes with which a route would look guarded, and let everybody in: each is refused, and its advice is safe."""
+
+import ast
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Generic, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+
+import fastapi
+import fastapi.params
+import fastapi.security
+import pytest
+from pydantic import BaseModel, Json
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket
+from typing_extensions import TypeAliasType
+
+import fastroute
+from fastroute import APIWebSocketRoute, DeclarationError, Depends, Header, Query, Router, Security, security
+
+Text = TypeVar("Text")
+URL = "https://example.org/token"
+CREDENTIALS = {"Authorization": "Bearer secret", "X-Key": "secret", "Cookie": "key=secret"}
+
+
+def readable(thing: Any) -> str:
+    """The id of a case: the same in every process."""
+    return re.sub(r" at 0x\w+", "", str(thing))
+
+
+async def guard(connection: HTTPConnection) -> str:
+    if connection.headers.get("authorization") != "Bearer secret":
+        raise HTTPException(401)
+    return "ann"
+
+
+class Guard:
+    """A guard that is no security scheme, as the documentation of FastAPI has it."""
+
+    def __init__(self, role: str = "user") -> None:
+        self.role = role
+
+    async def __call__(self, connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+    @staticmethod
+    async def static(connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+    @classmethod
+    async def of_class(cls, connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+    async def method(self, connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+
+class OwnBearer(security.HTTPBearer): ...
+
+
+class OwnScheme(security.SecurityBase[Text], Generic[Text]):
+    def credentials(self, connection: HTTPConnection) -> Text | None:
+        return connection.headers.get("authorization")  # type: ignore[return-value]
+
+
+class OwnOfFastAPI(fastapi.security.HTTPBearer): ...
+
+
+class AnyScheme(fastapi.security.base.SecurityBase):
+    async def __call__(self, connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+
+#: Each with the arguments that its advice leaves to the user.
+SCHEMES: dict[Any, dict[str, Any]] = {
+    security.APIKeyCookie: {"name": "key"},
+    security.APIKeyHeader: {"name": "X-Key"},
+    security.HTTPBearer: {},
+    security.HTTPDigest: {},
+    security.OAuth2PasswordBearer: {"tokenUrl": URL},
+    security.OAuth2AuthorizationCodeBearer: {"authorizationUrl": URL, "tokenUrl": URL},
+    security.OpenIdConnect: {"openIdConnectUrl": URL},
+    OwnBearer: {},
+    OwnScheme: {},
+    fastapi.security.APIKeyHeader: {"name": "X-Key"},
+    fastapi.security.HTTPBearer: {},
+    fastapi.security.OAuth2PasswordBearer: {"tokenUrl": URL},
+    OwnOfFastAPI: {},
+    AnyScheme: {},
+}
+
+
+def credentials_for(cls: Any) -> dict[str, str]:
+    return {**CREDENTIALS, "Authorization": "Digest secret"} if cls is security.HTTPDigest else CREDENTIALS
+
+
+# How something is declared: each takes a marker, or a thing in its place, and gives a route
+
+
+def in_annotated(thing: Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket, user: Annotated[Any, thing]) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+def as_default(thing: Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket, user: Any = thing) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+def in_alias(thing: Any) -> APIWebSocketRoute:
+    alias = TypeAliasType("alias", Annotated[Any, thing])  # type: ignore[valid-type]
+
+    async def endpoint(websocket: WebSocket, user: alias) -> None:  # type: ignore[valid-type]
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+def in_a_dependency(thing: Any) -> APIWebSocketRoute:
+    def inner(user: Annotated[Any, thing]) -> Any:
+        return user
+
+    async def endpoint(websocket: WebSocket, user: Annotated[Any, Depends(inner)]) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+async def open_endpoint(websocket: WebSocket) -> None:
+    await websocket.accept()
+
+
+def of_the_route(thing: Any) -> APIWebSocketRoute:
+    return APIWebSocketRoute("/", open_endpoint, dependencies=[thing])
+
+
+def registered(router: Router) -> Any:
+    return router.routes[0]
+
+
+def of_a_router(thing: Any) -> Any:
+    router = Router(dependencies=[thing])
+    router.add_api_websocket_route("/", open_endpoint)
+    return registered(router)
+
+
+def of_a_registration(thing: Any) -> Any:
+    router = Router()
+    router.websocket("/", dependencies=[thing])(open_endpoint)
+    return registered(router)
+
+
+def of_an_inclusion(thing: Any) -> Any:
+    inner, outer = Router(), Router()
+    inner.websocket("/")(open_endpoint)
+    outer.include_router(inner, dependencies=[thing])
+    return registered(outer)
+
+
+FORMS: list[Callable[[Any], Any]] = [
+    in_annotated, as_default, in_alias, in_a_dependency, of_the_route, of_a_router, of_a_registration, of_an_inclusion,
+]  # fmt: skip
+EACH_FORM = pytest.mark.parametrize("form", FORMS)
+
+
+# Following an advice
+
+
+class _Arguments(ast.NodeTransformer):
+    """Put the arguments of a class in the place of `...`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if [ast.dump(argument) for argument in node.args] == [ast.dump(ast.Constant(...))]:
+            node.args = []
+            node.keywords.append(ast.keyword(None, ast.parse(f"arguments({ast.unparse(node.func)})", mode="eval").body))
+        return node
+
+
+def advised_codes(message: str) -> list[str]:
+    """The calls that a message says to write."""
+    codes = []
+    for start in re.finditer(r"(?:write|and|to|, ) (?:dependencies=\[)?(?=[A-Z]\w*\()", message):
+        text = message[start.end() :]
+        depth = 0
+        for index, character in enumerate(text):
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if character == ")" and depth == 0:
+                codes.append(text[: index + 1])
+                break
+    return codes
+
+
+def followed(code: str, names: dict[str, Any]) -> Any:
+    """The value of an advised code, in the module of a user who has a guard called `function`."""
+
+    def arguments(function: Any) -> dict[str, Any]:
+        return dict(SCHEMES.get(function, {}))
+
+    tree = ast.fix_missing_locations(_Arguments().visit(ast.parse(code, mode="eval")))
+    known = {"Depends": Depends, "Security": Security, "function": guard, "arguments": arguments, **names}
+    return eval(compile(tree, "<advice>", "eval"), known)
+
+
+def is_let_in(route: Any, headers: dict[str, str]) -> bool:
+    try:
+        with TestClient(Starlette(routes=[route])).websocket_connect("/?user=ann&scheme_name=x", headers=headers):
+            return True
+    except Exception:
+        return False
+
+
+def check_advice(form: Callable[[Any], Any], mistake: Any, names: dict[str, Any], headers: dict[str, str]) -> str:
+    """A mistake is refused; the advised code is accepted, and it guards the route. Gives the code."""
+    with pytest.raises(DeclarationError) as caught:
+        form(mistake)
+    codes = advised_codes(str(caught.value))
+    assert codes, caught.value
+    for code in codes:
+        route = form(followed(code, names))
+        assert not is_let_in(route, {})
+        assert is_let_in(route, headers)
+    return codes[0]
+
+
+# A scheme that is not called
+
+
+MARKERS: dict[str, Callable[[Any], Any]] = {
+    "Depends": Depends,
+    "Security": lambda thing: Security(thing, scopes=["a", "b"]),
+    "fastapi.Depends": fastapi.Depends,
+    "fastapi.Security": lambda thing: fastapi.Security(thing, scopes=["a"]),
+}
+
+#: What stands for the class: everything that makes an instance of it if it is called.
+MAKERS: dict[str, Callable[[Any], Any]] = {
+    "class": lambda cls: cls,
+    "partial": functools.partial,
+    "partial of partial": lambda cls: functools.partial(functools.partial(cls), description="x"),
+    "cached": functools.cache,
+    "partial of cached": lambda cls: functools.partial(functools.cache(functools.partial(cls))),
+    "static method": staticmethod,
+}
+
+
+@EACH_FORM
+@pytest.mark.parametrize("marker", MARKERS)
+@pytest.mark.parametrize("cls", SCHEMES, ids=lambda cls: f"{cls.__module__.split('.')[0]}.{cls.__name__}")
+def test_a_scheme_that_is_not_called(form: Callable[[Any], Any], marker: str, cls: Any) -> None:
+    code = check_advice(form, MARKERS[marker](cls), {cls.__name__: cls}, credentials_for(cls))
+    assert f"{cls.__name__}(...)" in code
+
+
+@EACH_FORM
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_scheme_behind_other_callables(form: Callable[[Any], Any], maker: str) -> None:
+    for cls in (security.HTTPBearer, OwnOfFastAPI):
+        code = check_advice(form, Depends(MAKERS[maker](cls)), {cls.__name__: cls}, CREDENTIALS)
+        assert code == f"Depends({cls.__name__}(...))"
+
+
+@pytest.mark.parametrize(
+    "alias", [OwnScheme[str], Annotated[security.HTTPBearer, "text"], functools.partial(OwnScheme[str])], ids=readable
+)
+def test_an_alias_of_a_scheme(alias: Any) -> None:
+    with pytest.raises(DeclarationError):
+        in_annotated(Depends(alias))
+    with pytest.raises(DeclarationError):
+        of_the_route(Security(alias))
+
+
+@pytest.mark.parametrize("marker", [Depends(), Security(), fastapi.Depends(), fastapi.Security()], ids=readable)
+@pytest.mark.parametrize("cls", [*SCHEMES, OwnScheme[str], TypeAliasType("Bearer", security.HTTPBearer)], ids=readable)
+def test_a_scheme_as_the_annotation_of_a_dependency(cls: Any, marker: Any) -> None:
+    async def annotated(websocket: WebSocket, user: Annotated[cls, marker]) -> None: ...
+
+    async def default(websocket: WebSocket, user: cls = marker) -> None: ...
+
+    async def optional(websocket: WebSocket, user: Annotated[cls | None, marker]) -> None: ...
+
+    for endpoint in (annotated, default, optional):
+        with pytest.raises(DeclarationError):
+            APIWebSocketRoute("/", endpoint)
+
+
+@pytest.mark.parametrize("scheme", [security.HTTPBearer, functools.partial(OwnOfFastAPI)], ids=["class", "partial"])
+def test_a_scheme_that_is_not_called_as_an_override(scheme: Any) -> None:
+    app = fastapi.FastAPI()
+    app.dependency_overrides = {guard: scheme}
+    route = APIWebSocketRoute("/", open_endpoint, dependencies=[Depends(guard)], dependency_overrides_provider=app)
+    with pytest.raises(DeclarationError, match=r"write Depends\(\w+\(\.\.\.\)\)"):  # noqa: SIM117  # one thing raises
+        with TestClient(Starlette(routes=[route])).websocket_connect("/", headers=CREDENTIALS):
+            raise AssertionError("let in")
+
+
+@pytest.mark.parametrize("name", ["credentials", "make_not_authenticated_error"])
+def test_a_method_of_a_scheme_that_refuses_nobody(name: str) -> None:
+    method = getattr(security.HTTPBearer(), name)
+    names = {"HTTPBearer": security.HTTPBearer}
+    assert check_advice(in_annotated, Depends(method), names, CREDENTIALS) == "Depends(HTTPBearer(...))"
+
+
+# A guard that nothing calls
+
+
+GUARDS: list[tuple[Any, str]] = [
+    (guard, "Depends(guard)"),
+    (Guard, "Depends(Guard(...))"),
+    (Guard(), "Depends(Guard(...))"),
+    (Guard.static, "Depends(Guard.static)"),
+    (Guard.of_class, "Depends(Guard.of_class)"),
+    (Guard().method, "Depends(Guard(...).method)"),
+    (functools.partial(Guard), "Depends(Guard(...))"),
+    (lambda: "ann", "Depends(function)"),
+    (security.HTTPBearer, "Depends(HTTPBearer(...))"),
+    (security.HTTPBearer(), "Depends(HTTPBearer(...))"),
+    (fastapi.security.HTTPBearer(), "Depends(HTTPBearer(...))"),
+    (functools.partial(security.HTTPBearer), "Depends(HTTPBearer(...))"),
+    (Depends, "Depends(function)"),
+    (Security, "Depends(function)"),
+    (fastapi.Depends, "Depends(function)"),
+    (fastapi.params.Depends, "Depends(function)"),
+    (functools.partial(Depends, use_cache=False), "Depends(function)"),
+]
+
+
+@EACH_FORM
+@pytest.mark.parametrize(("thing", "code"), GUARDS, ids=readable)
+def test_a_guard_that_nothing_calls(form: Callable[[Any], Any], thing: Any, code: str) -> None:
+    names = {"guard": guard, "Guard": Guard, "HTTPBearer": security.HTTPBearer}
+    assert check_advice(form, thing, names, CREDENTIALS) == code
+
+
+@EACH_FORM
+@pytest.mark.parametrize(
+    "thing",
+    [
+        Depends,
+        Security,
+        fastapi.Depends,
+        fastapi.params.Security,
+        Query,
+        fastapi.Header,
+        Depends(guard),
+        "guard",
+        None,
+        1,
+    ],
+    ids=readable,
+)
+def test_a_dependency_on_something_that_is_none(form: Callable[[Any], Any], thing: Any) -> None:
+    if thing is None and form in (in_annotated, as_default, in_alias, in_a_dependency):
+        with pytest.raises(DeclarationError):  # calls the annotation, and there is none
+            form(Depends(thing))
+        return
+    with pytest.raises(DeclarationError):
+        form(Depends(thing))
+
+
+def test_a_dependency_on_an_annotation() -> None:
+    User = Annotated[BaseModel, Depends(guard)]
+    for form in FORMS:
+        with pytest.raises(DeclarationError, match="is given an annotation"):
+            form(Depends(User))
+
+
+def test_a_dependency_on_a_new_type() -> None:
+    User = NewType("User", str)
+
+    async def endpoint(websocket: WebSocket, user: Annotated[User, Depends()]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="NewType User"):
+        APIWebSocketRoute("/", endpoint)
+
+
+def test_a_local_guard_is_called_by_its_name() -> None:
+    class Local:
+        class Inner:
+            async def __call__(self, connection: HTTPConnection) -> str:
+                return await guard(connection)
+
+    assert check_advice(in_annotated, Local.Inner, {"Local": Local}, CREDENTIALS) == "Depends(Local.Inner(...))"
+
+
+# A marker that nobody reads
+
+
+Alias = Annotated[str, Depends(guard)]
+Named = TypeAliasType("Named", Annotated[str, Depends(guard)])
+Made = TypeAliasType("Made", Annotated[Text, Depends(guard)], type_params=(Text,))  # type: ignore[valid-type]
+Q = Query(alias="q")
+
+
+class Model(BaseModel):
+    user: Alias
+
+
+class ModelDefault(BaseModel):
+    user: str = Depends(guard)
+
+
+class Nested(BaseModel):
+    inner: list[Model] = []
+
+
+class Dictionary(TypedDict):
+    user: Alias
+
+
+class Tuple(NamedTuple):
+    user: Alias
+
+
+@dataclass
+class Data:
+    user: str = field(default=Depends(guard))
+
+
+VANISHING: list[Any] = [
+    # Beside another one.
+    Annotated[str, Depends(guard), Query()],
+    Annotated[str, Query(), Depends(guard)],
+    Annotated[str, Depends(guard), fastapi.Query()],
+    Annotated[str, fastapi.Query(), Depends(guard)],
+    Annotated[str, fastapi.Depends(guard), Header()],
+    Annotated[str, fastapi.Security(guard), fastapi.Body()],
+    Annotated[str, Depends(guard), Depends(guard)],
+    Annotated[str, Depends(guard), Security(guard)],
+    Annotated[Alias, Query()],
+    Annotated[Named, Query()],
+    Annotated[Named, "text", Depends(guard)],
+    Annotated[Made[str], Query()],
+    Annotated[Annotated[Annotated[str, Depends(guard)], "text"], Query()],
+    # Two places.
+    Annotated[str, Query(), Header()],
+    Annotated[str, Header(), fastapi.Cookie()],
+    Annotated[str, fastapi.Cookie(), Query()],
+    Annotated[str, fastapi.Query(), fastapi.Body()],
+    # In a union.
+    Alias | None,
+    Optional[Alias],  # noqa: UP045  # the old spelling is the case
+    Union[int, Alias],  # noqa: UP007  # the old spelling is the case
+    Named | int,
+    int | Made[str],
+    int | Annotated[Alias | None, "text"],
+    Annotated[Alias | None, Query()],
+    Annotated[Alias | None, Depends(guard)],
+    Annotated[Annotated[str, Query()] | None, Depends(guard)],
+    Annotated[str, Header()] | None,
+    Annotated[Annotated[str, Header()] | None, Query()],
+    Annotated[str, guard] | None,
+    Annotated[str, Depends] | None,
+    WebSocket | Alias,
+    # Deeper.
+    Annotated[list[Alias], Query()],
+    Annotated[list[Named], Query()],
+    Annotated[set[Made[str]] | None, Query()],
+    Annotated[Json[dict[str, Alias]], Query()],
+    Annotated[list[Annotated[str, Header()]], Query()],
+    NewType("New", Alias),  # type: ignore[valid-newtype]
+    Annotated[Model, Query()],
+    Annotated[Model | None, Header()],
+    Annotated[ModelDefault, Query()],
+    Annotated[Nested, Query()],
+    Annotated[Json[Dictionary], Query()],
+    Annotated[Json[Tuple], Query()],
+    Annotated[Json[Data], Query()],
+    # Wrapped.
+    Annotated[str, (Depends(guard),)],
+    Annotated[str, [fastapi.Depends(guard)]],
+    Annotated[str, (Depends(guard),), Query()],
+]
+
+
+@pytest.mark.parametrize("annotation", VANISHING, ids=readable)
+def test_a_marker_that_would_vanish(annotation: Any) -> None:
+    async def endpoint(websocket: WebSocket, user: annotation) -> None: ...
+
+    def dependency(user: annotation) -> None: ...
+
+    async def above(websocket: WebSocket, value: Annotated[None, Depends(dependency)]) -> None: ...
+
+    for function in (endpoint, above):
+        with pytest.raises(DeclarationError) as caught:
+            APIWebSocketRoute("/", function)
+        assert caught.value.parameter == "user"
+
+
+class Foreign:
+    """A marker of another package, as several have it."""
+
+    def __init__(self, dependency: Any) -> None:
+        self.dependency = dependency
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        (Depends(guard),),
+        [fastapi.Depends(guard)],
+        Alias,
+        Named,
+        Made[str],
+        Query(Depends(guard)),
+        Query(guard),
+        fastapi.Query(fastapi.Depends(guard)),
+        Foreign(guard),
+    ],
+    ids=readable,
+)
+def test_a_default_that_would_be_the_user(default: Any) -> None:
+    with pytest.raises(DeclarationError):
+        as_default(default)
+
+
+def test_a_marker_of_another_package() -> None:
+    for form in (in_annotated, as_default, in_a_dependency):
+        assert check_advice(form, Foreign(guard), {"guard": guard}, CREDENTIALS) == "Depends(guard)"
+
+
+#: Declarations that are near a mistake, and none.
+ACCEPTED: list[Any] = [
+    Annotated[int, Query(), Query(gt=3)],
+    Annotated[Annotated[int, Query(gt=3)], "text", fastapi.Query(alias="q")],
+    Annotated[TypeAliasType("Q", Annotated[int, Query()]), Query(gt=3)],
+    Annotated[int, Query(gt=3)] | None,
+    Annotated[list[Annotated[int, Query(gt=3)]], Query()],
+    Annotated[list[Alias], Depends(guard)],
+    Annotated[str, "text", ("a", "b"), {"c": 1}, Depends(guard)],
+    Alias,
+    Named,
+    Made[str],
+    Annotated[Guard, Depends()],
+    Annotated[str, Depends(Guard())],
+    Annotated[str, Depends(functools.partial(security.HTTPBearer()))],
+    Annotated[str, Depends(security.HTTPBearer().__call__)],
+]
+
+
+@pytest.mark.parametrize("annotation", ACCEPTED, ids=readable)
+def test_what_is_near_a_mistake(annotation: Any) -> None:
+    async def endpoint(websocket: WebSocket, user: annotation) -> None: ...
+
+    APIWebSocketRoute("/", endpoint)
+
+
+def test_a_generic_alias_of_a_dependency() -> None:
+    pair = TypeAliasType("pair", Annotated[dict[Text, str], Query], type_params=(Text,))  # type: ignore[valid-type]
+    with pytest.raises(DeclarationError, match=r"write Query\(\)"):
+        in_annotated_of(pair[int])
+    assert is_let_in(in_annotated_of(Made[str]), CREDENTIALS)
+    assert not is_let_in(in_annotated_of(Made[str]), {})
+
+
+def in_annotated_of(annotation: Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket, user: annotation) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+# Markers of a container
+
+
+class Marker:
+    """Stands for a value that a container puts in; the container looks for it in the markers that it knows."""
+
+    def __call__(self) -> "Marker":
+        return self
+
+
+class Settings:
+    """Gives itself, too, but as the value: an old way to share an instance."""
+
+    def __call__(self) -> "Settings":
+        return self
+
+
+@pytest.mark.parametrize("marker", [Marker(), functools.partial(Marker())], ids=["instance", "partial"])
+def test_a_marker_of_a_container_is_not_the_value(marker: Any) -> None:
+    for annotation in (str, Any, str | None, Settings):
+
+        async def endpoint(websocket: WebSocket, value: Annotated[annotation, Depends(marker)]) -> None: ...
+
+        with pytest.raises(DeclarationError, match=r"gives itself .* write a function that asks the container"):
+            APIWebSocketRoute("/", endpoint)
+    with pytest.raises(DeclarationError, match="gives itself"):
+        of_the_route(Depends(marker))
+    for form in (in_annotated, as_default):
+        with pytest.raises(DeclarationError, match=r"write Depends\(function\)"):
+            form(Marker())
+
+
+@pytest.mark.parametrize("annotation", [Settings, Settings | None, object, Annotated[Settings, "text"]], ids=readable)
+def test_an_instance_that_gives_itself_as_the_value(annotation: Any) -> None:
+    settings = Settings()
+    seen = []
+
+    async def endpoint(websocket: WebSocket, value: Annotated[annotation, Depends(settings)]) -> None:
+        seen.append(value)
+        await websocket.accept()
+
+    assert is_let_in(APIWebSocketRoute("/", endpoint), {})
+    assert seen == [settings]
+
+
+def test_a_marker_of_a_container_in_the_marker_that_it_knows() -> None:
+    """Containers know FastAPI's `Depends`: their wrapper of the endpoint puts the value in the place of the marker."""
+    marker = Marker()
+    seen = []
+
+    def injected(function: Any) -> Any:
+        @functools.wraps(function)
+        async def wrapper(websocket: WebSocket, value: Any) -> None:
+            assert value is marker
+            await function(websocket, "tick")
+
+        return wrapper
+
+    @injected
+    async def endpoint(websocket: WebSocket, value: Annotated[str, fastapi.Depends(marker)]) -> None:
+        seen.append(value)
+        await websocket.accept()
+
+    assert is_let_in(APIWebSocketRoute("/", endpoint), {})
+    assert seen == ["tick"]
+
+
+def test_the_package_exports_what_advices_name() -> None:
+    assert {"Depends", "Security", "Query", "Header", "Cookie", "Path"} <= set(fastroute.__all__)
