@@ -19,7 +19,9 @@ __all__ = ["add_application", "application"]
 _SETTINGS = Path("pyproject.toml")
 
 
-def add_application(parser: argparse.ArgumentParser, *, path: Callable[[str], str] | None = None) -> None:
+def add_application(
+    parser: argparse.ArgumentParser, *, path: Callable[[str], str] | None = None, instead: str | None = None
+) -> None:
     """Add the argument `module:app`, which pyproject.toml can give as well, and the options of its import.
 
     The parser gets a default `finish(arguments, extras)`, to call with the arguments that were parsed and those that
@@ -28,6 +30,7 @@ def add_application(parser: argparse.ArgumentParser, *, path: Callable[[str], st
     Args:
         parser: of the command.
         path: if the command takes a path after the application, this checks and converts it.
+        instead: the attribute of an option that takes the place of the application; `app` is None if it is given.
     """
     parser.add_argument(
         "app",
@@ -43,12 +46,13 @@ def add_application(parser: argparse.ArgumentParser, *, path: Callable[[str], st
         "--app-dir", metavar="DIR", type=Path, help="search the module here first (default: this folder, then src)"
     )
     parser.add_argument("--traceback", action="store_true", help="if the import fails, show the whole traceback")
-    parser.set_defaults(finish=functools.partial(_finish, parser, path))
+    parser.set_defaults(finish=functools.partial(_finish, parser, path, instead))
 
 
 def _finish(
     parser: argparse.ArgumentParser,
     path: Callable[[str], str] | None,
+    instead: str | None,
     arguments: argparse.Namespace,
     extras: Sequence[str],
 ) -> None:
@@ -57,6 +61,10 @@ def _finish(
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     # Before 3.13, argparse takes no argument behind an option if all of them are optional: `match app --json /path`.
     words = [word for word in (arguments.app, getattr(arguments, "path", None), *extras) if word is not None]
+    if instead is not None and getattr(arguments, instead) is not None:
+        if words:
+            parser.error(f"argument module:app: not allowed with argument --{instead}")
+        return
     target = words.pop(0) if words and (path is None or len(words) > 1 or _is_target(words[0])) else None
     if len(words) > (path is not None):
         parser.error(f"unrecognized arguments: {' '.join(words[path is not None :])}")

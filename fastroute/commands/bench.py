@@ -9,6 +9,7 @@ import argparse
 import gc
 import json
 import platform
+import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -25,7 +26,7 @@ from ..matching.template import kind_of
 from ..router import Router
 from ._entries import Entry, entries, record
 from ._language import example
-from ._loading import application
+from ._loading import add_application
 from ._terminal import print_table, track
 from ._trace import scope_of
 
@@ -74,10 +75,8 @@ class _Endpoint:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "app", metavar="module:app", nargs="?", type=_of_application, help="the routes of an application"
-    )
+    add_application(parser, instead="table")
+    source = parser.add_mutually_exclusive_group()
     for option, type_, help_ in (
         ("--table", _of_file, "a template on each line, with a method before it or without"),
         ("--openapi", _of_openapi, "an OpenAPI document, as JSON"),
@@ -92,8 +91,8 @@ examples:
   python -m fastroute bench --openapi openapi.json"""
 
 
-def _of_application(target: str) -> list[BenchRoute]:
-    return _usable(list(_routes(entries(application(target)), ())), target)
+def _of_application(app: Any) -> list[BenchRoute]:
+    return _usable(list(_routes(entries(app), ())), "the application")
 
 
 def _routes(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> list[BenchRoute]:
@@ -163,7 +162,11 @@ def _usable(table: list[BenchRoute], source: str) -> list[BenchRoute]:
 def run(arguments: argparse.Namespace) -> int:
     # First, so that a missing matplotlib is reported before the measuring.
     plot = None if arguments.plot is None else _plot()
-    table: list[BenchRoute] = arguments.app or arguments.table
+    try:
+        table: list[BenchRoute] = arguments.table or _of_application(arguments.app)
+    except argparse.ArgumentTypeError as error:
+        print(error, file=sys.stderr)
+        return 2
     costs: list[Cost] = []
     try:
         for size in track(_sizes(len(table)), "measuring"):

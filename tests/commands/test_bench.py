@@ -17,6 +17,8 @@ from fastroute.commands.bench import BenchRoute, routing_cost
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bench_example", raising=False)
     monkeypatch.setattr(bench, "_ROUNDS", 1)
     monkeypatch.setattr(bench, "_MOST_PATHS", 4)
     (tmp_path / "table.txt").write_text(TABLE)
@@ -50,9 +52,8 @@ def test_a_table_of_lines(told: Any, tmp_path: Path) -> None:
     ]
 
 
-def test_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "application", lambda target: APPLICATION)
-    assert bench._of_application("main:app") == [
+def test_an_application() -> None:
+    assert bench._of_application(APPLICATION) == [
         BenchRoute("http", "/a", ["POST"]),
         BenchRoute("http", "/m/{n}/b", ["GET", "HEAD"]),
         BenchRoute("websocket", "/c", None),
@@ -178,3 +179,28 @@ def test_an_interrupt_prints_the_figures_so_far(
     assert command_line.main(["bench", "--table", "table.txt"]) == 130
     sizes = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:6].strip().isdigit()]
     assert sizes == ["1", "2"]
+
+
+def test_an_application_of_the_command_line(told: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bench_example.py").write_text(EXAMPLE)
+    told("bench_example:make", "--factory")
+    (tmp_path / "pyproject.toml").write_text("[tool.fastroute]\napp = 'bench_example:app'\n")
+    told()
+    assert command_line.main(["bench", "bench_example:empty"]) == 2
+    assert capsys.readouterr().err == "there is no route in the application with only Starlette's own convertors\n"
+    with pytest.raises(SystemExit) as end:
+        told("bench_example:app", "--table", "table.txt")
+    assert end.value.code == 2
+    assert "module:app: not allowed with argument --table" in capsys.readouterr().err
+
+
+EXAMPLE = """
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+async def page(request): ...
+def make():
+    return app
+app = Starlette(routes=[Route("/x/y", page), Route("/{p:path}", page, methods=["POST"])])
+empty = Starlette()
+"""
