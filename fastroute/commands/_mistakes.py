@@ -287,7 +287,7 @@ def _braces_that_are_text(declared: _Declared) -> Iterator[str]:
 
 # --- types -------------------------------------------------------------------------------------------------------
 
-#: Values that Starlette's own convertors give. What fails for all of them because of its type, fails always.
+#: Values that Starlette's own convertors give. A type that takes none of them is never given one.
 _VALUES: dict[str, tuple[type[Any], list[Any]]] = {
     "str": (str, ["x", "1", "0.5", "true", "2000-01-01"]),
     "path": (str, ["", "x", "1", "0.5", "true", "2000-01-01"]),
@@ -332,7 +332,7 @@ def _allowed(schema: Any) -> Iterator[Any]:
             yield from schema["expected"]
         if schema.get("type") == "enum":
             yield from (member.value for member in schema["members"])
-            if schema.get("missing") is not None:
+            if schema["cls"]._missing_.__func__ is not Enum._missing_.__func__:  # type: ignore[attr-defined]  # a method
                 yield None
         schema = list(schema.values())
     if isinstance(schema, list | tuple):

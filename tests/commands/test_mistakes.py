@@ -337,7 +337,16 @@ class Lenient(Enum):
 
 TYPES = [
     *(str, int, float, bool, bytes, UUID, Color, Size, Lenient),
-    *(Literal["a", "b"], Literal[1, 2], Literal[1, "x"], int | None, str | None, str | UUID),
+    *(
+        Literal[Color.RED],
+        Literal[Size.SMALL],
+        Literal["a", "b"],
+        Literal[1, 2],
+        Literal[1, "x"],
+        int | None,
+        str | None,
+        str | UUID,
+    ),
     *(Annotated[str, BeforeValidator(str)], Annotated[int, FastAPIPath(ge=5)]),
 ]
 TEXTS = {
@@ -367,6 +376,24 @@ def test_a_type_that_never_fits_never_does(convertor: str) -> None:
         if type_ not in (bytes, Annotated[int, FastAPIPath(ge=5)]):
             route = APIWebSocketRoute(path, endpoint_with(value=type_))
             assert bool(found_in([route], "type_that_never_fits")) != fits, (convertor, type_)
+
+
+class Rare(Enum):
+    ONE = object()
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Rare | None":
+        return cls.ONE if value == 123_456 else None
+
+
+def fails(value: object) -> object:
+    raise KeyError(value)
+
+
+@pytest.mark.parametrize("type_", [Rare, Annotated[str, BeforeValidator(fails)]])
+def test_nothing_is_said_about_code_of_the_user(type_: Any) -> None:
+    route = APIWebSocketRoute("/{value:int}", endpoint_with(value=type_))
+    assert found_in([route], "type_that_never_fits") == []
 
 
 def test_a_type_is_compared_with_the_convertor_of_an_outer_path() -> None:
