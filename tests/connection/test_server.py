@@ -18,6 +18,7 @@ import uvicorn
 from pydantic import BaseModel, Json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
+from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 from starlette.websockets import WebSocket
 
@@ -109,6 +110,13 @@ async def slow(websocket: WebSocket, end: str) -> None:
             await anyio.sleep(0.01)
 
 
+async def refuses_late() -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        raise WebSocketException(4001, "too late")
+
+
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     while True:
@@ -139,6 +147,39 @@ async def subprotocol(
     await websocket.close(4000, found.token)
 
 
+async def closes(websocket: WebSocket, code: int, by: str) -> None:
+    await websocket.accept()
+    if by == "exception":
+        raise WebSocketException(code, "why")
+    await websocket.close(code, "why")
+
+
+async def chooses(websocket: WebSocket) -> None:
+    await websocket.accept(subprotocol="chat")
+    await websocket.close(4000)
+
+
+async def denies(websocket: WebSocket) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"one, "
+        yield b"two"
+
+    await websocket.send_denial_response(StreamingResponse(pieces(), 418))
+
+
+async def hands_on(websocket: WebSocket) -> None:
+    other = WebSocket(websocket.scope, websocket._receive, websocket._send)
+    await other.accept()
+    await other.close(4000, "other")
+
+
+async def leaves_late(websocket: WebSocket, _: Annotated[None, Depends(refuses_late)]) -> None:
+    await websocket.accept()
+    async with anyio.create_task_group() as group:
+        group.start_soon(websocket.receive_text)
+        group.start_soon(anyio.sleep_forever)
+
+
 def application() -> Starlette:
     early = [Depends(accept_early)]
     return Starlette(
@@ -152,6 +193,11 @@ def application() -> Starlette:
             APIWebSocketRoute("/unexpected", unexpected),
             APIWebSocketRoute("/echo", echo),
             APIWebSocketRoute("/slow", slow),
+            APIWebSocketRoute("/closes/{by}/{code:int}", closes),
+            APIWebSocketRoute("/chooses", chooses),
+            APIWebSocketRoute("/denies", denies),
+            APIWebSocketRoute("/hands-on", hands_on),
+            APIWebSocketRoute("/leaves-late", leaves_late),
             APIWebSocketRoute("/basic", basic),
             APIWebSocketRoute("/bearer", bearer),
             APIWebSocketRoute("/key", key),
@@ -305,6 +351,43 @@ CASES = [
     *((b"1", (header,)) for header in BAD_HEADERS),
     *((path, ()) for path in BAD_PATHS),
 ]
+
+
+@pytest.mark.parametrize("by", ["exception", "close"])
+def test_every_code_arrives_as_one_that_a_frame_can_carry(server: Running, by: str) -> None:
+    for code, arrives in [
+        *((code, code) for code in (1000, 1001, 1008, 1011, 1013, 3000, 4001, 4999)),
+        *((code, 1008) for code in (0, 401, 404, 1006)),
+        *((code, 1011) for code in (500, 999, 1004, 1005, 1015, 1016, 2999, 5000, 70000)),
+    ]:
+        answer = server.ask(f"/closes/{by}/{code}")
+        assert (answer.code, answer.reason) == (arrives, "why"), code
+    assert len(server.complaints()) == 13
+    assert all("no close frame can have the code" in complaint for complaint in server.complaints())
+
+
+def test_a_subprotocol_that_was_not_offered_is_a_500_that_names_the_route(server: Running) -> None:
+    assert server.ask("/chooses").status == 500
+    server.wait_for_complaint()
+    assert any("chooses" in str(record.exc_info) for record in server.log.records if record.exc_info)
+    assert server.ask("/chooses", (b"sec-websocket-protocol", b"soap, chat")).code == 4000
+
+
+def test_a_streamed_denial_and_a_connection_that_is_handed_on(server: Running) -> None:
+    assert server.ask("/denies").status == 418
+    answer = server.ask("/hands-on")
+    assert (answer.code, answer.reason) == (4000, "other")
+    assert server.complaints() == []
+
+
+@pytest.mark.parametrize("manner", ["close", "vanish", "reset"])
+def test_a_clean_up_that_closes_after_the_client_left_is_no_error(server: Running, manner: str) -> None:
+    client = Client(server.port, b"/leaves-late")
+    assert client.head().status == 101
+    client.leave(manner)
+    time.sleep(0.2)
+    assert server.ask("/hands-on").code == 4000
+    assert server.complaints() == []
 
 
 def test_bad_input_before_accept_is_refused(server: Running) -> None:
