@@ -149,12 +149,6 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     keys = _keys(name, place, marker, info, path_names)
     if place == "header" and not all(key.isascii() for key in keys):
         raise Problem(f"no header can have the name {keys!r}; use ASCII letters, digits and '-'")
-    if place == "path" and keys[0] not in path_names:
-        names = ", ".join(sorted(path_names)) or "none"
-        raise Problem(
-            f"Path(): the route's path has no {keys[0]!r}, it has {names}; a parameter of an outer Mount is read "
-            "from websocket.path_params",
-        )
     check_default(name, info.default)
     default, default_factory = _default(info)
     return ParamField(
@@ -163,7 +157,8 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
         keys,
         info,
         _adapter(info),
-        required=place == "path" or info.is_required(),
+        # The default of an unmarked parameter does not count if the path has it (FastAPI).
+        required=(place == "path" and marker is None) or info.is_required(),
         default=default,
         default_factory=default_factory,
         validate_default=bool(info.validate_default),

@@ -28,6 +28,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Host, Mount
 from starlette.websockets import WebSocket
 
 #: Reading a parameter waits for nothing, so that one backend shows everything.
@@ -598,6 +600,83 @@ def test_annotated_inside_of_a_union(api: Api) -> Any:
 def test_path_alias(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None:
         await api.end(websocket, p)
+
+    return endpoint
+
+
+# Parameters of the mounts and hosts around the route
+
+
+def in_a_mount(route: BaseRoute, handlers: dict[Any, Any]) -> Any:
+    inner = Mount("/{floor:int}", routes=[route])
+    return Starlette(routes=[Mount("/t/{tenant}", routes=[inner])], exception_handlers=handlers)
+
+
+def in_a_host(route: BaseRoute, handlers: dict[Any, Any]) -> Any:
+    host = Host("{tenant}.example.org", Starlette(routes=[route], exception_handlers=handlers))
+    return Starlette(routes=[host], exception_handlers=handlers)
+
+
+@parity(
+    handshake("/t/acme/3/rooms/7"),
+    handshake("/t/ab/3/rooms/7"),
+    handshake("/t/acme/99/rooms/x?tenant=other"),
+    path="/rooms/{room}",
+    host=in_a_mount,
+)
+def test_path_parameters_of_outer_mounts(api: Api) -> Any:
+    async def owner(
+        name: Annotated[str, api.Path(alias="tenant", min_length=3)], level: Annotated[int, api.Path(alias="floor")]
+    ) -> Any:
+        return name, level
+
+    async def nested(owner: Annotated[Any, api.Depends(owner)], tenant: str = api.Path()) -> Any:
+        return owner, tenant
+
+    async def endpoint(
+        websocket: WebSocket,
+        room: int,
+        nested: Annotated[Any, api.Depends(nested)],
+        floor: Annotated[int, api.Path(lt=10)],
+        choice: Annotated[str, api.Path(validation_alias=AliasChoices("absent", "tenant"))] = "the first choice counts",
+    ) -> None:
+        await api.end(websocket, room, nested, floor, choice)
+
+    return endpoint
+
+
+@parity(
+    handshake("/r/1", ("host", "acme.example.org")),
+    handshake("/r/1", ("host", "a.example.org")),
+    path="/r/{n}",
+    host=in_a_host,
+)
+def test_path_parameters_of_an_outer_host(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket, n: int, tenant: Annotated[str, AfterValidator(str.upper), api.Path(min_length=2)]
+    ) -> None:
+        await api.end(websocket, n, tenant)
+
+    return endpoint
+
+
+@parity(handshake("/r/1"), path="/r/{n}")
+def test_path_parameters_that_nothing_has(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        n: Annotated[int, api.Path(alias="m")],
+        tenant: Annotated[str, api.Path()],
+        floor: Annotated[int, api.Path()] = 1,
+    ) -> None:
+        await api.end(websocket, n, tenant, floor)
+
+    return endpoint
+
+
+@parity(handshake("/r/1"), path="/r/{n}")
+def test_default_of_a_path_parameter_that_nothing_has(api: Api) -> Any:
+    async def endpoint(websocket: WebSocket, n: int, floor: Annotated[int, api.Path()] = 1) -> None:
+        await api.end(websocket, n, floor)
 
     return endpoint
 
