@@ -33,6 +33,7 @@ __all__ = [
     "is_scheme_class",
     "is_security_scheme",
     "matches",
+    "names_its_call",
     "original_route",
     "reader_is_fastapi",
     "reads_from_path",
@@ -72,6 +73,12 @@ def is_marker(thing: object) -> bool:
     return isinstance(adopt(thing), Dependency) or (
         isinstance(thing, FieldInfo) and (hasattr(thing, "in_") or is_body(thing))
     )
+
+
+def names_its_call(thing: object) -> bool:
+    """Whether it is `Depends(call)` or `Security(call)`, ours or FastAPI's."""
+    depends = adopt(thing)
+    return isinstance(depends, Dependency) and depends.dependency is not None
 
 
 def is_body(marker: object) -> bool:

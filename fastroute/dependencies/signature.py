@@ -17,6 +17,7 @@ from ..exceptions import DeclarationError, Problem
 
 __all__ = [
     "CallKind",
+    "added_by_decorator",
     "call_kind",
     "check_kind",
     "evaluated",
@@ -138,6 +139,33 @@ def _signature(call: Callable[..., Any]) -> inspect.Signature:
         ) from None
 
 
+def added_by_decorator(call: Any, name: str) -> bool:
+    """Whether only a `__signature__` asks for a parameter: the functions do not name it, and `**kwargs` would take it.
+
+    Decorators that inject (dishka, aioinject) add parameters in this way, and do not need all of them.
+    """
+    call = _without_partial(call)
+    if not hasattr(call, "__signature__"):
+        return False
+    codes = []
+    for layer in _layers(call):
+        function = layer if hasattr(layer, "__code__") else getattr(type(layer), "__call__", None)  # noqa: B004
+        code = getattr(function, "__code__", None)
+        if not inspect.iscode(code):
+            return False
+        codes.append(code)
+    named = (code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] for code in codes)
+    return bool(codes[0].co_flags & inspect.CO_VARKEYWORDS) and not any(name in names for names in named)
+
+
+def _layers(call: Any) -> Iterator[Any]:
+    """A callable and all that it wraps, outermost first."""
+    yield call
+    while hasattr(call, "__wrapped__"):
+        call = call.__wrapped__
+        yield call
+
+
 def namespace_of(call: Any) -> dict[str, Any]:
     """The globals in which the annotations of a callable are evaluated."""
     function = unwrapped(call)
@@ -179,16 +207,23 @@ def evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> inspec
     annotation = parameter.annotation
     if annotation is parameter.empty or type(annotation) is type:
         return parameter
-    holder = type("holder", (), {})
-    holder.__annotations__ = {parameter.name: annotation}
     try:
-        found = typing.get_type_hints(holder, namespace, {}, include_extras=True)[parameter.name]
+        found = _evaluated(parameter, namespace)
     except Exception as error:
+        # A call in the default decides alone, unless the annotation hides another marker.
+        if _fastapi.names_its_call(parameter.default) and "Annotated" not in str(annotation):
+            return parameter.replace(annotation=parameter.empty)
         raise Problem(
             f"its annotation {annotation!r} cannot be evaluated ({error}); a name in it must be importable at run "
             "time, at the top of its module and not under TYPE_CHECKING"
         ) from None
     return parameter.replace(annotation=unaliased(found))
+
+
+def _evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
+    holder = type("holder", (), {})
+    holder.__annotations__ = {parameter.name: parameter.annotation}
+    return typing.get_type_hints(holder, namespace, {}, include_extras=True)[parameter.name]
 
 
 def unaliased(annotation: Any) -> Any:

@@ -22,7 +22,7 @@ from starlette.datastructures import State
 from starlette.endpoints import WebSocketEndpoint
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
@@ -569,6 +569,34 @@ def test_parameters_that_only_http_has_are_refused(api: Api, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", NOT_HERE)
+def test_a_decorated_function_still_cannot_ask_for_them(api: Api, kind: str) -> None:
+    annotation, fix = NOT_HERE[kind]
+
+    async def endpoint(websocket: WebSocket, value: annotation) -> None: ...
+
+    @functools.wraps(endpoint)
+    async def plain(*args: Any, **kwargs: Any) -> None: ...
+
+    @functools.wraps(endpoint)
+    async def signed(*args: Any, **kwargs: Any) -> None: ...
+
+    @functools.wraps(endpoint)
+    async def strict(websocket: WebSocket) -> None: ...
+
+    signed.__signature__ = strict.__signature__ = inspect.signature(endpoint)  # type: ignore[attr-defined]
+    for decorated in (plain, signed, strict):
+        refused(decorated, "value", fix)
+
+
+def test_a_response_that_a_decorator_asks_for_is_made_without_arguments() -> None:
+    async def endpoint(**kwargs: Any) -> None: ...
+
+    extra = inspect.Parameter("file", inspect.Parameter.KEYWORD_ONLY, annotation=FileResponse)
+    endpoint.__signature__ = inspect.Signature([extra])  # type: ignore[attr-defined]
+    refused(endpoint, "file", "FileResponse", "annotate Response")
+
+
+@pytest.mark.parametrize("kind", NOT_HERE)
 def test_http_parameters_with_a_default_are_left_out(api: Api, kind: str) -> None:
     annotation, _ = NOT_HERE[kind]
 
@@ -854,18 +882,6 @@ def test_route_dependencies_are_depends(given: Any) -> None:
 
 
 # Parameters that can never be filled
-
-
-def test_path_marker_without_a_name_in_the_template(api: Api) -> None:
-    async def endpoint(websocket: WebSocket, item: Annotated[int, api.Path()]) -> None: ...
-
-    refused(endpoint, "item", "'item'", "other", "websocket.path_params", path="/{other}")
-
-
-def test_path_alias_without_a_name_in_the_template(api: Api) -> None:
-    async def endpoint(websocket: WebSocket, p: Annotated[int, api.Path(alias="pp")]) -> None: ...
-
-    refused(endpoint, "p", "'pp'", path="/{p}")
 
 
 def test_field_as_the_default_is_refused(api: Api) -> None:
@@ -1266,6 +1282,30 @@ def test_a_name_that_cannot_be_resolved_is_refused(api: Api, default: str) -> No
     source = f"async def endpoint(websocket: WebSocket, q: Local{default}) -> None: ..."
     error = refused(api.run(source)["endpoint"], "q", "Local", "top of its module")
     assert error.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "q: Annotated[Local, api.Query()]",
+        "q: Local = api.Query()",
+        "q: Local = api.Depends()",
+        # The default says what to call, but the dependency in Annotated would be lost.
+        "q: Annotated[Local, api.Depends(made)] = api.Depends(made)",
+    ],
+)
+def test_an_unknown_annotation_that_is_needed_is_refused(api: Api, parameter: str) -> None:
+    source = f"async def endpoint(websocket: WebSocket, {parameter}) -> None: ..."
+    refused(api.run(source, Annotated=Annotated, made=authenticate)["endpoint"], "q", "Local", "top of its module")
+
+
+@pytest.mark.parametrize("annotation", ["inspect.Hidden", "'no annotation'", "int[3]"])
+def test_any_annotation_beside_a_call_may_be_wrong(api: Api, annotation: str) -> None:
+    source = (
+        f"async def endpoint(websocket: WebSocket, q: {annotation} = api.Depends(made)): await api.end(websocket, q)"
+    )
+    endpoint = api.run(source, inspect=inspect, made=lambda: "made")["endpoint"]
+    assert shown(endpoint, api, "/?q=x").events == [("endpoint", "made")]
 
 
 def test_a_local_name_in_a_dependency_is_refused(api: Api) -> None:
