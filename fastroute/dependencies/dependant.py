@@ -17,7 +17,16 @@ from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
 from .fields import Declaration, ParamField, alternatives, declaration, param_field
 from .markers import adopted, check_dependency, written
 from .nesting import Nested, unnested
-from .signature import CallKind, call_kind, check_kind, evaluated, namespace_of, parameters, unwrapped
+from .signature import (
+    CallKind,
+    added_by_decorator,
+    call_kind,
+    check_kind,
+    evaluated,
+    namespace_of,
+    parameters,
+    unwrapped,
+)
 
 __all__ = ["Dependant", "as_dependencies", "get_dependant"]
 
@@ -239,8 +248,7 @@ class _Tree:
             return depends
         special = _special_type(declared.type)
         if special is not None:
-            self._add_special(node, name, declared, special)
-            return None
+            return self._add_special(node, name, declared, special)
         field = param_field(name, declared, self.path_names)
         {
             "path": node.path_params,
@@ -250,7 +258,8 @@ class _Tree:
         }[field.place].append(field)
         return None
 
-    def _add_special(self, node: Dependant, name: str, declared: Declaration, special: type[Any]) -> None:
+    def _add_special(self, node: Dependant, name: str, declared: Declaration, special: type[Any]) -> Dependency | None:
+        """Add a parameter that is injected by type, or return the dependency that makes its value."""
         if declared.marker is not None:
             raise Problem(f"{special.__name__} is injected by type; remove the marker {declared.marker!r}")
         if issubclass(special, WebSocket):
@@ -264,7 +273,12 @@ class _Tree:
             # A scheme that was written for HTTP only: a WebSocket has all that it reads from a Request.
             self._set_once(node, "http_connection_param_name", name)
         elif declared.default is inspect.Parameter.empty:
-            raise Problem(_not_on_a_websocket(special))
+            if not added_by_decorator(node.call, name):
+                raise Problem(_not_on_a_websocket(special))
+            # As FastAPI: there is no Request, and everything else is made for the connection.
+            if not issubclass(special, Request):
+                return Dependency(_New(special))
+        return None
 
     def _set_once(self, node: Dependant, attribute: str, name: str) -> None:
         other = getattr(node, attribute)
@@ -294,6 +308,26 @@ def _special_type(annotation: Any) -> type[Any] | None:
     given = [cls for cls in classes if issubclass(WebSocket, cls) or issubclass(cls, WebSocket)]
     first: type[Any] = (given or classes)[0]
     return first
+
+
+@dataclass(frozen=True)
+class _New:
+    """A dependency without parameters that makes a Response or BackgroundTasks: one for each connection."""
+
+    cls: type[Any]
+
+    def __post_init__(self) -> None:
+        try:
+            inspect.signature(self.cls).bind()
+        except TypeError:
+            raise Problem(f"{self.cls.__name__} cannot be made without arguments; annotate Response") from None
+
+    async def __call__(self) -> Any:
+        made = self.cls()
+        if isinstance(made, Response):  # nothing is decided yet, as in FastAPI
+            del made.headers["content-length"]
+            made.status_code = None  # type: ignore[assignment]  # FastAPI does the same
+        return made
 
 
 def _not_on_a_websocket(special: type[Any]) -> str:

@@ -28,7 +28,9 @@ from oracle import (
     starlette as in_starlette,
 )
 from pydantic import BaseModel, Field
-from starlette.requests import HTTPConnection
+from starlette.background import BackgroundTasks
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 from typing_extensions import TypeAliasType
 
@@ -779,5 +781,115 @@ def test_union_of_models_as_query_is_refused(api: Api) -> Any:
         b: int
 
     async def endpoint(websocket: WebSocket, q: Annotated[One | Two, api.Query()]) -> None: ...
+
+    return endpoint
+
+
+# Annotations that are not needed
+
+
+UNKNOWN_ANNOTATIONS = """
+def made() -> Hidden:
+    return "made"
+
+def nested(value: Hidden[int] | None = api.Depends(made)) -> Hidden:
+    return "nested", value
+
+async def endpoint(
+    websocket: WebSocket,
+    a: Hidden = api.Depends(made),
+    b: list[Hidden.Inner] = api.Security(nested, scopes=["s"]),
+    q: int = 1,
+):
+    await api.end(websocket, a, b, c, q)
+"""
+
+
+@parity(handshake(), handshake("/?q=2&a=x"), handshake("/?q=x"))
+def test_an_unknown_annotation_beside_a_call_is_not_needed(api: Api) -> Any:
+    return api.run(UNKNOWN_ANNOTATIONS)["endpoint"]
+
+
+# Parameters that only a decorator asks for
+
+
+def injected(*extra: inspect.Parameter, wraps: bool) -> Callable[[Any], Any]:
+    """A decorator as those of dishka and aioinject: it adds parameters, and takes what it gets by `**kwargs`."""
+
+    def decorate(function: Any) -> Any:
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            got = tuple(kwargs.pop(each.name, "left out") for each in extra)
+            return await function(*args, **kwargs, got=got)
+
+        if wraps:
+            functools.update_wrapper(wrapper, function)
+        signature = inspect.signature(function)
+        own = [each for each in signature.parameters.values() if each.name != "got"]
+        wrapper.__signature__ = signature.replace(parameters=own + list(extra))  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def asked(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+@pytest.mark.parametrize("ours", OURS)
+@pytest.mark.parametrize("target", ["/", "/?q=3", "/?q=x"])
+@pytest.mark.parametrize("wraps", [True, False])
+def test_parameters_that_a_decorator_adds(wraps: bool, target: str, ours: str) -> None:
+    def declare(api: Api) -> Any:
+        def shown(got: Any) -> list[Any]:
+            return [each if isinstance(each, str) else type(each).__mro__[-2].__name__ for each in got]
+
+        async def run() -> None:
+            raise AssertionError("nothing runs the tasks")
+
+        @injected(
+            asked("_request", Request), asked("_websocket", WebSocket), asked("_tasks", BackgroundTasks), wraps=wraps
+        )
+        async def dependency(q: int = 1, got: Any = None) -> Any:
+            got[2].add_task(run)
+            return [q, *shown(got), len(got[2].tasks)]
+
+        @injected(asked("_response", Response), asked("_tasks", BackgroundTasks), wraps=wraps)
+        async def endpoint(
+            websocket: WebSocket, found: Annotated[Any, api.Depends(dependency)], got: Any = None
+        ) -> None:
+            response, tasks = got
+            await api.end(websocket, found, shown(got), response.status_code, dict(response.headers), len(tasks.tasks))
+
+        return endpoint
+
+    def records(names: dict[str, Any]) -> list[Any]:
+        mounted = Mounted(names, declare, "/", in_starlette)
+        return [mounted.run(handshake(target), "asyncio") for _ in range(2)]
+
+    expected = records(FASTAPI)
+    assert expected[0] == expected[1]
+    assert records(OURS[ours]) == expected
+
+
+@parity(handshake())
+def test_parameters_that_decorators_add_to_objects_and_partials(api: Api) -> Any:
+    class Instance:
+        def __init__(self) -> None:
+            extra = [asked("_request", Request), asked("_response", Response)]
+            self.__signature__ = inspect.Signature(extra)
+
+        async def __call__(self, **kwargs: Any) -> Any:
+            return sorted(kwargs)
+
+    @injected(asked("_request", Request), asked("tasks", BackgroundTasks), wraps=True)
+    async def wrapped(a: int, got: Any = None) -> Any:
+        return a, got[0]
+
+    async def endpoint(
+        websocket: WebSocket,
+        instance: Annotated[Any, api.Depends(Instance())],
+        partial: Annotated[Any, api.Depends(functools.partial(wrapped, a=1))],
+    ) -> None:
+        await api.end(websocket, instance, partial)
 
     return endpoint
