@@ -1,7 +1,7 @@
 """IndexRouter: Starlette's router with an index over its routes, and nothing else."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple, SupportsIndex, cast
+from typing import Any, NamedTuple
 
 from starlette import routing
 from starlette.datastructures import URL
@@ -13,6 +13,7 @@ from ._starlette import SETS_ROUTE
 from .index import build_table, serves
 from .matching.implementation import RouteTable, route_path
 from .route_list import RouteList
+from .substitute import Substitute, substitute_class
 
 __all__ = ["IndexRouter", "indexed_class"]
 
@@ -30,7 +31,7 @@ class _Tables(NamedTuple):
         return type(None), ()
 
 
-class IndexRouter(routing.Router):
+class IndexRouter(Substitute, routing.Router):
     """`starlette.routing.Router`, with the same answers: they are looked up in an index instead of scanned for.
 
     It takes the place of other people's routers and of their subclasses. So it adds no name that they could use
@@ -115,39 +116,10 @@ class IndexRouter(routing.Router):
         """Whether WebSockets may go to a route of this router; they may in a router of somebody else."""
         return True
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # Nobody finds the class that `indexed_class` made by its name: that is the name of the class it was made from.
-        reduced = super().__reduce_ex__(protocol)
-        cls = type(self)
-        original = vars(cls).get("_fastroute_original")
-        if original is None or isinstance(reduced, str):
-            return reduced
-        make, arguments, *state = reduced
-        items = [original if item is cls else item for item in (make, *arguments)]
-        return _make, (original, *items), *state
-
 
 def indexed_class(cls: type[routing.Router]) -> type[IndexRouter]:
-    """The class of the same name that has the methods of `cls` before those of `IndexRouter`; one for each `cls`."""
-    if cls is routing.Router:
-        return IndexRouter
-    for subclass in cls.__subclasses__():
-        if vars(subclass).get("_fastroute_original") is cls:
-            return cast(type[IndexRouter], subclass)
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    # `cls` derives from Starlette's Router, not from ours, which pyright does not see.
-    bases: Any = (cls, IndexRouter)
-    made: Any = type(cls.__name__, bases, names)
-    # Afterwards: a class that its metaclass or `__init_subclass__` refused may linger among the subclasses.
-    type.__setattr__(made, "_fastroute_original", cls)
-    return cast(type[IndexRouter], made)
-
-
-def _make(original: type[routing.Router], *items: Any) -> Any:
-    """Do as pickle or copy was told to, with the indexed class in the place of its original."""
-    made: Any = indexed_class(original)
-    make, *arguments = (made if item is original else item for item in items)
-    return make(*arguments)
+    """The class of the same name that has the methods of `IndexRouter` before those of `cls`."""
+    return IndexRouter if cls is routing.Router else substitute_class(cls, IndexRouter)
 
 
 def _toggle_slash(scope: Scope) -> Scope | None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 from starlette.routing import BaseRoute
 
@@ -20,7 +20,7 @@ def _changes(method: Callable[..., Any]) -> Any:
                 return method(self, *args, **kwargs)
             finally:
                 # Afterwards, and also after an error: part of the change may have been made.
-                self.edition = object()
+                self.edition = RouteList.newest = object()
 
     return changed
 
@@ -31,7 +31,13 @@ class RouteList(list[BaseRoute]):
     Args:
         routes: the routes in it at first.
         check: raises for routes that must not get in; a change that would put one in leaves the list as it was.
+
+    Attributes:
+        edition: another object after each change.
+        newest: of the class: another object after a change of any list.
     """
+
+    newest: ClassVar[object] = object()
 
     def __init__(
         self,
