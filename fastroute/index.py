@@ -14,7 +14,7 @@ from .matching.rows import Row, Shortcut, Unchanged
 from .matching.template import Part, kind_of, parts, pattern
 from .routing import APIWebSocketRoute
 
-__all__ = ["RouteIndex", "build_table", "is_indexed", "serves"]
+__all__ = ["Position", "RouteIndex", "build_table", "is_indexed", "position_of", "serves"]
 
 #: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
@@ -28,6 +28,9 @@ _ONE_SEGMENT = {cls.regex for cls in (StringConvertor, IntegerConvertor, FloatCo
 _MOST_SEGMENTS = 64
 
 _Convertors = Mapping[str, Convertor[Any]]
+
+#: The segments of a template, and true if something that may cross slashes follows them (see `Row`).
+Position = tuple[tuple[str | None, ...], bool]
 
 
 class RouteIndex:
@@ -69,6 +72,15 @@ def is_indexed(route: BaseRoute) -> bool:
     return _row(route).segments is not None
 
 
+def position_of(route: object) -> Position | None:
+    """The position of a route, or of an object with the attributes of one; None if they do not prove it.
+
+    The caller knows that `matches` goes by these attributes.
+    """
+    declared = _declared(route)
+    return None if declared is None else _segments(*declared)
+
+
 def serves(route: BaseRoute, scope_type: Literal["http", "websocket"]) -> bool:
     """True if the route can match a scope of this type, or if that is not certain."""
     other = (WebSocketRoute, APIWebSocketRoute) if scope_type == "http" else (Route,)
@@ -91,8 +103,11 @@ def _row(route: BaseRoute) -> Row:
 
 def _template(route: BaseRoute) -> tuple[list[Part], _Convertors] | None:
     """The template that decides about the route, and its convertors; None if they are not certain."""
-    if not _has_standard_matches(route):
-        return None
+    return _declared(route) if _has_standard_matches(route) else None
+
+
+def _declared(route: Any) -> tuple[list[Part], _Convertors] | None:
+    """The template and the convertors of the route; None if its regex does not say the same."""
     if isinstance(route, APIWebSocketRoute):
         return parts(route._matcher.path), route._matcher.param_convertors
     path, path_regex, convertors = map(vars(route).get, ("path", "path_regex", "param_convertors"))
@@ -106,11 +121,8 @@ def _template(route: BaseRoute) -> tuple[list[Part], _Convertors] | None:
     return (template, convertors) if path_regex.pattern == pattern(template, convertors) else None
 
 
-def _segments(template: Sequence[Part], convertors: _Convertors) -> tuple[tuple[str | None, ...], bool] | None:
-    """The segments of a template, and true if something that may cross slashes follows them (see `Row`).
-
-    None if not even the literal beginning of the template is certain.
-    """
+def _segments(template: Sequence[Part], convertors: _Convertors) -> Position | None:
+    """The position of a template; None if not even the literal beginning of the template is certain."""
     if not template or not template[0].source.startswith("/"):
         return None
     segments: list[str | None] = []
