@@ -4,9 +4,9 @@ What to read if a new FastAPI breaks us.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
@@ -17,16 +17,22 @@ from .exceptions import WebSocketRequestValidationError
 from .params import Dependency, SecurityScopes, UsesScopes
 
 __all__ = [
+    "Inclusion",
+    "Routing",
     "adopt",
     "answering_route",
+    "api_router",
     "asked_object",
     "demanded_dependencies",
     "field_adapter",
     "field_key",
     "frontend_specificity",
     "frontends",
+    "has_context_of_a_route",
     "include_prefix",
     "included_routes",
+    "inclusion",
+    "is_api_router",
     "is_body",
     "is_documentation",
     "is_marker",
@@ -38,8 +44,10 @@ __all__ = [
     "reader_is_fastapi",
     "reads_from_path",
     "route_classes",
+    "routing",
     "security_scopes_types",
     "validation_error",
+    "version",
 ]
 
 
@@ -226,3 +234,100 @@ def matches(route: Any, scope: Scope) -> tuple[Match, Scope]:
     else:
         answer = route.matches(dict(scope))
     return answer
+
+
+# --- narrowing ---------------------------------------------------------------------------------------------------
+
+
+def version() -> str:
+    """The version of the FastAPI that is loaded."""
+    return str(getattr(sys.modules.get("fastapi"), "__version__", "unknown"))
+
+
+class Routing(NamedTuple):
+    """FastAPI's routing: public classes, and the private ones since 0.137, which keeps an included router as one route.
+
+    Attributes:
+        router, route, websocket_route: `APIRouter`, `APIRoute`, `APIWebSocketRoute`.
+        included: `_IncludedRouter`, the route that an included router is; None before 0.137.
+        context: `_EffectiveRouteContext`, a route of an included router with the prefix and all of the inclusion.
+        mark: puts the dict into the scope that an included router leaves there if it was asked.
+    """
+
+    router: type[Any]
+    route: type[Any]
+    websocket_route: type[Any]
+    included: type[Any] | None
+    context: type[Any] | None
+    mark: Callable[[MutableMapping[str, Any]], Any] | None
+
+    def is_included(self, route: object) -> bool:
+        """Whether it is a router that was included."""
+        return self.included is not None and isinstance(route, self.included)
+
+    def is_context(self, candidate: object) -> bool:
+        """Whether it stands for a route of an included router."""
+        return self.context is not None and isinstance(candidate, self.context)
+
+    def missing(self) -> list[str]:
+        """The private names that narrowing needs, if FastAPI keeps included routers and lacks some of them."""
+        if self.included is None:
+            return [] if not hasattr(self.router, "_get_routes_version") else ["_IncludedRouter"]
+        needed = {
+            "_IncludedRouter": (self.included, ("_match", "effective_candidates", "matches")),
+            "APIRouter": (self.router, ("_get_routes_version", "_mark_routes_changed", "matches")),
+        }
+        missing = [
+            f"{name}.{part}" for name, (cls, parts) in needed.items() for part in parts if not hasattr(cls, part)
+        ]
+        modules = {"_EffectiveRouteContext": self.context, "_get_fastapi_scope": self.mark}
+        return missing + [name for name, found in modules.items() if found is None]
+
+
+def routing() -> Routing | None:
+    """FastAPI's routing, if it is loaded."""
+    names = ("APIRouter", "APIRoute", "APIWebSocketRoute", "_IncludedRouter", "_EffectiveRouteContext")
+    router, route, websocket_route, included, context = (_loaded("fastapi.routing", name) for name in names)
+    if router is None or route is None or websocket_route is None:
+        return None
+    mark = _loaded("fastapi.routing", "_get_fastapi_scope")
+    return Routing(router, route, websocket_route, included, context, mark)
+
+
+class Inclusion(NamedTuple):
+    """A router that another one includes.
+
+    Attributes:
+        router: the one that is included.
+        prefix: of this inclusion, with that of the including router.
+    """
+
+    router: Any
+    prefix: str
+
+
+def inclusion(route: object) -> Inclusion | None:
+    """The router that a route stands for, if it is an included one (since FastAPI 0.137)."""
+    if not _is_a(route, "fastapi.routing", "_IncludedRouter"):
+        return None
+    included: Any = route
+    return Inclusion(included.original_router, included.include_context.prefix)
+
+
+def api_router() -> Any:
+    """FastAPI's `APIRouter`; None if it is not loaded."""
+    return _loaded("fastapi.routing", "APIRouter")
+
+
+def is_api_router(router: object) -> bool:
+    """Whether it is FastAPI's `APIRouter`."""
+    return _is_a(router, "fastapi.routing", "APIRouter")
+
+
+def has_context_of_a_route(scope: MutableMapping[str, Any]) -> bool:
+    """Whether the scope is already that of a route of an included router, which FastAPI's `APIRoute` then goes by.
+
+    It is so if an endpoint hands its scope to another application.
+    """
+    context = (scope.get("fastapi") or {}).get("effective_route_context")
+    return context is not None and _is_a(getattr(context, "original_route", None), "fastapi.routing", "APIRoute")

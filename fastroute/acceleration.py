@@ -1,6 +1,6 @@
 """accelerate(): an index for the routers of an existing Starlette application."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +8,13 @@ from starlette import routing
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount
 
+from . import _fastapi
 from ._starlette import mounted_app
 from .index import is_indexed
 from .index_router import IndexRouter, indexed_class
-from .route_list import RouteList
+from .narrowing import NarrowedRouter, leaves, narrow
+from .probe import reason_against_narrowing
+from .substitute import substitute_router_class
 
 __all__ = ["Acceleration", "Indexed", "Left", "accelerate"]
 
@@ -26,19 +29,23 @@ class Indexed:
     Attributes:
         where: the way to it through the mounts of the application.
         router: the router itself.
-        routes: how many routes it has now.
+        routes: how many routes it has now; the routes of FastAPI's included routers count in place of these.
         asked: the routes that cannot be indexed, and are asked for every path.
+        included: how many times FastAPI's routers are included in it.
     """
 
     where: str
     router: routing.Router
     routes: int
     asked: tuple[BaseRoute, ...]
+    included: int = 0
 
     def __str__(self) -> str:
         # An index over a few of many routes saves nothing, and nobody should read that it does.
         word = "scanned" if len(self.asked) * 2 > self.routes else "indexed"
         text = f"{word}  {self.where}: {self.routes} route{'' if self.routes == 1 else 's'}"
+        if self.included:
+            text += f" with those of {self.included} included router{'' if self.included == 1 else 's'}"
         if not self.asked:
             return text
         named = ", ".join(map(repr, self.asked[:_NAMED]))
@@ -85,8 +92,9 @@ def accelerate(app: Any) -> Acceleration:
 
     The router of the application and those inside of its `Mount`s and `Host`s get an index over their routes, and
     nothing else of fastroute's; they, their routes, the middleware around them and the application stay the same
-    objects. It may be done before or after the first request; doing it again changes nothing. A router whose class
-    overrides `app` is left as it is: so FastAPI's own are, but not a Starlette application that is mounted in one.
+    objects. It may be done before or after the first request; doing it again changes nothing. FastAPI's own routers,
+    with all that they include, go on deciding by FastAPI's code, on the routes that can match. A router whose class
+    overrides `app` is left as it is.
 
     Args:
         app: a `Starlette` application, a router, or middleware around either.
@@ -103,13 +111,27 @@ def accelerate(app: Any) -> Acceleration:
     indexed: list[Indexed] = []
     left: list[Left] = []
     for where, router in found:
-        reason = None if isinstance(router, IndexRouter) else _convert(router)
+        reason = None if isinstance(router, IndexRouter | NarrowedRouter) else _convert(router)
         if reason is None:
-            asked = tuple(route for route in router.routes if not is_indexed(route))
-            indexed.append(Indexed(where, router, len(router.routes), asked))
+            indexed.append(_indexed(where, router))
         else:
             left.append(Left(where, router, reason))
     return Acceleration(tuple(indexed), tuple(left))
+
+
+def _indexed(where: str, router: routing.Router) -> Indexed:
+    if not isinstance(router, NarrowedRouter):
+        asked = tuple(route for route in router.routes if not is_indexed(route))
+        return Indexed(where, router, len(router.routes), asked)
+    found = leaves(router)
+    asked = tuple(leaf.route for leaf in found if not leaf.found_by_path)
+    return Indexed(where, router, len(found), asked, _included(router.routes))
+
+
+def _included(routes: Iterable[BaseRoute]) -> int:
+    """How many times routers are included in these routes, at any depth."""
+    below = filter(None, map(_fastapi.inclusion, routes))
+    return sum(1 + _included(inclusion.router.routes) for inclusion in below)
 
 
 def _routers(app: Any) -> Iterator[tuple[str, routing.Router]]:
@@ -123,12 +145,19 @@ def _routers(app: Any) -> Iterator[tuple[str, routing.Router]]:
             continue
         seen.add(id(router))
         yield where, router
-        for route in router.routes:
-            if isinstance(route, Mount):
-                # Middleware may hide the application it wraps; the mount knows it.
-                waiting.append((f"{where} > Mount {route.path!r}", [route.app, mounted_app(route)]))
-            elif isinstance(route, Host):
-                waiting.append((f"{where} > Host {route.host!r}", [route.app]))
+        waiting += _below(where, router.routes)
+
+
+def _below(where: str, routes: Iterable[BaseRoute]) -> Iterator[tuple[str, list[Any]]]:
+    """What is mounted in these routes, and in those of FastAPI's included routers, with the way to it."""
+    for route in routes:
+        if isinstance(route, Mount):
+            # Middleware may hide the application it wraps; the mount knows it.
+            yield f"{where} > Mount {route.path!r}", [route.app, mounted_app(route)]
+        elif isinstance(route, Host):
+            yield f"{where} > Host {route.host!r}", [route.app]
+        elif (included := _fastapi.inclusion(route)) is not None:
+            yield from _below(f"{where} > included {included.prefix!r}", included.router.routes)
 
 
 def _router_of(app: Any) -> routing.Router | None:
@@ -149,12 +178,16 @@ def _layers(app: Any) -> Iterator[Any]:
         app = None if isinstance(app, routing.Router) else getattr(app, "app", None)
 
 
-def _convert(router: routing.Router) -> str | None:
+def _convert(router: Any) -> str | None:
     """Put an index into a router, in place. Returns None, or the reason why not."""
-    cls = type(router)
+    is_fastapis = _fastapi.is_api_router(router)
+    if is_fastapis and (reason := reason_against_narrowing()) is not None:
+        return reason
+    base = _fastapi.api_router() if is_fastapis else routing.Router
+    cls = getattr(router, "_fastroute_original", type(router))
     name = f"{cls.__module__}.{cls.__qualname__}"
     for attribute in ("app", "routes", "middleware_stack"):
-        if getattr(cls, attribute, None) is not getattr(routing.Router, attribute, None):
+        if getattr(cls, attribute, None) is not getattr(base, attribute, None):
             return f"{name} has `{attribute}` of its own"
     if "app" in vars(router):
         return "its `app` was replaced"
@@ -170,13 +203,16 @@ def _convert(router: routing.Router) -> str | None:
         setattr(innermost, leads_to_app, scan)
     except Exception as error:
         return f"`{leads_to_app}` of {innermost!r} cannot be assigned: {error}"
-    # In this order, so that a request in another thread finds a whole router in between.
-    vars(router)["_fastroute_routes"] = RouteList(router.routes)
+    reason = narrow(router) if is_fastapis else _index(router)
+    if reason is None:
+        setattr(innermost, leads_to_app, router.app)
+    return reason
+
+
+def _index(router: routing.Router) -> str | None:
+    cls = type(router)
     try:
-        router.__class__ = indexed_class(cls)
-    except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
-        del vars(router)["_fastroute_routes"]
-        return f"{name} cannot become a subclass of fastroute's IndexRouter: {error}"
-    del vars(router)["routes"]
-    setattr(innermost, leads_to_app, router.app)
+        substitute_router_class(router, lambda: indexed_class(cls))
+    except Exception as error:
+        return f"{cls.__module__}.{cls.__qualname__} cannot become a subclass of fastroute's IndexRouter: {error}"
     return None

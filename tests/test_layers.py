@@ -25,9 +25,10 @@ MAY_IMPORT = {
     "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
     "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
     "route_list": set(),
+    "substitute": {"route_list"},
     "index": {"routing", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
-    "index_router": {"matching", "index", "route_list", *FRAMEWORKS},
+    "index_router": {"matching", "index", "route_list", "substitute", *FRAMEWORKS},
     "inclusion": {"exceptions", "routing", "connection", *FRAMEWORKS},
     "router": {
         "exceptions",
@@ -39,7 +40,10 @@ MAY_IMPORT = {
         "inclusion",
         *FRAMEWORKS,
     },
-    "acceleration": {"index_router", "index", "route_list", *FRAMEWORKS},
+    # FastAPI's own code goes on deciding about its routes: `narrowing` gives it fewer of them, and copies none of it.
+    "narrowing": {"routing", "matching", "index", "route_list", "substitute", *FRAMEWORKS},
+    "probe": {"narrowing", *FRAMEWORKS},
+    "acceleration": {"index_router", "index", "narrowing", "probe", "substitute", *FRAMEWORKS},
     "strategies": {"exceptions", "routing", "matching", "router"},
     "__init__": {"exceptions", "params", "connection", "routing", "matching", "index", "router", "acceleration"},
 }

@@ -390,30 +390,37 @@ def test_the_text_of_a_router_is_short_and_true(asked: int, all_routes: int, wor
     assert len(indexed.asked) == asked
 
 
-def test_fastapis_own_routers_are_left_and_what_is_mounted_in_them_is_not() -> None:
-    included = APIRouter()
+def test_fastapis_own_routers_are_indexed_with_what_they_include_and_what_is_mounted_in_them() -> None:
+    included, nested = APIRouter(), APIRouter()
 
-    @included.get("/included")
-    def included_page() -> str:
-        return "included"
+    @nested.get("/nested")
+    def nested_page() -> str:
+        return "nested"
 
+    included.add_api_route("/included", nested_page)
+    included.include_router(nested)
+    included.mount("/router", routing.Router([Route("/page", page)]))
     app = FastAPI()
-    app.include_router(included)
+    app.include_router(included, prefix="/api")
 
     @app.get("/items/{item}")
     def item(item: int) -> int:
         return item
 
     app.mount("/starlette", Starlette(routes=[Route("/page", page)]))
-    app.mount("/fastapi", FastAPI())
+    app.mount("/fastapi", FastAPI(openapi_url=None))
     report = accelerate(app)
-    assert [(left.where, left.reason) for left in report.left] == [
-        (where, "fastapi.routing.APIRouter has `app` of its own") for where in ("FastAPI", "FastAPI > Mount '/fastapi'")
+    assert str(report).splitlines() == [
+        "indexed  FastAPI: 10 routes with those of 2 included routers",
+        "indexed  FastAPI > included '/api' > Mount '/router': 1 route",
+        "indexed  FastAPI > Mount '/starlette': 1 route",
+        "indexed  FastAPI > Mount '/fastapi': 0 routes",
     ]
-    assert [indexed.where for indexed in report.indexed] == ["FastAPI > Mount '/starlette'"]
-    assert type(app.router) is APIRouter
+    assert isinstance(app.router, APIRouter)
+    assert type(app.router).__qualname__ == "APIRouter"
     assert request(app, "/items/7") == (200, "7")
     assert request(app, "/items/x")[0] == 422
-    assert request(app, "/included") == (200, '"included"')
+    assert request(app, "/api/nested") == (200, '"nested"')
+    assert request(app, "/api/router/page")[0] == 200
     assert request(app, "/starlette/page")[0] == 200
     assert request(app, "/openapi.json")[0] == 200

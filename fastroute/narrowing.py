@@ -1,0 +1,618 @@
+"""Narrowing: FastAPI's routers decide by their own code, on a shorter list.
+
+FastAPI scans two kinds of lists: the routes of a router, in `APIRouter.app`, and what stands for the routes of an
+included router, in `_IncludedRouter._match`. Both functions run here as they are, with a stand-in for `self` whose list
+has only the routes that can match this path, in their order. All that a request can see is therefore done by FastAPI.
+One thing has to be true: no route that would match is left out.
+
+An `_Index` belongs to one list. Its tables give the places in the list that can match a path. A route is found by its
+path if its class, the function `matches` and its regex prove by which paths (`_reach`); an included router is found by
+the paths of all routes below it. Every other route is asked for every path, in its turn.
+
+A list of an included router is the one that FastAPI's `effective_candidates()` returns; FastAPI makes another one if a
+router below it says that it has changed. `RouteList.newest` tells that anything changed anywhere. Only then does an
+index compare its list with that of now. If they differ, FastAPI's own scan answers until `_PATIENCE` requests came
+without another change: an application that adds a route per request never waits for an index.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from inspect import getattr_static
+from operator import is_
+from typing import Any, NamedTuple
+
+from starlette import routing
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute, compile_path
+from starlette.types import Receive, Scope, Send
+
+from . import _fastapi
+from .index import Position, position_of
+from .matching.implementation import RouteTable, route_path
+from .route_list import RouteList
+from .routing import APIWebSocketRoute
+from .substitute import Substitute, substitute_class, substitute_router_class
+
+__all__ = ["Leaf", "NarrowedRouter", "leaves", "narrow"]
+
+#: How many requests after a change FastAPI's own scan answers: together they cost about as much as an index.
+_PATIENCE = 8
+
+# Only one thread builds, the others scan meanwhile; and one that builds may be asked by user code again.
+_BUILDING = threading.RLock()
+
+_Function = Callable[..., Any]
+
+
+class _Reach(NamedTuple):
+    """The requests that can match in a route.
+
+    Attributes:
+        http, websocket: the positions of the paths; None for every path.
+        writes: whether its `matches` is not known, and may write another path into the scope.
+        relied: the classes whose `matches` this was read from, with these functions.
+    """
+
+    http: tuple[Position, ...] | None
+    websocket: tuple[Position, ...] | None
+    writes: bool = False
+    relied: frozenset[tuple[type[Any], _Function]] = frozenset()
+
+
+_ANYTHING = _Reach(None, None, writes=True)
+
+
+class _NotCopied:
+    """A router that was copied or pickled has other routes: it gets None in the place of this."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Index(_NotCopied):
+    """The tables of a list in one of its editions; never changed, only replaced as a whole.
+
+    Attributes:
+        edition: `RouteList.newest` at the time for which this holds.
+        candidates: the list.
+        http, websocket: tables of places in the list.
+        writers: the places of routes that may write another path into the scope.
+        included: the included routers in the list, with the version of each and its list.
+        mark: what the first included router does to a scope if it is asked; None inside of an included router.
+        first_included: its place; after all others if there is none.
+        reach: of the whole list, for the list that this one is in.
+        noted: whether every router below says that it has changed.
+    """
+
+    edition: object
+    candidates: list[Any]
+    http: RouteTable
+    websocket: RouteTable
+    writers: frozenset[int]
+    included: tuple[tuple[Any, object, list[Any]], ...]
+    mark: Callable[[Scope], Any] | None
+    first_included: int
+    reach: _Reach
+    noted: bool
+
+    def holds_for(self, candidates: Sequence[Any]) -> bool:
+        """Whether this is still the list, and FastAPI still has the same lists below."""
+        # The version comes first: FastAPI builds a list anew if it is another one, which only its turn should do.
+        return (
+            len(candidates) == len(self.candidates)
+            and all(map(is_, candidates, self.candidates))
+            and all(
+                included.original_router._get_routes_version() == version and included.effective_candidates() is below
+                for included, version, below in self.included
+            )
+        )
+
+    def can_be_used(self) -> bool:
+        """Whether nobody has patched a `matches` since."""
+        return all(cls.matches is function for cls, function in self.reach.relied)
+
+    def places(self, scope: Scope, path: str) -> list[int]:
+        """The places that can match a path, in order; one can be there several times, one after the other."""
+        table = self.http if scope["type"] == "http" else self.websocket
+        return table.candidates(path)
+
+    def in_turn(self, scope: Scope, places: Iterable[int]) -> Iterator[Any]:
+        """The routes at these places, each when it is asked, and what those between them do to the scope."""
+        path, root_path = scope["path"], scope.get("root_path")
+        candidates, mark, last = self.candidates, self.mark, -1
+        for place in places:
+            if place == last:
+                continue
+            if mark is not None and place > self.first_included:
+                mark(scope)
+                mark = None
+            last = place
+            yield candidates[place]
+            if place in self.writers and (scope["path"] is not path or scope.get("root_path") is not root_path):
+                yield from candidates[place + 1 :]
+                return
+        if mark is not None:
+            mark(scope)
+
+
+class _Waiting(_NotCopied):
+    """How many requests came since the last change."""
+
+    __slots__ = ("edition", "requests", "size")
+
+    def __init__(self, edition: object, size: int) -> None:
+        self.edition = edition
+        self.size = size
+        self.requests = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _LowPriority(_NotCopied):
+    """The routes that FastAPI tries after all others, in one edition."""
+
+    edition: object
+    routes: tuple[Any, ...]
+
+
+class NotedRouter(Substitute, routing.Router):
+    """Mix-in for FastAPI's `APIRouter` and its subclasses: whatever changes it is noted in `RouteList.newest`.
+
+    Attributes:
+        routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
+    """
+
+    _fastroute_routes: RouteList
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        return self._fastroute_routes
+
+    @routes.setter
+    def routes(self, routes: Iterable[BaseRoute]) -> None:
+        self._fastroute_routes = routes if isinstance(routes, RouteList) else RouteList(routes)
+        RouteList.newest = object()
+
+    def _mark_routes_changed(self) -> None:
+        super()._mark_routes_changed()  # type: ignore[misc]  # FastAPI's
+        RouteList.newest = object()
+
+
+class NarrowedRouter(NotedRouter):
+    """Mix-in for FastAPI's `APIRouter` and its subclasses: `app` asks only the routes that can match."""
+
+    _fastroute_index: _Index | None = None
+    _fastroute_waiting: _Waiting | None = None
+    _fastroute_low_priority: _LowPriority | None = None
+
+    async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by FastAPI's `APIRouter.app`, which is given the routes that can match."""
+        index = self._fastroute_index_for(scope)
+        if index is None:
+            await super().app(scope, receive, send)
+            return
+        if "router" not in scope:
+            scope["router"] = self
+        await self._fastroute_original.app(_RouterView(self, index, scope), scope, receive, send)
+
+    def _fastroute_index_for(self, scope: Scope) -> _Index | None:
+        """The index of the routes as they are now; None if FastAPI has to scan."""
+        if scope["type"] not in ("http", "websocket"):
+            return None
+        index = self._fastroute_index
+        if index is None or index.edition is not RouteList.newest or len(index.candidates) != len(self.routes):
+            index = self._fastroute_renewed()
+        if index is None or not index.can_be_used() or _fastapi.has_context_of_a_route(scope):
+            return None
+        return index
+
+    def _fastroute_renewed(self) -> _Index | None:
+        edition, routes = RouteList.newest, self.routes
+        index, waiting = self._fastroute_index, self._fastroute_waiting
+        if index is not None:
+            if waiting is None or waiting.edition is not edition or waiting.size != len(routes):
+                if not index.holds_for(routes):
+                    self._fastroute_waiting = _Waiting(edition, len(routes))
+                    return None
+                self._fastroute_index = index = replace(index, edition=edition)
+                return index
+            waiting.requests += 1
+            if waiting.requests < _PATIENCE:
+                return None
+        # Other threads scan while one builds.
+        if not _BUILDING.acquire(blocking=False):
+            return None
+        try:
+            self._fastroute_index = index = _Reader(edition).index_of_router(self)
+            self._fastroute_waiting = None
+            return index
+        finally:
+            _BUILDING.release()
+
+    def _iter_low_priority_routes(self) -> Iterator[Any]:
+        # FastAPI asks every included router for them, which looks through all of its routes for a change.
+        edition, index = RouteList.newest, self._fastroute_index
+        if index is None or not index.noted or index.edition is not edition:
+            yield from super()._iter_low_priority_routes()  # type: ignore[misc]  # FastAPI's
+            return
+        kept = self._fastroute_low_priority
+        if kept is None or kept.edition is not edition:
+            found = tuple(super()._iter_low_priority_routes())  # type: ignore[misc]  # FastAPI's
+            kept = self._fastroute_low_priority = _LowPriority(edition, found)
+        yield from kept.routes
+
+
+class _RouterView:
+    """Stands in for a router as the `self` of FastAPI's `APIRouter.app`: it has fewer routes."""
+
+    __slots__ = ("_fastroute_asked", "_fastroute_index", "_fastroute_router", "_fastroute_scope")
+
+    def __init__(self, router: NarrowedRouter, index: _Index, scope: Scope) -> None:
+        self._fastroute_router = router
+        self._fastroute_index = index
+        self._fastroute_scope = scope
+        self._fastroute_asked = False
+
+    @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
+    def __class__(self) -> Any:
+        return type(self._fastroute_router)
+
+    @property
+    def routes(self) -> Iterator[Any]:
+        """The routes that can match the path; asked again, also those for the path with the other slash."""
+        index, scope = self._fastroute_index, self._fastroute_scope
+        places = index.places(scope, route_path(scope))
+        if not self._fastroute_asked:
+            self._fastroute_asked = True
+            return index.in_turn(scope, places)
+        if index.writers:
+            # They are given another scope, and might write another path into that.
+            return iter(index.candidates)
+        return index.in_turn(scope, sorted(places + index.places(scope, _with_other_slash(scope))))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fastroute_router, name)
+
+
+class _NarrowedIncluded(Substitute):
+    """Mix-in for FastAPI's `_IncludedRouter`: `_match` asks only the routes that can match."""
+
+    _fastroute_index: _Index | None = None
+
+    def _match(self: Any, scope: Scope) -> Any:
+        index = self._fastroute_index
+        if index is not None and index.edition is not RouteList.newest:
+            edition = RouteList.newest
+            index = replace(index, edition=edition) if self.effective_candidates() is index.candidates else None
+            self._fastroute_index = index
+        if index is None or not index.can_be_used():
+            return super()._match(scope)  # type: ignore[misc]  # FastAPI's
+        return self._fastroute_original._match(_IncludedView(self, index, scope), scope)
+
+
+class _IncludedView:
+    """Stands in for an included router as the `self` of FastAPI's `_IncludedRouter._match`: it has fewer candidates."""
+
+    __slots__ = ("_fastroute_included", "_fastroute_index", "_fastroute_scope")
+
+    def __init__(self, included: Any, index: _Index, scope: Scope) -> None:
+        self._fastroute_included = included
+        self._fastroute_index = index
+        self._fastroute_scope = scope
+
+    @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
+    def __class__(self) -> Any:
+        return type(self._fastroute_included)
+
+    def effective_candidates(self) -> Iterator[Any]:
+        index, scope = self._fastroute_index, self._fastroute_scope
+        return index.in_turn(scope, index.places(scope, route_path(scope)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fastroute_included, name)
+
+
+def _with_other_slash(scope: Scope) -> str:
+    """The route path with its trailing slash toggled, as FastAPI and Starlette do before they redirect."""
+    path = scope["path"]
+    other = path.rstrip("/") if route_path(scope).endswith("/") else f"{path}/"
+    return route_path({"path": other, "root_path": scope.get("root_path", "")})
+
+
+class _NotNoted(Exception):
+    """A router does not say when it changes."""
+
+
+class Leaf(NamedTuple):
+    """A route of a router or of one that it includes, at any depth.
+
+    Attributes:
+        route: itself; an included router whose `matches` is not known is one as well.
+        found_by_path: whether an index finds it by its path; it is asked for every path if not.
+    """
+
+    route: BaseRoute
+    found_by_path: bool
+
+
+class _Kind(NamedTuple):
+    """A class of routes whose `matches` is known.
+
+    Attributes:
+        http, websocket: whether it serves them.
+        by_path: whether the path alone can rule a route out.
+        relied: the classes that have a part in its `matches`, with their functions.
+    """
+
+    http: bool
+    websocket: bool
+    by_path: bool
+    relied: frozenset[tuple[type[Any], _Function]]
+
+
+class _Reader:
+    """Reads routers and builds their indexes.
+
+    Args:
+        edition: the one that the indexes belong to. A change while they are built makes another one.
+    """
+
+    def __init__(self, edition: object = None) -> None:
+        fastapi = _fastapi.routing()
+        assert fastapi is not None
+        self._fastapi = fastapi
+        self._edition = edition
+        kinds: list[tuple[type[Any], bool, bool]] = [
+            (Route, True, False),
+            (WebSocketRoute, False, True),
+            (Mount, True, True),
+            (Host, True, True),
+            (APIWebSocketRoute, False, True),
+            (fastapi.route, True, False),
+            (fastapi.websocket_route, False, True),
+        ]
+        self._bases = {_definers(cls): (cls, http, websocket) for cls, http, websocket in kinds}
+        self._kinds: dict[type[Any], _Kind | None] = {}
+
+    def index_of_router(self, router: NarrowedRouter) -> _Index:
+        """The index of the routes of a router, and of all that it includes."""
+        return self._index(list(router.routes), self._fastapi.mark)
+
+    def _index(self, candidates: list[Any], mark: Callable[[Scope], Any] | None) -> _Index:
+        """The index of a list; inside of an included router without `mark`."""
+        reaches: list[_Reach] = []
+        included: list[tuple[Any, object, list[Any]]] = []
+        first_included, noted = len(candidates), True
+        for place, candidate in enumerate(candidates):
+            if not self._fastapi.is_included(candidate):
+                reaches.append(self.reach(candidate))
+                continue
+            first_included = min(first_included, place)
+            try:
+                version, index = self._index_of_included(candidate)
+            except _NotNoted:
+                if mark is None:
+                    raise
+                noted, index = False, None
+            if index is None:
+                reaches.append(_ANYTHING)
+                continue
+            included.append((candidate, version, index.candidates))
+            reaches.append(index.reach if self._is_asked_as_usual(candidate) else _ANYTHING)
+        return _Index(
+            edition=self._edition,
+            candidates=candidates,
+            http=_table(reach.http for reach in reaches),
+            websocket=_table(reach.websocket for reach in reaches),
+            writers=frozenset(place for place, reach in enumerate(reaches) if reach.writes),
+            included=tuple(included),
+            mark=mark if first_included < len(candidates) else None,
+            first_included=first_included,
+            reach=_united(reaches),
+            noted=noted,
+        )
+
+    def _index_of_included(self, included: Any) -> tuple[object, _Index | None]:
+        """The version of an included router, and its index; None in the place of that if its list cannot be built."""
+        if _substitute(included.original_router, NotedRouter) is not None or not _note_included(
+            included.original_router
+        ):
+            raise _NotNoted
+        if not isinstance(included, _NarrowedIncluded):
+            if type(included) is not self._fastapi.included:
+                raise _NotNoted
+            included.__class__ = substitute_class(type(included), _NarrowedIncluded)
+        version = included.original_router._get_routes_version()
+        try:
+            candidates = included.effective_candidates()
+        except Exception:
+            # It is raised at each request for which FastAPI asks this router.
+            return version, None
+        known: _Index | None = included._fastroute_index
+        if known is None or not known.holds_for(candidates):
+            known = self._index(candidates, None)
+        included._fastroute_index = known = replace(known, edition=self._edition)
+        return version, known
+
+    def _is_asked_as_usual(self, included: Any) -> bool:
+        router = included.original_router
+        return type(router).matches is self._fastapi.router.matches and "matches" not in vars(router)
+
+    def reach(self, candidate: Any) -> _Reach:
+        """The requests that can match in a route, or in FastAPI's stand-in for a route of an included router."""
+        if not self._fastapi.is_context(candidate):
+            return self._reach(candidate, candidate)
+        original = candidate.original_route
+        if isinstance(original, self._fastapi.route):
+            found = self._reach(original, candidate)
+        else:
+            found = self._reach(candidate.starlette_route, candidate.starlette_route)
+        return found._replace(relied=found.relied | {(type(candidate), type(candidate).matches)})
+
+    def _reach(self, route: Any, declared: Any) -> _Reach:
+        """As `reach`, of a route whose path is declared by itself or by another object."""
+        kind = self._kind(type(route))
+        if kind is None or "matches" in vars(route) or "matches" in vars(declared):
+            return _ANYTHING
+        found = position_of(declared) if kind.by_path else None
+        paths = None if found is None else (found,)
+        return _Reach(paths if kind.http else (), paths if kind.websocket else (), relied=kind.relied)
+
+    def _kind(self, cls: type[Any]) -> _Kind | None:
+        if cls not in self._kinds:
+            self._kinds[cls] = self._read_kind(cls)
+        return self._kinds[cls]
+
+    def _read_kind(self, cls: type[Any]) -> _Kind | None:
+        """A class of routes; None if it has a `matches` of its own, or attributes that are not what they seem."""
+        definers = _definers(cls)
+        base, http, websocket = self._bases.get(definers, (None, False, False))
+        if base is None or getattr_static(cls, "__getattribute__") is not vars(object)["__getattribute__"]:
+            return None
+        if any(_attribute(cls, name) is not _attribute(base, name) for name in _DECLARED):
+            return None
+        relied = frozenset((definer, definer.matches) for definer in definers)
+        if any(vars(sys.modules[definer.__module__]) is not _globals(function) for definer, function in relied):
+            return None
+        return _Kind(http, websocket, base is not Host, relied)
+
+    def _found_by_path(self, route: Any, prefix: str | None) -> bool | None:
+        """Whether an index finds a route by its path; None if FastAPI leaves out such a route of an included router.
+
+        Args:
+            route: of a router.
+            prefix: with which that router is included; None if it is not. No list of FastAPI's is built for the answer.
+        """
+        if prefix is None:
+            return None not in self.reach(route)[:2]
+        if isinstance(route, Host):
+            return False
+        if not isinstance(route, Route | WebSocketRoute | Mount):
+            return None
+        # FastAPI makes a new route of every other one, of Starlette's class or its own.
+        keeps_class = isinstance(route, Mount | self._fastapi.route)
+        if keeps_class and (self._kind(type(route)) is None or "matches" in vars(route)):
+            return False
+        included: Any = object.__new__(Mount if isinstance(route, Mount) else Route)
+        included.path = (prefix + route.path).rstrip("/") if isinstance(route, Mount) else prefix + route.path
+        template = f"{included.path}/{{path:path}}" if isinstance(route, Mount) else included.path
+        try:
+            included.path_regex, _, included.param_convertors = compile_path(template)
+        except Exception:
+            return False
+        return position_of(included) is not None
+
+    def leaves(self, routes: Iterable[BaseRoute], prefix: str | None) -> Iterator[Leaf]:
+        """The routes of a list that is included with a prefix; None if it is not included."""
+        for route in routes:
+            included = _fastapi.inclusion(route)
+            if included is None:
+                found = self._found_by_path(route, prefix)
+                if found is not None:
+                    yield Leaf(route, found)
+                continue
+            if not (self._is_asked_as_usual(route) and isinstance(included.router, NotedRouter)):
+                yield Leaf(route, False)
+            yield from self.leaves(included.router.routes, (prefix or "") + included.prefix)
+
+
+#: The attributes by which `matches` goes.
+_DECLARED = ("path", "path_regex", "param_convertors")
+
+
+def _definers(cls: type[Any]) -> tuple[type[Any], ...]:
+    """The classes that have a part in the `matches` of a class, by `super()`."""
+    return tuple(base for base in cls.__mro__ if "matches" in vars(base))
+
+
+def _globals(function: Any) -> Any:
+    """The module that a function is from: another one than that of the class if somebody has put it there."""
+    return getattr(function, "__globals__", None)
+
+
+def _attribute(cls: type[Any], name: str) -> Any:
+    """What a class puts before an attribute of its instances: a property; None for nothing."""
+    found = getattr_static(cls, name, None)
+    return found if hasattr(type(found), "__set__") else None
+
+
+def _table(paths: Iterable[tuple[Position, ...] | None]) -> RouteTable:
+    """A table of places: that of each of these, for its positions or for every path."""
+    rows: list[tuple[int, Any, bool, None]] = []
+    for place, positions in enumerate(paths):
+        if positions is None:
+            rows.append((place, None, False, None))
+        else:
+            rows += [(place, segments, below, None) for segments, below in positions]
+    return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL)
+
+
+def _united(reaches: Sequence[_Reach]) -> _Reach:
+    return _Reach(
+        _all_positions([reach.http for reach in reaches]),
+        _all_positions([reach.websocket for reach in reaches]),
+        any(reach.writes for reach in reaches),
+        frozenset[Any]().union(*(reach.relied for reach in reaches)),
+    )
+
+
+def _all_positions(paths: Sequence[tuple[Position, ...] | None]) -> tuple[Position, ...] | None:
+    found: dict[Position, None] = {}
+    for positions in paths:
+        if positions is None:
+            return None
+        found.update(dict.fromkeys(positions))
+    return tuple(found)
+
+
+def narrow(router: Any) -> str | None:
+    """Make a router of FastAPI's ask only the routes that can match, in place. Returns None, or the reason why not.
+
+    Routers that it includes note their changes from now on. One that cannot is asked for every path.
+    """
+    reason = _substitute(router, NarrowedRouter)
+    if reason is None:
+        _note_included(router)
+    return reason
+
+
+def _note_included(router: Any) -> bool:
+    """Make all that a router includes note their changes. Returns whether each of them does."""
+    noted = True
+    for route in router.routes:
+        included = _fastapi.inclusion(route)
+        if included is not None:
+            is_noted = _substitute(included.router, NotedRouter) is None
+            noted = _note_included(included.router) and is_noted and noted
+    return noted
+
+
+_OURS = ("routes", "_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes")
+
+
+def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
+    if isinstance(router, mixin):
+        return None
+    fastapi = _fastapi.routing()
+    assert fastapi is not None
+    original = router._fastroute_original if isinstance(router, NotedRouter) else type(router)
+    name = f"{original.__module__}.{original.__qualname__}"
+    for attribute in _OURS:
+        if getattr(original, attribute, None) is not getattr(fastapi.router, attribute, None):
+            return f"{name} has `{attribute}` of its own"
+        if attribute != "routes" and attribute in vars(router):
+            return f"its `{attribute}` was replaced"
+    with _BUILDING:
+        try:
+            substitute_router_class(router, lambda: substitute_class(original, mixin))
+        except Exception as error:
+            return f"{name} cannot become a subclass of fastroute's {mixin.__name__}: {error}"
+    return None
+
+
+def leaves(router: NarrowedRouter) -> list[Leaf]:
+    """The routes of a router and of those that it includes, as they are declared."""
+    return list(_Reader().leaves(router.routes, None))

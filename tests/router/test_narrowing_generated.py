@@ -1,0 +1,151 @@
+"""Two equal FastAPI applications, one of them accelerated, both changed again and again: every answer is the same."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi_trees import Tree, convertors, difference, trees
+from hypothesis import HealthCheck, Phase, given, settings
+
+from fastroute import accelerate, narrowing
+from fastroute.route_list import RouteList
+
+
+@pytest.fixture(autouse=True)
+def _convertors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # One request after a change is enough for an index, so that it answers most of them.
+    monkeypatch.setattr(narrowing, "_PATIENCE", 1)
+    with convertors():
+        yield
+
+
+@pytest.mark.twins
+@given(trees())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_an_accelerated_application_answers_as_the_other(tree: Tree) -> None:
+    assert difference(tree, accelerate) is None
+
+
+def _lost_row(patch: pytest.MonkeyPatch) -> None:
+    united = narrowing._all_positions
+    patch.setattr(narrowing, "_all_positions", lambda paths: (found := united(paths)) and found[:3])
+
+
+def _wrong_order(patch: pytest.MonkeyPatch) -> None:
+    in_turn = narrowing._Index.in_turn
+    patch.setattr(narrowing._Index, "in_turn", lambda self, scope, places: in_turn(self, scope, places[::-1]))
+
+
+def _stale_included_list(patch: pytest.MonkeyPatch) -> None:
+    holds_for = narrowing._Index.holds_for
+
+    def without_included(self: Any, candidates: Any) -> Any:
+        return holds_for(narrowing.replace(self, included=()), candidates)
+
+    patch.setattr(narrowing._Index, "holds_for", without_included)
+
+
+def _stale_edition_of_included(patch: pytest.MonkeyPatch) -> None:
+    def match(self: Any, scope: Any) -> Any:
+        index = self._fastroute_index
+        if index is None:
+            return self._fastroute_original._match(self, scope)
+        return self._fastroute_original._match(narrowing._IncludedView(self, index, scope), scope)
+
+    patch.setattr(narrowing._NarrowedIncluded, "_match", match)
+
+
+def _missed_mutation(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(RouteList, "reverse", list.reverse)
+
+
+def _missed_mark(patch: pytest.MonkeyPatch) -> None:
+    patch.delattr(narrowing.NotedRouter, "_mark_routes_changed")
+
+
+def _missed_assignment(patch: pytest.MonkeyPatch) -> None:
+    def assign(self: Any, routes: Any) -> None:
+        self._fastroute_routes = RouteList(routes)
+
+    patch.setattr(narrowing.NotedRouter, "routes", narrowing.NotedRouter.routes.setter(assign))
+
+
+def _leaked_key(patch: pytest.MonkeyPatch) -> None:
+    in_turn = narrowing._Index.in_turn
+
+    def marking(self: Any, scope: Any, places: Any) -> Any:
+        if self.mark is not None:
+            self.mark(scope)
+        return in_turn(self, scope, places)
+
+    patch.setattr(narrowing._Index, "in_turn", marking)
+
+
+def _lost_key(patch: pytest.MonkeyPatch) -> None:
+    in_turn = narrowing._Index.in_turn
+    patch.setattr(
+        narrowing._Index,
+        "in_turn",
+        lambda self, scope, places: in_turn(narrowing.replace(self, mark=None), scope, places),
+    )
+
+
+def _writers_trusted(patch: pytest.MonkeyPatch) -> None:
+    in_turn = narrowing._Index.in_turn
+    patch.setattr(
+        narrowing._Index,
+        "in_turn",
+        lambda self, scope, places: in_turn(narrowing.replace(self, writers=frozenset()), scope, places),
+    )
+
+
+def _own_matches_trusted(patch: pytest.MonkeyPatch) -> None:
+    read = narrowing._Reader._read_kind
+
+    def by_mro(self: Any, cls: Any) -> Any:
+        return next((kind for kind in (read(self, base) for base in cls.__mro__) if kind is not None), None)
+
+    patch.setattr(narrowing._Reader, "_read_kind", by_mro)
+
+
+def _own_router_matches_trusted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(narrowing._Reader, "_is_asked_as_usual", lambda self, included: True)
+
+
+def _scope_of_an_endpoint_trusted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fastroute._fastapi.has_context_of_a_route", lambda scope: False)
+
+
+def _other_slash_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(narrowing, "_with_other_slash", lambda scope: scope["path"])
+
+
+FAULTS = [
+    _lost_row,
+    _wrong_order,
+    _stale_included_list,
+    _stale_edition_of_included,
+    _missed_mutation,
+    _missed_mark,
+    _missed_assignment,
+    _leaked_key,
+    _lost_key,
+    _writers_trusted,
+    _own_matches_trusted,
+    _own_router_matches_trusted,
+    _scope_of_an_endpoint_trusted,
+    _other_slash_forgotten,
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.__name__.strip("_") for fault in FAULTS])
+def test_a_planted_fault_is_found(fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    fault(monkeypatch)
+
+    @given(trees())
+    @settings(max_examples=3_000, phases=[Phase.generate], report_multiple_bugs=False)
+    def compare(tree: Tree) -> None:
+        assert difference(tree, accelerate) is None
+
+    with pytest.raises(AssertionError):
+        compare()
