@@ -28,8 +28,10 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRou
 from starlette.types import Receive, Scope, Send
 
 from . import _fastapi
+from ._starlette import template_of
 from .index import Position, position_of
 from .matching.implementation import RouteTable, route_path
+from .matching.rows import Row
 from .route_list import RouteList
 from .routing import APIWebSocketRoute
 from .substitute import Substitute, substitute_class, substitute_router_class
@@ -498,9 +500,8 @@ class _Reader:
             return False
         included: Any = object.__new__(Mount if isinstance(route, Mount) else Route)
         included.path = (prefix + route.path).rstrip("/") if isinstance(route, Mount) else prefix + route.path
-        template = f"{included.path}/{{path:path}}" if isinstance(route, Mount) else included.path
         try:
-            included.path_regex, _, included.param_convertors = compile_path(template)
+            included.path_regex, _, included.param_convertors = compile_path(template_of(included))
         except Exception:
             return False
         return position_of(included) is not None
@@ -541,12 +542,12 @@ def _attribute(cls: type[Any], name: str) -> Any:
 
 def _table(paths: Iterable[tuple[Position, ...] | None]) -> RouteTable:
     """A table of places: that of each of these, for its positions or for every path."""
-    rows: list[tuple[int, Any, bool, None]] = []
+    rows: list[Row] = []
     for place, positions in enumerate(paths):
         if positions is None:
-            rows.append((place, None, False, None))
+            rows.append(Row(place))
         else:
-            rows += [(place, segments, below, None) for segments, below in positions]
+            rows += [Row(place, segments, below) for segments, below in positions]
     return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL)
 
 
