@@ -1,9 +1,11 @@
 """FastAPI's WebSocket routes on plain Starlette, with compiled matching and an indexed router."""
 
 from .acceleration import accelerate
+from .connection.deadline import Deadline
+from .connection.draining import draining
 from .connection.origins import ANY_ORIGIN
 from .connection.policy import ConnectionPolicy
-from .exceptions import DeclarationError, DependencyScopeError, WebSocketRequestValidationError
+from .exceptions import ConnectionEnded, DeclarationError, DependencyScopeError, WebSocketRequestValidationError
 from .index import RouteIndex
 from .matching.implementation import IMPLEMENTATION, PathMatcher
 from .params import Cookie, Depends, Header, Path, Query, Security, SecurityScopes
@@ -14,8 +16,10 @@ __all__ = [
     "ANY_ORIGIN",
     "IMPLEMENTATION",
     "APIWebSocketRoute",
+    "ConnectionEnded",
     "ConnectionPolicy",
     "Cookie",
+    "Deadline",
     "DeclarationError",
     "DependencyScopeError",
     "Depends",
@@ -30,6 +34,7 @@ __all__ = [
     "WebSocketRequestValidationError",
     "__version__",
     "accelerate",
+    "draining",
 ]
 
 __version__ = "0.1.0"

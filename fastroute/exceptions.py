@@ -5,7 +5,16 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["DeclarationError", "DependencyScopeError", "Problem", "WebSocketRequestValidationError", "describe"]
+from starlette.websockets import WebSocketDisconnect
+
+__all__ = [
+    "ConnectionEnded",
+    "DeclarationError",
+    "DependencyScopeError",
+    "Problem",
+    "WebSocketRequestValidationError",
+    "describe",
+]
 
 
 def describe(call: Callable[..., Any]) -> str:
@@ -89,3 +98,14 @@ class WebSocketRequestValidationError(Exception):
         if self.endpoint_path:
             lines.append(f"    {self.endpoint_path}" if located else f"\n  Endpoint: {self.endpoint_path}")
         return "\n".join(lines)
+
+
+class ConnectionEnded(WebSocketDisconnect):
+    """This side ended the connection: by its policy, by a `Deadline`, or because the application shuts down.
+
+    Raised by `receive()` and `send()` from then on, and seen by yield dependencies at their `yield`.
+
+    Attributes:
+        code: of the close frame; 1008 if the handshake was refused.
+        reason: of the close frame, or the text of the refusal.
+    """

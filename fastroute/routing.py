@@ -1,5 +1,6 @@
 """APIWebSocketRoute: the one place where matching and dependencies meet."""
 
+import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,8 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from . import _fastapi
+from .connection.draining import drains
 from .connection.handshake import guarded
-from .connection.policy import ConnectionPolicy, nested
+from .connection.life import Life
+from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, as_dependencies, get_dependant
 from .dependencies.plan import Overrides, Plan, build_plan
@@ -84,6 +87,7 @@ class APIWebSocketRoute(WebSocketRoute):
             raise
         # Generated on the first connection, so that an application with thousands of routes starts fast.
         self._application: ASGIApp | None = None
+        self._drained_application: ASGIApp | None = None
         self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None
         self.app = self._connect
 
@@ -133,6 +137,10 @@ class APIWebSocketRoute(WebSocketRoute):
         overrides = getattr(provider, "dependency_overrides", None) if provider else None
         if overrides:
             return self._overridden(overrides)(scope, receive, send)
+        if drains:
+            if self._drained_application is None:
+                self._drained_application = self._application_for(self._plan)
+            return self._drained_application(scope, receive, send)
         if self._application is None:
             self._application = self._application_for(self._plan)
         return self._application(scope, receive, send)
@@ -140,7 +148,7 @@ class APIWebSocketRoute(WebSocketRoute):
     def _overridden(self, overrides: Overrides) -> ASGIApp:
         # Compared by identity: equal replacements need not stay equal. The copy keeps them alive, so their ids are not
         # reused.
-        key = (*map(id, overrides), *map(id, overrides.values()))
+        key = (bool(drains), *map(id, overrides), *map(id, overrides.values()))
         last = self._last_overridden
         if last is None or last[0] != key:
             plan = build_plan(self.dependant, self.param_convertors, overrides)
@@ -148,7 +156,12 @@ class APIWebSocketRoute(WebSocketRoute):
         return last[2]
 
     def _application_for(self, plan: Plan) -> ASGIApp:
-        application = compile_plan(plan, self._validation_error, f"{describe(self._endpoint)} at {self.path}")
+        terms = None if self.policy is None else self.policy.terms
+        if terms is None and (drains or plan.uses_deadline):
+            terms = Terms()
+        title = f"{describe(self._endpoint)} at {self.path}"
+        begin = None if terms is None else functools.partial(Life, terms)
+        application = compile_plan(plan, self._validation_error, title, begin)
         return application if self.policy is None else guarded(application, self.policy)
 
     def _validation_error(self, websocket: WebSocket, errors: list[Any]) -> Exception:

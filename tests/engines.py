@@ -1,7 +1,7 @@
 """The two ways a connection can follow its plan: the generated code that routes run, and the interpreter beside it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest import mock
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,22 +9,22 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from fastroute import routing
 from fastroute.connection.closing import answer, end
+from fastroute.connection.life import Life
 from fastroute.connection.outgoing import Outgoing
-from fastroute.dependencies.codegen import compile_plan
+from fastroute.dependencies.codegen import Begin, compile_plan
 from fastroute.dependencies.interpreter import MakeError, solve_dependencies
 from fastroute.dependencies.plan import Plan
 
 __all__ = ["ENGINES", "engine"]
 
 
-def interpret_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
+def interpret_plan(plan: Plan, make_error: MakeError, title: str, begin: Begin | None = None) -> ASGIApp:
     """The application of `compile_plan` without its code: the same shell around the interpreter."""
 
-    async def connect(scope: Scope, receive: Receive, send: Send) -> None:
-        outgoing = Outgoing(scope, send)
-        websocket = WebSocket(scope, receive, outgoing.send)
+    async def run(websocket: WebSocket, outgoing: Outgoing, life: Life | None) -> None:
         try:
-            await solve_dependencies(plan, websocket, make_error)
+            with life or nullcontext():
+                await solve_dependencies(plan, websocket, make_error, life)
         except Exception as error:
             if not await answer(websocket, outgoing, error):
                 raise
@@ -32,7 +32,19 @@ def interpret_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
             if outgoing.state is not WebSocketState.DISCONNECTED:
                 await end(websocket, outgoing)
 
-    return connect
+    async def connect(scope: Scope, receive: Receive, send: Send) -> None:
+        outgoing = Outgoing(scope, send)
+        await run(WebSocket(scope, receive, outgoing.send), outgoing, None)
+
+    async def live(scope: Scope, receive: Receive, send: Send) -> None:
+        assert begin is not None
+        life = begin(scope, receive, send)
+        try:
+            await run(WebSocket(scope, life.receive, life.send), life, life)
+        finally:
+            life.finish()
+
+    return connect if begin is None else live
 
 
 ENGINES = {"generated": compile_plan, "interpreter": interpret_plan}

@@ -4,6 +4,11 @@
 - `origins`: from which pages a browser may open a connection.
 - `policy`: ConnectionPolicy, what is set for the connections of a route.
 - `handshake`: what a handshake must pass before any dependency runs, and how it is denied.
+- `life`: one connection under a policy, from the start of its handshake to its last clean-up.
+- `deadline`: Deadline, by which a dependency ends the connection later on.
+- `draining`: the lifespan of an application that ends its connections before it ends itself.
+- `sweeper`: looks at all lives, five times a second.
+- `interrupting`: ends an endpoint from outside, on asyncio and on trio.
 - `observing`: the logger, and the function that is called when a connection is over.
 - `closing`: how a connection ends, with a code and a reason that the client can read.
 """

@@ -36,10 +36,12 @@ class Outgoing:
     Attributes:
         state: how far the connection has come, by the messages that passed.
         refusal: the error with which the server refused the end of the connection, or None.
+        ending: the close, or the start of the denial response, that was sent; None before that.
     """
 
     state: WebSocketState = WebSocketState.CONNECTING
     refusal: Exception | None = None
+    ending: Message | None = None
     _start: Message | None = None
     _body = b""
 
@@ -63,6 +65,7 @@ class Outgoing:
             code = message.get("code")
             if message.get("reason") or type(code) is not int or code not in _REGISTERED:
                 message = self._possible(message)
+            self.ending = message
             return self._close(message)
         if message_type == "websocket.http.response.start":
             self.state = _RESPONSE
@@ -108,7 +111,7 @@ class Outgoing:
 
     async def _deny(self, message: Message) -> None:
         if message["type"] == "websocket.http.response.start":
-            self._start = message
+            self._start = self.ending = message
             return
         self._body += message.get("body", b"")
         if message.get("more_body", False):

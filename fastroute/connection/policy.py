@@ -3,17 +3,27 @@
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
 from .._starlette import is_async_callable
 from .origins import AnyOrigin, Origins, origins_of
 
-__all__ = ["LAX", "ConnectionPolicy", "OnEnd", "check_seconds", "nested"]
+__all__ = ["ConnectionPolicy", "OnEnd", "Terms", "check_seconds", "nested"]
 
 #: Scope, code, reason and seconds; see `ConnectionPolicy`.
 OnEnd = Callable[[Scope, int, str, float], object]
+
+
+class Terms(NamedTuple):
+    """The values of a policy for a connection that is let in; the defaults count if nothing is set."""
+
+    cancel_on_disconnect: bool = False
+    accept_timeout: float = math.inf
+    idle_timeout: float = math.inf
+    max_lifetime: float = math.inf
+    on_end: OnEnd | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +103,10 @@ class ConnectionPolicy:
         return merged
 
     @property
-    def lasts(self) -> bool:
-        """Whether anything is set that matters after the first look at the handshake."""
-        return any(getattr(self, each.name) is not None for each in fields(self) if not each.name.startswith("origin"))
+    def terms(self) -> Terms | None:
+        """The values for a connection that is let in; None if only origins are set."""
+        given = {name: value for name in Terms._fields if (value := getattr(self, name)) is not None}
+        return Terms(**given) if given else None
 
 
 def nested(*policies: ConnectionPolicy | None) -> ConnectionPolicy | None:
@@ -124,9 +135,3 @@ def _check_function(on_end: Any) -> None:
         raise TypeError(f"on_end={on_end!r} is no function; it is called with scope, code, reason and seconds")
     if is_async_callable(on_end):
         raise TypeError(f"on_end={on_end!r} is async, and would not be awaited; write a plain function")
-
-
-#: What counts if nothing is set.
-LAX: Final = ConnectionPolicy(
-    cancel_on_disconnect=False, accept_timeout=math.inf, idle_timeout=math.inf, max_lifetime=math.inf
-)

@@ -66,14 +66,15 @@ import keyword
 import linecache
 import unicodedata
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from ..connection.closing import answer, end
+from ..connection.life import Life
 from ..connection.outgoing import Outgoing
 from . import parsing
 from .cleanups import Cleanups, semaphore_of
@@ -84,7 +85,7 @@ from .signature import CallKind
 from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
 
-__all__ = ["Generated", "compile_plan", "generate"]
+__all__ = ["Begin", "Generated", "compile_plan", "generate"]
 
 #: Schema types that ignore `from_attributes`, so that the call can leave it out.
 _PLAIN = {"int", "float", "str", "bool", "uuid", "decimal", "date", "datetime", "time", "enum", "literal"}
@@ -107,19 +108,23 @@ _NAMES: dict[str, Any] = {
     **{name: getattr(parsing, name) for name in parsing.__all__},
 }
 
+#: Begins the life of a connection that a policy or a drain may end.
+Begin = Callable[[Scope, Receive, Send], Life]
+
 _numbers = itertools.count(1)
 
 
-def compile_plan(plan: Plan, make_error: MakeError, title: str) -> ASGIApp:
+def compile_plan(plan: Plan, make_error: MakeError, title: str, begin: Begin | None = None) -> ASGIApp:
     """The application that solves a plan for a connection, calls the endpoint, and answers errors.
 
     Args:
         plan: the steps to follow.
         make_error: makes the exception to raise from the validation errors.
         title: names the plan in tracebacks.
+        begin: makes the `Life` of each connection; None if nothing but its endpoint and its client ends one.
     """
-    source, constants = generate(plan)
-    namespace = {**_NAMES, **constants, "resume": _resume(plan, make_error)}
+    source, constants = generate(plan, living=begin is not None)
+    namespace = {**_NAMES, **constants, "resume": _resume(plan, make_error), "begin": begin}
     # A path may hold characters that no file name can: NUL and lone surrogates.
     filename = f"<fastroute plan {next(_numbers)} of {ascii(title)[1:-1]}>"
     exec(compile(source, filename, "exec"), namespace)
@@ -143,9 +148,9 @@ class Generated(NamedTuple):
     constants: dict[str, Any]
 
 
-def generate(plan: Plan) -> Generated:
-    """The source of a plan's application and the constants it uses."""
-    generator = _Generator(plan)
+def generate(plan: Plan, *, living: bool = False) -> Generated:
+    """The source of a plan's application and the constants it uses; `living` if its connections have a `Life`."""
+    generator = _Generator(plan, living)
     return Generated("\n".join(generator.lines()) + "\n", generator.constants)
 
 
@@ -166,7 +171,7 @@ def _resume(plan: Plan, make_error: MakeError) -> Callable[..., Awaitable[NoRetu
             errors=errors,
         )
         cleanups = variables.get("cleanups") or Cleanups()
-        await solve_from(plan, variables["websocket"], make_error, cleanups, progress)
+        await solve_from(plan, variables["websocket"], make_error, cleanups, progress, variables.get("life"))
         raise AssertionError("the interpreter raises, as there is an error")
 
     return resume
@@ -181,8 +186,9 @@ def _value(index: int, position: int) -> str:
 
 
 class _Generator:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, living: bool) -> None:
         self.plan = plan
+        self.living = living
         self.constants: dict[str, Any] = {}
 
     def constant(self, name: str, value: Any) -> str:
@@ -191,26 +197,52 @@ class _Generator:
 
     def lines(self) -> Iterator[str]:
         yield "async def connect(scope, receive, send):"
-        yield "    outgoing = Outgoing(scope, send)"
-        yield "    websocket = WebSocket(scope, receive, outgoing.send)"
-        yield "    try:"
-        yield from _indented(self._with_cleanups() if self.plan.yields else self._solve(), 2)
-        yield "    except Exception as error:"
-        yield "        if not await answer(websocket, outgoing, error):"
-        yield "            raise"
-        yield "    else:"
-        yield "        if outgoing.state is not DISCONNECTED:"
-        yield "            await end(websocket, outgoing)"
+        if self.living:
+            yield "    life = outgoing = begin(scope, receive, send)"
+            yield "    websocket = WebSocket(scope, life.receive, life.send)"
+            yield "    try:"
+            yield from _indented(self._answered(["with life:", *_indented(self._with_cleanups())]), 2)
+            yield "    finally:"
+            yield "        life.finish()"
+        else:
+            yield "    outgoing = Outgoing(scope, send)"
+            yield "    websocket = WebSocket(scope, receive, outgoing.send)"
+            yield from _indented(self._answered(self._with_cleanups()))
+
+    def _answered(self, lines: Iterable[str]) -> Iterator[str]:
+        yield "try:"
+        yield from _indented(lines)
+        yield "except Exception as error:"
+        yield "    if not await answer(websocket, outgoing, error):"
+        yield "        raise"
+        yield "else:"
+        yield "    if outgoing.state is not DISCONNECTED:"
+        yield "        await end(websocket, outgoing)"
 
     def _with_cleanups(self) -> Iterator[str]:
+        if not self.plan.yields:
+            yield from self._settled()
+            return
         yield "cleanups = Cleanups()"
         yield "try:"
-        yield from _indented(self._solve())
+        yield from _indented(self._settled())
         yield "except BaseException as error:"
         yield "    if not await cleanups.throw(error):"
         yield "        raise"
         yield "else:"
         yield "    await cleanups.finish()"
+
+    def _settled(self) -> Iterator[str]:
+        if not self.living:
+            yield from self._solve()
+            return
+        yield "try:"
+        yield from _indented(self._solve())
+        yield "except BaseException as error:"
+        yield "    await life.settle(error)"
+        yield "    raise"
+        yield "else:"
+        yield "    await life.settle()"
 
     def _solve(self) -> Iterator[str]:
         yield from self._parse()
@@ -308,6 +340,8 @@ class _Generator:
         for name in (dependant.websocket_param_name, dependant.http_connection_param_name):
             if name is not None:
                 pairs.append((name, "websocket"))
+        if dependant.deadline_param_name is not None:
+            pairs.append((dependant.deadline_param_name, "life.deadline"))
         if dependant.security_scopes_param_name is not None:
             cls = self.constant(f"scopes_type_{index}", dependant.security_scopes_type)
             scopes = self.constant(f"scopes_{index}", dependant.security_scopes)
@@ -375,7 +409,7 @@ def _goes_along(step: Step) -> bool:
     return step.dependant.kind is CallKind.THREAD and step.dependant.concurrency is None
 
 
-def _indented(lines: Iterator[str], depth: int = 1) -> Iterator[str]:
+def _indented(lines: Iterable[str], depth: int = 1) -> Iterator[str]:
     return ("    " * depth + line for line in lines)
 
 

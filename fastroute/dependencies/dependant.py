@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from .. import _fastapi
+from ..connection.deadline import Deadline
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
 from .fields import Declaration, ParamField, alternatives, declaration, param_field
@@ -51,6 +52,7 @@ class Dependant:
         path_params, query_params, header_params, cookie_params: the fields that are read from the connection.
         dependencies: the calls that must come before.
         websocket_param_name, http_connection_param_name: parameters that receive the WebSocket.
+        deadline_param_name: the parameter that receives the `Deadline`.
         security_scopes_param_name: the parameter that receives the scopes, as a `security_scopes_type`.
         own_scopes: the scopes of this `Security()`.
         security_scopes: the scopes of its parents, then its own.
@@ -69,6 +71,7 @@ class Dependant:
     dependencies: list["Dependant"] = field(default_factory=list)
     websocket_param_name: str | None = None
     http_connection_param_name: str | None = None
+    deadline_param_name: str | None = None
     security_scopes_param_name: str | None = None
     security_scopes_type: type[Any] = SecurityScopes
     own_scopes: tuple[str, ...] = ()
@@ -264,6 +267,8 @@ class _Tree:
             raise Problem(f"{special.__name__} is injected by type; remove the marker {declared.marker!r}")
         if issubclass(special, WebSocket):
             self._set_once(node, "websocket_param_name", name)
+        elif issubclass(special, Deadline):
+            self._set_once(node, "deadline_param_name", name)
         elif issubclass(special, _fastapi.security_scopes_types()):
             self._set_once(node, "security_scopes_param_name", name)
             node.security_scopes_type = special
@@ -296,7 +301,7 @@ def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:
     return result
 
 
-_SPECIAL = (HTTPConnection, Response, BackgroundTasks)
+_SPECIAL = (HTTPConnection, Response, BackgroundTasks, Deadline)
 
 
 def _special_type(annotation: Any) -> type[Any] | None:

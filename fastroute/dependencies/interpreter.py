@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
+from ..connection.life import Life
 from .cleanups import Cleanups, semaphore_of
 from .dependant import Dependant
 from .plan import Plan, Step
@@ -43,22 +44,31 @@ class Progress:
         return len(self.arguments) + (1 if self.errors else 0)
 
 
-async def solve_dependencies(plan: Plan, websocket: WebSocket, make_error: MakeError) -> None:
+async def solve_dependencies(plan: Plan, websocket: WebSocket, make_error: MakeError, life: Life | None = None) -> None:
     """Solve a plan for one connection and call the endpoint (`fastapi.dependencies.utils.solve_dependencies`).
 
     Args:
         plan: the steps to follow.
         websocket: the connection.
         make_error: makes the exception to raise from the validation errors.
+        life: the same connection, if a policy or a drain may end it.
 
     Raises:
         Exception: from `make_error`, a dependency or the endpoint.
     """
     cleanups = Cleanups()
     try:
-        arguments = await solve_from(plan, websocket, make_error, cleanups, Progress([], {}, []))
-        await cleanups.finish_handshake()
-        await plan.endpoint(**arguments)
+        try:
+            arguments = await solve_from(plan, websocket, make_error, cleanups, Progress([], {}, []), life)
+            await cleanups.finish_handshake()
+            await plan.endpoint(**arguments)
+        except BaseException as error:
+            if life is not None:
+                await life.settle(error)
+            raise
+        else:
+            if life is not None:
+                await life.settle()
     except BaseException as error:
         if not await cleanups.throw(error):
             raise
@@ -67,7 +77,12 @@ async def solve_dependencies(plan: Plan, websocket: WebSocket, make_error: MakeE
 
 
 async def solve_from(
-    plan: Plan, websocket: WebSocket, make_error: MakeError, cleanups: Cleanups, progress: Progress
+    plan: Plan,
+    websocket: WebSocket,
+    make_error: MakeError,
+    cleanups: Cleanups,
+    progress: Progress,
+    life: Life | None = None,
 ) -> dict[str, Any]:
     """The endpoint's arguments. All errors are collected: a step that needs no failed step still runs.
 
@@ -77,6 +92,7 @@ async def solve_from(
         make_error: makes the exception to raise from the validation errors.
         cleanups: the yield dependencies that are entered; this adds to them.
         progress: the point to start at; its lists are used.
+        life: as for `solve_dependencies`.
 
     Raises:
         Exception: from `make_error` or a dependency.
@@ -95,7 +111,7 @@ async def solve_from(
         if not wrong:
             for name, need in step.arguments:
                 arguments[name] = results[need]
-            _add_given(arguments, step.dependant, websocket)
+            _add_given(arguments, step.dependant, websocket, life)
         if step is plan.steps[-1]:
             break
         results.append(None if wrong else await _call(step, arguments, cleanups))
@@ -106,11 +122,14 @@ async def solve_from(
     return arguments
 
 
-def _add_given(arguments: dict[str, Any], dependant: Dependant, websocket: WebSocket) -> None:
+def _add_given(arguments: dict[str, Any], dependant: Dependant, websocket: WebSocket, life: Life | None) -> None:
     if dependant.websocket_param_name is not None:
         arguments[dependant.websocket_param_name] = websocket
     if dependant.http_connection_param_name is not None:
         arguments[dependant.http_connection_param_name] = websocket
+    if dependant.deadline_param_name is not None:
+        assert life is not None
+        arguments[dependant.deadline_param_name] = life.deadline
     if dependant.security_scopes_param_name is not None:
         scopes = dependant.security_scopes_type(scopes=list(dependant.security_scopes))
         arguments[dependant.security_scopes_param_name] = scopes

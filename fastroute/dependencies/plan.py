@@ -55,6 +55,11 @@ class Plan:
         return any(step.dependant.kind.yields for step in self.steps)
 
     @property
+    def uses_deadline(self) -> bool:
+        """Whether something takes a `Deadline`."""
+        return any(step.dependant.deadline_param_name is not None for step in self.steps)
+
+    @property
     def endpoint(self) -> Callable[..., Any]:
         """The call of the last step; read each time, so that a tool may wrap `route.dependant.call`."""
         return self.steps[-1].dependant.call

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
 from fastroute import ANY_ORIGIN, APIWebSocketRoute, ConnectionPolicy, Depends, Router
-from fastroute.connection.policy import LAX, nested
+from fastroute.connection.policy import Terms, nested
 
 GOOD, EVIL = "https://app.example.org", "https://evil.example"
 ONLY_GOOD = ConnectionPolicy(origins=[GOOD])
@@ -122,10 +122,10 @@ def test_origins_add_up() -> None:
 
 
 def test_a_policy_that_only_knows_origins_ends_with_the_handshake() -> None:
-    assert not ONLY_GOOD.lasts
-    assert not ConnectionPolicy().lasts
-    assert ConnectionPolicy(on_end=print).lasts
-    assert LAX.lasts
+    assert ONLY_GOOD.terms is None
+    assert ConnectionPolicy().terms is None
+    assert ConnectionPolicy(on_end=print).terms == Terms(on_end=print)
+    assert ConnectionPolicy(cancel_on_disconnect=False).terms == Terms(False, math.inf, math.inf, math.inf, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""Deadline: a parameter by which a dependency ends the connection later on, as a token expires."""
+
+import math
+from datetime import datetime
+from time import monotonic, time
+from typing import Protocol
+
+__all__ = ["Deadline"]
+
+
+class _Expiring(Protocol):
+    expires: float
+
+
+class Deadline:
+    """Ends the connection at a given time. A parameter of this type is injected, as a WebSocket is.
+
+    Of several times the earliest counts. Then the connection is closed with 1008 "session expired", or the handshake is
+    refused with 401 if it is not accepted yet. Its endpoint sees a `ConnectionEnded`.
+
+    Args:
+        life: the connection.
+    """
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: _Expiring) -> None:
+        self._life = life
+
+    def at(self, when: datetime | float) -> None:
+        """End the connection at a time.
+
+        Args:
+            when: a datetime with a time zone, or Unix seconds (as `exp` of a JSON Web Token). A time that is over ends
+                the connection at once.
+
+        Raises:
+            ValueError: a datetime without a time zone, or NaN.
+            TypeError: something else.
+        """
+        if isinstance(when, datetime):
+            if when.utcoffset() is None:
+                raise ValueError(f"Deadline.at({when!r}): no time zone; write for example datetime.now(UTC)")
+            when = when.timestamp()
+        _check("at", when)
+        self._set(when - time())
+
+    def after(self, seconds: float) -> None:
+        """End the connection some seconds from now.
+
+        Raises:
+            ValueError: NaN.
+            TypeError: no number.
+        """
+        _check("after", seconds)
+        self._set(seconds)
+
+    def _set(self, seconds: float) -> None:
+        self._life.expires = min(self._life.expires, monotonic() + seconds)
+
+
+def _check(method: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        unit = "a datetime or Unix seconds" if method == "at" else "seconds"
+        raise TypeError(f"Deadline.{method}({value!r}): give {unit}")
+    if math.isnan(value):
+        raise ValueError(f"Deadline.{method}({value!r}): there is no such time")

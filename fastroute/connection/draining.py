@@ -1,0 +1,99 @@
+"""Draining: when an application shuts down, its open connections end first, and so do their clean-ups."""
+
+import inspect
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Protocol
+
+import anyio
+from starlette.types import Lifespan, Scope
+
+from .observing import logger, route_of
+from .policy import check_seconds
+from .sweeper import current_sweeper
+
+__all__ = ["Drain", "draining", "drains"]
+
+
+class _Connection(Protocol):
+    def restart(self) -> None: ...
+
+
+class Drain:
+    """The open connections of one event loop, since the start of an application."""
+
+    def __init__(self) -> None:
+        self._open: dict[_Connection, Scope] = {}
+        self._empty: anyio.Event | None = None
+
+    def add(self, connection: _Connection, scope: Scope) -> None:
+        self._open[connection] = scope
+
+    def remove(self, connection: _Connection) -> None:
+        self._open.pop(connection, None)
+        if self._empty is not None and not self._open:
+            self._empty.set()
+
+    @property
+    def ends(self) -> bool:
+        """Whether connections must end."""
+        return self._empty is not None
+
+    async def run(self, timeout: float) -> None:
+        """End all connections, and wait until their last clean-up is over, or the timeout."""
+        self._empty = anyio.Event()
+        if not self._open:
+            return
+        for connection in tuple(self._open):
+            connection.restart()
+        with anyio.move_on_after(timeout):
+            await self._empty.wait()
+        if self._open:
+            logger.warning(
+                "%d connections did not end within %s seconds, and are abandoned; routes: %s",
+                len(self._open),
+                timeout,
+                ", ".join(sorted({route_of(scope) for scope in self._open.values()})),
+            )
+
+
+#: Those of all event loops; empty as long as nobody asks for any.
+drains: list[Drain] = []
+
+
+def draining(lifespan: Lifespan[Any] | None = None, *, timeout: float = 10.0) -> Lifespan[Any]:
+    """A lifespan that ends the open connections of our routes before it ends itself.
+
+    They are closed with 1012 ("service restart"), and their endpoints are ended as by a `ConnectionPolicy`. Every
+    clean-up of a connection has run when the wrapped lifespan does its own, so that its pools are still there. Give it
+    to the outermost application: `Starlette(lifespan=draining())`, `FastAPI(lifespan=draining(mine))`.
+
+    Args:
+        lifespan: the application's own, an async context manager.
+        timeout: seconds for all connections together; the rest is abandoned, with a warning in the log.
+
+    Raises:
+        TypeError: `lifespan` is no async context manager, or `timeout` no number.
+        ValueError: `timeout` is not above 0.
+    """
+    check_seconds("timeout", timeout)
+    if inspect.isasyncgenfunction(lifespan) or inspect.isgeneratorfunction(lifespan):
+        raise TypeError(f"draining({lifespan.__name__}): decorate it with @contextlib.asynccontextmanager")
+    if lifespan is not None and not callable(lifespan):
+        raise TypeError(f"draining({lifespan!r}): give a function that makes an async context manager")
+
+    @asynccontextmanager
+    async def drained(app: Any) -> AsyncIterator[Any]:
+        wrapped: AbstractAsyncContextManager[Any] = nullcontext() if lifespan is None else lifespan(app)
+        async with wrapped as state:
+            drain, of_loop = Drain(), current_sweeper().drains
+            drains.append(drain)
+            of_loop.append(drain)
+            try:
+                yield state
+                await drain.run(timeout)
+            finally:
+                drains.remove(drain)
+                of_loop.remove(drain)
+
+    return drained

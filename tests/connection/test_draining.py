@@ -1,0 +1,272 @@
+"""draining: an application ends its connections before its own lifespan ends."""
+
+import functools
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from live import connected
+from starlette.applications import Starlette
+from starlette.websockets import WebSocket
+
+from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Depends, Router, draining
+from fastroute.connection.draining import drains
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    return functools.partial(anyio.run, backend=request.param)
+
+
+@asynccontextmanager
+async def started(app: Any) -> AsyncIterator[dict[str, Any]]:
+    """The application between its start and its end."""
+    state: dict[str, Any] = {}
+    stop = anyio.Event()
+    up = anyio.Event()
+    done = anyio.Event()
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> Any:
+        message = next(messages)
+        if message == "lifespan.shutdown":
+            await stop.wait()
+        return {"type": message}
+
+    async def send(message: Any) -> None:
+        assert message["type"].endswith(".complete"), message
+        (done if up.is_set() else up).set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app, {"type": "lifespan", "state": state}, receive, send)
+        await up.wait()
+        yield state
+        stop.set()
+        with anyio.fail_after(5):
+            await done.wait()
+
+
+class Events(list[str]):
+    """What happened, in order."""
+
+    async def dependency(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.append(f"{type(error).__name__} {getattr(error, 'code', '')}".strip())
+            raise
+        finally:
+            await anyio.sleep(0.05)
+            self.append("clean-up")
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any) -> AsyncIterator[dict[str, Any]]:
+        yield {"pool": "open"}
+        self.append("pool closed")
+
+
+async def push(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await anyio.sleep(math.inf)
+
+
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.send_text(await websocket.receive_text())
+
+
+async def slow(websocket: WebSocket) -> None:
+    await anyio.sleep(math.inf)
+
+
+def application(events: Events, endpoint: Any, **items: Any) -> Starlette:
+    route = APIWebSocketRoute("/", endpoint, dependencies=[Depends(events.dependency)], **items)
+    return Starlette(routes=[route], lifespan=draining(events.lifespan))
+
+
+@pytest.mark.parametrize("endpoint", [push, echo])
+@pytest.mark.parametrize("policy", [None, ConnectionPolicy(idle_timeout=60)])
+def test_open_connections_end_before_the_lifespan(run: Any, endpoint: Any, policy: Any) -> None:
+    async def test() -> None:
+        events = Events()
+        app = application(events, endpoint, policy=policy)
+        async with anyio.create_task_group() as tasks:
+
+            async def client() -> None:
+                async with connected(app) as connection:
+                    pass
+                assert connection.end == (1012, "service restart")
+                assert connection.error is None
+
+            for _ in range(3):
+                tasks.start_soon(client)
+            async with started(app) as state:
+                assert state == {"pool": "open"}
+                await anyio.sleep(0.1)
+        assert sorted(events[:3]) == ["ConnectionEnded 1012"] * 3
+        assert events[3:] == ["clean-up"] * 3 + ["pool closed"]
+
+    run(test)
+
+
+def test_a_handshake_that_waits_is_denied(run: Any) -> None:
+    async def test() -> None:
+        events = Events()
+        app = application(events, slow)
+        async with anyio.create_task_group() as tasks:
+
+            async def client() -> None:
+                async with connected(app) as connection:
+                    pass
+                assert connection.end == (503, "service restart")
+
+            async with started(app):
+                tasks.start_soon(client)
+                await anyio.sleep(0.1)
+        assert events == ["ConnectionEnded 1008", "clean-up", "pool closed"]
+
+    run(test)
+
+
+def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) -> None:
+    async def test() -> None:
+        events = Events()
+        app = application(events, push)
+        async with anyio.create_task_group() as tasks:
+
+            async def late() -> None:
+                await anyio.sleep(0.13)
+                async with connected(app) as connection:
+                    pass
+                assert connection.end == (503, "service restart")
+                events.append("late")
+
+            async def client() -> None:
+                async with connected(app):
+                    pass
+
+            async with started(app):
+                tasks.start_soon(client)
+                tasks.start_soon(late)
+                await anyio.sleep(0.1)
+        assert events == ["ConnectionEnded 1012", "late", "clean-up", "pool closed"]
+
+    run(test)
+
+
+def test_what_does_not_end_is_abandoned_with_a_warning(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def stubborn(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(1)
+
+    async def test() -> None:
+        app = Starlette(routes=[APIWebSocketRoute("/", stubborn)], lifespan=draining(timeout=0.1))
+        async with anyio.create_task_group() as tasks:
+
+            async def client() -> None:
+                async with connected(app):
+                    pass
+
+            async with started(app):
+                tasks.start_soon(client)
+                await anyio.sleep(0.1)
+                began = time.monotonic()
+            assert time.monotonic() - began < 0.5
+
+    run(test)
+    messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert messages == ["1 connections did not end within 0.1 seconds, and are abandoned; routes: /"]
+
+
+def test_nothing_is_known_of_connections_without_it(run: Any) -> None:
+    async def test() -> None:
+        assert drains == []
+        route = APIWebSocketRoute("/", echo)
+        app = Starlette(routes=[route])
+        for lifespan in (None, draining()):
+            if lifespan is not None:
+                app = Starlette(routes=[route], lifespan=lifespan)
+            async with started(app):
+                assert len(drains) == (lifespan is not None)
+                async with connected(app) as connection:
+                    connection.text("hello")
+                    await connection.until(lambda: len(connection.types) == 2)
+                    connection.leave()
+            assert drains == []
+        assert (route._application is None, route._drained_application is None) == (False, False)
+
+    run(test)
+
+
+def test_in_a_router_and_without_connections(run: Any) -> None:
+    async def test() -> None:
+        began = time.monotonic()
+        events = Events()
+        router = Router(lifespan=draining(events.lifespan))
+        async with started(router) as state:
+            assert state == {"pool": "open"}
+        assert events == ["pool closed"]
+        assert time.monotonic() - began < 1
+
+    run(test)
+
+
+def test_overrides_are_drained_too(run: Any) -> None:
+    async def original() -> None: ...
+
+    async def test() -> None:
+        events = Events()
+
+        class Provider:
+            dependency_overrides = {original: events.dependency}  # noqa: RUF012
+
+        route = APIWebSocketRoute("/", push, None, [Depends(original)], Provider())
+        app = Starlette(routes=[route], lifespan=draining(events.lifespan))
+        async with anyio.create_task_group() as tasks:
+
+            async def client() -> None:
+                async with connected(app):
+                    pass
+
+            async with started(app):
+                tasks.start_soon(client)
+                await anyio.sleep(0.1)
+        assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
+
+    run(test)
+
+
+def test_the_error_of_a_drain_is_public() -> None:
+    assert ConnectionEnded(1012, "service restart").code == 1012
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"timeout": 0}, ValueError, "timeout=0 must be above 0"),
+        ({"timeout": -1}, ValueError, "above 0"),
+        ({"timeout": math.nan}, ValueError, "above 0"),
+        ({"timeout": None}, TypeError, "is no number of seconds"),
+        ({"timeout": "10"}, TypeError, "is no number of seconds"),
+        ({"lifespan": 7}, TypeError, "async context manager"),
+    ],
+)
+def test_what_means_nothing_is_an_error(arguments: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        draining(**arguments)
+
+
+def test_a_bare_generator_is_an_error() -> None:
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        yield
+
+    undecorated: Any = lifespan
+    with pytest.raises(TypeError, match=r"decorate it with @contextlib\.asynccontextmanager"):
+        draining(undecorated)

@@ -1,0 +1,765 @@
+"""The life of a connection: timeouts, deadlines, and clients that leave unheard, on asyncio and trio."""
+
+import asyncio
+import functools
+import logging
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from engines import engine
+from live import Connection, connected
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Deadline, DeclarationError, Depends, Query
+from fastroute.connection import interrupting, sweeper
+
+#: The event loop, and the engine. The third has an anyio whose shields cannot be seen.
+WAYS = ["asyncio generated", "trio generated", "asyncio generated scopes", "asyncio interpreter"]
+
+
+@pytest.fixture(params=WAYS)
+def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Runs a test in an event loop."""
+    backend, name, *scopes = request.param.split()
+    if scopes:
+        monkeypatch.setattr(interrupting, "_STATES", None)
+    monkeypatch.setattr(sweeper, "PERIOD", 0.05)
+    with engine(name):
+        yield functools.partial(anyio.run, backend=backend)
+
+
+class Seen:
+    """Yield dependencies that note what they see, and whether their clean-up ran to its end."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException | None] = []
+        self.cleaned: list[str] = []
+        self.ends: list[tuple[int, str, float]] = []
+
+    async def dependency(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.errors.append(error)
+            raise
+        else:
+            self.errors.append(None)
+        finally:
+            await anyio.sleep(0.01)
+            self.cleaned.append("async")
+
+    def threaded(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            time.sleep(0.01)
+            self.cleaned.append("sync")
+
+    def on_end(self, scope: Any, code: int, reason: str, seconds: float) -> None:
+        assert scope["type"] == "websocket"
+        self.ends.append((code, reason, seconds))
+
+    def route(self, endpoint: Any, *dependencies: Any, **policy: Any) -> APIWebSocketRoute:
+        return APIWebSocketRoute(
+            "/",
+            endpoint,
+            dependencies=[Depends(self.dependency), Depends(self.threaded), *map(Depends, dependencies)],
+            policy=ConnectionPolicy(on_end=self.on_end, **policy),
+        )
+
+    def check(self, kind: type[BaseException], code: int, reason: str) -> None:
+        [error] = self.errors
+        assert (type(error), error.code, error.reason) == (kind, code, reason)  # type: ignore[union-attr]
+        assert self.cleaned == ["sync", "async"]
+
+
+async def nothing(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await anyio.sleep(math.inf)
+
+
+async def forever(websocket: WebSocket) -> None:
+    await anyio.sleep(math.inf)
+
+
+# Timeouts
+
+
+@pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}])
+def test_accept_timeout(run: Any, extensions: Any) -> None:
+    async def test() -> None:
+        seen = Seen()
+        route = seen.route(nothing, functools.partial(anyio.sleep, math.inf), accept_timeout=0.1)
+        async with connected(route.app, extensions=extensions) as connection:
+            pass
+        assert connection.end == ((408 if extensions else 1008), "not accepted in time")
+        seen.check(ConnectionEnded, 1008, "not accepted in time")
+        [(code, reason, seconds)] = seen.ends
+        assert (code, reason) == (408 if extensions else 403, "not accepted in time")
+        assert 0.1 <= seconds < 2
+
+    run(test)
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_accept_timeout_ends_with_the_answer(run: Any, refuses: bool) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await (websocket.close(4000) if refuses else websocket.accept())
+        await anyio.sleep(0.5)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, accept_timeout=0.2).app) as connection:
+            pass
+        assert connection.end == ((4000, "") if refuses else (1000, ""))
+        assert seen.errors == [None]
+        assert seen.ends[0][:2] == ((403, "") if refuses else (1000, ""))
+
+    run(test)
+
+
+def test_max_lifetime_cancels_what_waits_for_something_else(run: Any) -> None:
+    sent_before_clean_up = []
+
+    async def test() -> None:
+        async def looks() -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                sent_before_clean_up.extend(connection.types)
+
+        seen = Seen()
+        async with connected(seen.route(nothing, looks, max_lifetime=0.1).app) as connection:
+            pass
+        assert sent_before_clean_up == ["accept", "close"]
+        assert connection.end == (1001, "maximum lifetime reached")
+        seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
+        assert [end[:2] for end in seen.ends] == [(1001, "maximum lifetime reached")]
+        assert connection.error is None
+
+    run(test)
+
+
+def test_what_waits_for_the_client_is_told_and_goes_on(run: Any) -> None:
+    after = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with pytest.raises(ConnectionEnded) as raised:
+            await websocket.receive_text()
+        for _ in range(3):
+            await anyio.sleep(0.1)
+        for call in (websocket.receive, functools.partial(websocket.send_text, "too late"), websocket.close):
+            with pytest.raises(ConnectionEnded):
+                await call()
+        after.append((raised.value.code, raised.value.reason))
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, idle_timeout=0.1).app) as connection:
+            await connection.until(lambda: "close" in connection.types)
+            assert not after, "the close frame goes out at once"
+        assert after == [(1001, "idle timeout")]
+        assert connection.types == ["accept", "close"]
+        assert seen.errors == [None]
+        assert seen.cleaned == ["sync", "async"]
+        assert seen.ends[0][:2] == (1001, "idle timeout")
+
+    run(test)
+
+
+def test_a_send_that_waits_is_told(run: Any) -> None:
+    connections: list[Connection] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        connections[0].blocked = True
+        await websocket.send_text("the client does not read")
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+            connections.append(connection)
+            began = time.monotonic()
+        assert connection.types == ["accept", "send", "close"]
+        assert time.monotonic() - began < 3, "no send is waited for longer than a second"
+        seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
+
+    run(test)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_client_that_is_heard_is_not_idle(run: Any, reads: bool) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while reads:
+            await websocket.receive_text()
+        await anyio.sleep(math.inf)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, idle_timeout=0.7).app) as connection:
+            await connection.until(lambda: connection.types)
+            for _ in range(10):
+                connection.text("here")
+                await anyio.sleep(0.1)
+                assert connection.types == ["accept"]
+            began = time.monotonic()
+            await connection.until(lambda: "close" in connection.types)
+            assert time.monotonic() - began > 0.15
+        seen.check(ConnectionEnded, 1001, "idle timeout")
+
+    run(test)
+
+
+def test_an_echo_of_the_own_close_does_not_take_the_place_of_the_cause(run: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(websocket.receive_text)
+            await anyio.sleep(math.inf)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1, cancel_on_disconnect=True).app) as connection:
+            pass
+        assert connection.end == (1001, "maximum lifetime reached")
+        [error] = seen.errors
+        assert isinstance(error, BaseExceptionGroup)
+        assert [type(each) for each in error.exceptions] == [ConnectionEnded]
+        assert connection.error is None
+        assert seen.ends[0][:2] == (1001, "maximum lifetime reached")
+
+    run(test)
+
+
+def test_a_sync_dependency_is_waited_for(run: Any) -> None:
+    finished = threading.Event()
+
+    def slow() -> None:
+        time.sleep(0.3)
+        finished.set()
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(nothing, slow, accept_timeout=0.1).app) as connection:
+            pass
+        assert finished.is_set()
+        assert connection.end == (408, "not accepted in time")
+        seen.check(ConnectionEnded, 1008, "not accepted in time")
+
+    run(test)
+
+
+def test_a_shield_of_the_endpoint_holds(run: Any) -> None:
+    finished = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.5)
+            await anyio.to_thread.run_sync(time.sleep, 0.1)
+            finished.append(True)
+        await anyio.sleep(math.inf)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1).app):
+            pass
+        assert finished == [True]
+        seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
+
+    run(test)
+
+
+def test_clean_ups_are_not_ended(run: Any) -> None:
+    async def slow_to_leave() -> AsyncIterator[None]:
+        async with anyio.create_task_group():
+            yield
+            await anyio.sleep(0.5)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, slow_to_leave, max_lifetime=0.2).app) as connection:
+            pass
+        assert connection.end == (1000, "")
+        assert seen.errors == [None]
+        assert seen.cleaned == ["sync", "async"]
+
+    run(test)
+
+
+def test_an_error_of_the_endpoint_on_its_end_is_the_endpoints(run: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        try:
+            await anyio.sleep(math.inf)
+        finally:
+            raise ValueError("wrong")
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+            pass
+        assert connection.types == ["accept", "close"]
+        assert isinstance(connection.error, ValueError)
+        assert isinstance(seen.errors[0], ValueError)
+        assert seen.ends[0][:2] == (1001, "maximum lifetime reached")
+
+    run(test)
+
+
+def test_infinity_is_no_timeout(run: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await anyio.sleep(0.5)
+
+    async def test() -> None:
+        seen = Seen()
+        route = seen.route(endpoint, accept_timeout=math.inf, idle_timeout=math.inf, max_lifetime=math.inf)
+        async with connected(route.app) as connection:
+            pass
+        assert connection.end == (1000, "")
+
+    run(test)
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [lambda deadline: deadline.after(0.1)],
+        [lambda deadline: deadline.after(60), lambda deadline: deadline.after(0.1), lambda deadline: deadline.after(9)],
+        [lambda deadline: deadline.at(time.time() + 0.1)],
+        [lambda deadline: deadline.at(datetime.now(UTC) + timedelta(seconds=0.1))],
+        [lambda deadline: deadline.after(math.inf), lambda deadline: deadline.at(int(time.time()) + 1)],
+    ],
+)
+def test_a_dependency_ends_the_session(run: Any, times: list[Callable[[Deadline], None]]) -> None:
+    def token(deadline: Deadline) -> None:
+        for set_time in times:
+            set_time(deadline)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(nothing, token).app) as connection:
+            pass
+        assert connection.end == (1008, "session expired")
+        seen.check(ConnectionEnded, 1008, "session expired")
+
+    run(test)
+
+
+@pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_session_that_expires_before_the_accept_is_denied(run: Any, extensions: Any, waits: bool) -> None:
+    async def token(deadline: Deadline) -> None:
+        deadline.at(time.time() - 60)
+        if waits:
+            await anyio.sleep(math.inf)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(nothing, token).app, extensions=extensions) as connection:
+            pass
+        assert connection.end == ((401 if extensions else 1008), "session expired")
+        seen.check(ConnectionEnded, 1008, "session expired")
+        assert seen.ends[0][:2] == (401 if extensions else 403, "session expired")
+
+    run(test)
+
+
+def test_a_deadline_needs_no_policy_and_is_there_for_everybody(run: Any) -> None:
+    deadlines = []
+
+    async def one(limit: Deadline, n: Annotated[int, Query()] = 0) -> None:
+        deadlines.append(limit)
+
+    async def endpoint(websocket: WebSocket, deadline: Deadline | None, _: Annotated[None, Depends(one)]) -> None:
+        assert deadline is not None
+        deadline.after(0.1)
+        await nothing(websocket)
+
+    async def test() -> None:
+        async with connected(APIWebSocketRoute("/", endpoint).app) as connection:
+            pass
+        assert connection.end == (1008, "session expired")
+        async with connected(APIWebSocketRoute("/", endpoint).app, "/?n=x") as connection:
+            pass
+        assert connection.end[0] == 1008
+        assert [type(each) for each in deadlines] == [Deadline]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "text"),
+    [
+        (lambda deadline: deadline.at(datetime(2030, 1, 1)), ValueError, "no time zone"),
+        (lambda deadline: deadline.at(math.nan), ValueError, "no such time"),
+        (lambda deadline: deadline.after(math.nan), ValueError, "no such time"),
+        (lambda deadline: deadline.at("2030"), TypeError, "a datetime or Unix seconds"),
+        (lambda deadline: deadline.after(timedelta(seconds=1)), TypeError, "give seconds"),
+        (lambda deadline: deadline.after(True), TypeError, "give seconds"),
+    ],
+)
+def test_a_time_that_is_none_is_an_error(use: Any, error: type[Exception], text: str) -> None:
+    class Life:
+        expires = math.inf
+
+    with pytest.raises(error, match=text):
+        use(Deadline(Life()))
+
+
+def test_a_deadline_takes_no_marker() -> None:
+    async def endpoint(websocket: WebSocket, deadline: Annotated[Deadline, Query()]) -> None: ...
+
+    with pytest.raises(DeclarationError, match="Deadline is injected by type"):
+        APIWebSocketRoute("/", endpoint)
+
+
+# Clients that leave
+
+
+async def leaves(connection: Connection, code: int = 4002, reason: str = "bye") -> float:
+    """The seconds until the application is done with a client that leaves."""
+    await connection.until(lambda: connection.types)
+    await anyio.sleep(0.15)
+    connection.leave(code, reason)
+    began = time.monotonic()
+    await connection.over.wait()
+    return time.monotonic() - began
+
+
+def test_an_endpoint_that_only_sends_is_ended(run: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            await websocket.send_text("price")
+            await anyio.sleep(0.05)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            assert await leaves(connection) < 1
+        seen.check(WebSocketDisconnect, 4002, "bye")
+        assert "close" not in connection.types
+        assert seen.ends[0][:2] == (4002, "bye")
+        assert connection.error is None
+
+    run(test)
+
+
+def test_an_endpoint_that_waits_is_ended_also_before_the_accept(run: Any) -> None:
+    async def test() -> None:
+        for endpoint in (nothing, forever):
+            seen = Seen()
+            async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+                await anyio.sleep(0.15)
+                connection.leave(1006, "")
+                with anyio.fail_after(1):
+                    await connection.over.wait()
+            seen.check(WebSocketDisconnect, 1006, "")
+
+    run(test)
+
+
+def test_without_the_policy_nobody_is_cancelled(run: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await anyio.sleep(0.5)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, idle_timeout=60, cancel_on_disconnect=False).app) as connection:
+            assert await leaves(connection) > 0.2
+        assert seen.errors == [None]
+
+    run(test)
+
+
+@pytest.mark.parametrize("pause", [0, 0.2])
+def test_no_message_is_lost_or_out_of_order(run: Any, pause: float) -> None:
+    received: list[str] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        for round_ in range(3):
+            await anyio.sleep(pause)
+            for _ in range(10):
+                with anyio.move_on_after(0.01 * round_):  # a receive that is given up loses nothing
+                    await anyio.sleep(0)
+                    received.append(await websocket.receive_text())
+        while len(received) < 60:
+            received.append(await websocket.receive_text())
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            for number in range(60):
+                connection.text(str(number))
+                if number % 20 == 0:
+                    await anyio.sleep(0.1)
+        assert received == [str(number) for number in range(60)]
+
+    run(test)
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 16), (10_000, 7), (70_000, 1)])
+def test_reading_ahead_has_a_bound_and_says_so_once(
+    run: Any, caplog: pytest.LogCaptureFixture, size: int, most: int
+) -> None:
+    caplog.set_level(logging.INFO, "fastroute")
+    waiting = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await anyio.sleep(0.6)
+        for _ in range(40):
+            await websocket.receive_text()
+        await anyio.sleep(math.inf)
+
+    async def test() -> None:
+        seen = Seen()
+        route = seen.route(endpoint, cancel_on_disconnect=True, idle_timeout=0.4)
+        async with connected(route.app, route=route) as connection:
+            for _ in range(40):
+                connection.text("x" * size)
+            await anyio.sleep(0.5)
+            waiting.append(len(connection.unread))
+            await anyio.sleep(0.35)
+            connection.leave(4001, "")
+        seen.check(WebSocketDisconnect, 4001, "")
+
+    run(test)
+    assert waiting == [40 - most]
+    said = [record.getMessage() for record in caplog.records if "wait for the endpoint" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith(f"WebSocket /: {most} messages ({most * size} bytes) wait")
+
+
+@pytest.mark.parametrize("how", ["receive", "send", "close", "cancelled"])
+def test_who_was_told_once_is_not_cancelled_again(run: Any, how: str) -> None:
+    after = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        if how == "receive":
+            with pytest.raises(WebSocketDisconnect):
+                await websocket.receive_text()
+        elif how == "send":
+            await anyio.sleep(0.05)
+            with pytest.raises(WebSocketDisconnect):
+                await websocket.send_text("x")
+        elif how == "close":
+            await websocket.close()
+        else:
+            try:
+                await anyio.sleep(math.inf)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.3)
+                after.append(how)
+                raise
+        await anyio.sleep(0.3)
+        after.append(how)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            await connection.until(lambda: connection.types)
+            connection.lost = how == "send"
+            connection.leave(4001, "")
+        assert seen.cleaned == ["sync", "async"]
+
+    run(test)
+    assert after == [how]
+
+
+def test_a_receive_that_fails_fails_for_the_endpoint(run: Any) -> None:
+    failed = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await anyio.sleep(0.2)
+        try:
+            await websocket.receive_text()
+        except RuntimeError as error:
+            failed.append(str(error))
+
+    async def test() -> None:
+        seen = Seen()
+        connection = Connection()
+        calls = []
+
+        async def receive() -> Any:
+            calls.append(1)
+            if len(calls) > 1:
+                raise RuntimeError("broken")
+            return {"type": "websocket.connect"}
+
+        scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "path_params": {}}
+        await seen.route(endpoint, cancel_on_disconnect=True).app(scope, receive, connection.send)
+        assert failed == ["broken"]
+
+    run(test)
+
+
+def test_a_connection_that_receives_costs_no_task() -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:
+            await websocket.receive_text()
+
+    async def test() -> None:
+        seen = Seen()
+        before = len(asyncio.all_tasks())
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            await anyio.sleep(0.7)
+            # The connection itself, and the one that looks at all connections.
+            assert len(asyncio.all_tasks()) == before + 2
+            connection.leave()
+        await anyio.sleep(0.5)
+        assert len(asyncio.all_tasks()) == before
+
+    anyio.run(test)
+
+
+# The server ends a connection itself
+
+
+def test_a_task_that_the_server_cancels_stays_cancelled() -> None:
+    async def test() -> None:
+        for patience in (0.02, 0.5):
+            seen = Seen()
+            connection = Connection()
+            scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "path_params": {}}
+            app = seen.route(nothing, max_lifetime=0.1, cancel_on_disconnect=True).app
+            task = asyncio.ensure_future(app(scope, connection.receive, connection.send))
+            await anyio.sleep(patience)
+            task.cancel()
+            if patience < 0.1:
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert isinstance(seen.errors[0], asyncio.CancelledError)
+            else:
+                await task
+            assert seen.cleaned == ["sync", "async"]
+            assert len(seen.ends) == 1
+
+    anyio.run(test)
+
+
+# The end
+
+
+@contextmanager
+def expected(kind: type[BaseException]) -> Iterator[None]:
+    with pytest.raises(kind):
+        yield
+
+
+def raising(error: Exception, accepts: bool) -> Callable[[WebSocket], Awaitable[None]]:
+    async def endpoint(websocket: WebSocket) -> None:
+        if accepts:
+            await websocket.accept()
+        raise error
+
+    return endpoint
+
+
+async def denies(websocket: WebSocket) -> None:
+    await websocket.send_denial_response(PlainTextResponse("no", 418))
+
+
+async def closes(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close(999, "x" * 200)
+
+
+async def returns(websocket: WebSocket) -> None:
+    await websocket.accept()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "end"),
+    [
+        (raising(HTTPException(401, "secret"), False), (401, "")),
+        (raising(HTTPException(401, "told"), True), (1008, "told")),
+        (raising(WebSocketException(4001, "told"), False), (403, "told")),
+        (raising(WebSocketException(4001, "told"), True), (4001, "told")),
+        (raising(ValueError(), False), (500, "")),
+        (raising(ValueError(), True), (1011, "Internal Server Error")),
+        (denies, (418, "")),
+        (closes, (1011, "x" * 123)),
+        (returns, (1000, "")),
+    ],
+)
+def test_on_end_is_told_of_every_end_once(run: Any, endpoint: Any, end: tuple[int, str]) -> None:
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint).app):
+            pass
+        assert [told[:2] for told in seen.ends] == [end]
+
+    run(test)
+
+
+def test_on_end_is_told_of_a_refused_origin(run: Any) -> None:
+    async def test() -> None:
+        seen = Seen()
+        route = seen.route(returns, origins=["https://app.example.org"])
+        async with connected(route.app, headers=[("Origin", "https://evil.example")]) as connection:
+            pass
+        assert connection.end == (403, "Origin not allowed")
+        assert [told[:2] for told in seen.ends] == [(403, "Origin not allowed")]
+        assert seen.errors == []
+
+    run(test)
+
+
+def test_an_error_of_on_end_is_logged_and_changes_nothing(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def on_end(*_: Any) -> None:
+        raise ValueError("wrong")
+
+    async def test() -> None:
+        route = APIWebSocketRoute("/", returns, policy=ConnectionPolicy(on_end=on_end))
+        async with connected(route.app, route=route) as connection:
+            pass
+        assert connection.end == (1000, "")
+        assert connection.error is None
+
+    run(test)
+    [record] = caplog.records
+    assert record.getMessage() == "WebSocket /: on_end raised"
+    assert record.exc_info is not None
+
+
+def test_an_end_by_this_side_is_logged(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fastroute")
+
+    async def test() -> None:
+        seen = Seen()
+        route = seen.route(nothing, max_lifetime=0.1)
+        async with connected(route.app, route=route):
+            pass
+
+    run(test)
+    assert [record.getMessage() for record in caplog.records] == [
+        "WebSocket /: ended by this side: maximum lifetime reached"
+    ]

@@ -1,0 +1,103 @@
+"""Drives one connection of an ASGI application while a test looks on: a server and a client in memory."""
+
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from websocket_client import websocket_scope
+
+__all__ = ["Connection", "connected"]
+
+
+class Connection:
+    """A connection, from the client's side.
+
+    Attributes:
+        sent: the messages of the application.
+        unread: the messages of the client that the application has not received.
+        error: raised by the application.
+        over: set when the application has returned.
+        blocked: whether the client takes no message, so that a `send` waits.
+        lost: whether the server has lost the client, so that a `send` fails.
+    """
+
+    def __init__(self, *, echo: bool = True) -> None:
+        self._echo = echo
+        self._put = anyio.Event()
+        self.unread: deque[dict[str, Any]] = deque()
+        self.sent: list[dict[str, Any]] = []
+        self.error: BaseException | None = None
+        self.over = anyio.Event()
+        self.blocked = self.lost = False
+        self.put({"type": "websocket.connect"})
+
+    def put(self, message: dict[str, Any]) -> None:
+        self.unread.append(message)
+        self._put.set()
+
+    def text(self, text: str) -> None:
+        self.put({"type": "websocket.receive", "text": text})
+
+    def leave(self, code: int = 1005, reason: str = "") -> None:
+        self.put({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+    async def receive(self) -> dict[str, Any]:
+        await anyio.lowlevel.checkpoint()
+        while not self.unread:
+            self._put = anyio.Event()
+            await self._put.wait()
+        return self.unread.popleft()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if self.lost:
+            raise OSError
+        self.sent.append(message)
+        if self.blocked:
+            await anyio.sleep(math.inf)
+        if message["type"] == "websocket.close" and self._echo:
+            # Servers tell of the close of their own application as of the client's.
+            self.leave(message.get("code", 1000), "echo")
+        await anyio.lowlevel.checkpoint()
+
+    @property
+    def types(self) -> list[str]:
+        return [message["type"].removeprefix("websocket.") for message in self.sent]
+
+    @property
+    def end(self) -> tuple[int, str]:
+        """The code and reason of the close, or the status of the denial and its text."""
+        last = self.sent[-1]
+        if last["type"] == "websocket.http.response.body":
+            return self.sent[-2]["status"], last["body"].decode()
+        assert last["type"] == "websocket.close", self.sent
+        return last["code"], last.get("reason") or ""
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        with anyio.fail_after(5):
+            while not condition():
+                await anyio.sleep(0.005)
+
+
+@asynccontextmanager
+async def connected(app: Any, path: str = "/", *, echo: bool = True, **items: Any) -> AsyncIterator[Connection]:
+    """A connection that is over when the block is left; otherwise that is an error."""
+    connection = Connection(echo=echo)
+    scope = websocket_scope(path, **items)
+
+    async def run() -> None:
+        try:
+            await app(scope, connection.receive, connection.send)
+        except Exception as error:
+            connection.error = error
+        finally:
+            connection.over.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        yield connection
+        with anyio.fail_after(5):
+            await connection.over.wait()
