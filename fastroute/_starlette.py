@@ -1,17 +1,24 @@
 """Starlette's private side, and how its installed release behaves: the file to read if a new Starlette breaks us."""
 
+import re
+from collections.abc import Callable
 from contextlib import suppress
+from http import cookies as http_cookies
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from starlette import routing
+from starlette import requests, routing
 from starlette._exception_handler import _lookup_exception_handler
 from starlette._utils import get_route_path, is_async_callable
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 __all__ = [
     "ANSWERS_ALIKE",
     "SETS_ROUTE",
+    "cookie_parser",
+    "cookies_of",
     "exception_handlers",
     "get_route_path",
     "is_async_callable",
@@ -77,3 +84,36 @@ def _answers_alike() -> bool:
 
 #: Routes of the installed Starlette answer as `RouteTable` does in their place.
 ANSWERS_ALIKE = _answers_alike()
+
+
+_ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
+
+
+def _unquoted(value: str) -> str:
+    """`http.cookies._unquote` as it is since Python 3.11.10 and 3.12.6: in linear time, with the same values."""
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+    return _ESCAPED.sub(lambda match: match[2] or chr(int(match[1], 8)), value[1:-1])
+
+
+def _linear_cookie_parser() -> Callable[[str], dict[str, str]]:
+    """Starlette's parser of a `cookie` header, in linear time also on older Pythons (CVE-2024-7592)."""
+    parser = requests.cookie_parser
+    if not hasattr(http_cookies, "_QuotePatt"):
+        return parser
+    # Its own code, with another function below it.
+    module = SimpleNamespace(**{**vars(http_cookies), "_unquote": _unquoted})
+    return FunctionType(parser.__code__, {**parser.__globals__, "http_cookies": module})
+
+
+cookie_parser = _linear_cookie_parser()
+
+
+def cookies_of(connection: HTTPConnection) -> dict[str, str]:
+    """`connection.cookies`, in linear time on every Python."""
+    if cookie_parser is not requests.cookie_parser and not hasattr(connection, "_cookies"):
+        cookies: dict[str, str] = {}
+        for header in connection.headers.getlist("cookie"):
+            cookies.update(cookie_parser(header))
+        connection._cookies = cookies
+    return connection.cookies

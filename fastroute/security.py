@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
+from ._starlette import cookies_of
 from .params import SecurityScopes, UsesScopes
 
 __all__ = [
@@ -154,7 +155,7 @@ class APIKeyCookie(_APIKey):
     """
 
     def credentials(self, connection: HTTPConnection) -> str | None:
-        return connection.cookies.get(self.name) or None
+        return cookies_of(connection).get(self.name) or None
 
 
 class HTTPBasicCredentials(BaseModel):

@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "exceptions, params": set(),
     "matching": set(),
     "_starlette, _fastapi": {"exceptions", "params"},
-    "security": {"exceptions", "params"},
+    # A scheme reads cookies, which Starlette does not in linear time on every Python.
+    "security": {"exceptions", "params", "_starlette"},
     "connection": {"exceptions", "params", *FRAMEWORKS},
     "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
     "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
