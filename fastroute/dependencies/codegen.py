@@ -16,7 +16,8 @@ it is this:
         websocket = WebSocket(scope, receive, outgoing.send)
         try:
             query = query_values(scope['query_string'])
-            headers = headers_by_name(scope['headers'])
+            pairs = header_pairs(scope)
+            headers = headers_by_name(pairs)
             try:
                 raw = headers.get(key_0_0)
                 if raw is None:
@@ -265,10 +266,12 @@ class _Generator:
             yield "query = query_values(scope['query_string'])"
         if ("query", True) in places:
             yield "queries = query_lists(scope['query_string'])"
+        if places & {("header", False), ("header", True), ("cookie", False)}:
+            yield "pairs = header_pairs(scope)"
         if ("header", False) in places:
-            yield "headers = headers_by_name(scope['headers'])"
+            yield "headers = headers_by_name(pairs)"
         if ("cookie", False) in places:
-            yield "cookies = cookie_values(scope['headers'])"
+            yield "cookies = cookie_values(pairs)"
 
     def _read(self, index: int, step: Step) -> Iterator[str]:
         for calls_factory, fields in itertools.groupby(enumerate(step.fields), lambda pair: _calls_factory(pair[1])):
@@ -327,7 +330,7 @@ class _Generator:
     def _raw(self, field: ParamField, number: str) -> str:
         if field.place == "header":
             key = self.constant(f"key_{number}", field.alias.lower().encode())
-            return f"header_values(scope['headers'], {key})" if field.sequence else f"headers.get({key})"
+            return f"header_values(pairs, {key})" if field.sequence else f"headers.get({key})"
         key = self.constant(f"key_{number}", field.alias)
         if field.place == "query":
             return f"queries.get({key})" if field.sequence else f"query.get({key})"

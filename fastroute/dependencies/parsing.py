@@ -1,19 +1,26 @@
 """Query string, headers and cookies of a scope, each read in one pass: the same values as Starlette's properties."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import cookie_parser
+from starlette.datastructures import QueryParams
+from starlette.types import Scope
 
-__all__ = ["cookie_values", "header_values", "headers_by_name", "query_lists", "query_values"]
+from .._starlette import cookie_parser
+
+__all__ = ["cookie_values", "header_pairs", "header_values", "headers_by_name", "query_lists", "query_values"]
+
+#: The headers of a scope, as they were received.
+Pairs = Sequence[tuple[bytes, bytes]]
 
 
-def query_values(query_string: bytes) -> dict[str, str]:
+def query_values(query_string: Any) -> dict[str, str]:
     """The query's parameters, the last of repeated ones (`starlette.datastructures.QueryParams`)."""
     return dict(_pairs(query_string))
 
 
-def query_lists(query_string: bytes) -> dict[str, list[str]]:
+def query_lists(query_string: Any) -> dict[str, list[str]]:
     """All values of the query's parameters (`QueryParams.getlist`)."""
     lists: dict[str, list[str]] = {}
     for key, value in _pairs(query_string):
@@ -21,30 +28,52 @@ def query_lists(query_string: bytes) -> dict[str, list[str]]:
     return lists
 
 
-def _pairs(query_string: bytes) -> list[list[str]] | list[tuple[str, str]]:
+def _pairs(query_string: Any) -> list[tuple[str, str]]:
+    if not isinstance(query_string, bytes):
+        # ASGI says bytes. Starlette also takes a text, None, pairs and more.
+        return QueryParams(query_string).multi_items()
     text = query_string.decode("latin-1")
     if "%" not in text and "+" not in text:
         # Most queries have nothing to decode, and an equals sign in each part.
-        pairs = [part.split("=", 1) for part in text.split("&")]
-        if all([len(pair) == 2 for pair in pairs]):  # noqa: C419  # cheaper than a generator
+        pairs: list[tuple[str, str]] = []
+        for part in text.split("&"):
+            key, equals, value = part.partition("=")
+            if not equals:
+                pairs.clear()  # a megabyte of query is not held twice
+                break
+            pairs.append((key, value))
+        else:
             return pairs
     return parse_qsl(text, keep_blank_values=True)
 
 
-def headers_by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def header_pairs(scope: Scope) -> Pairs:
+    """The headers of a scope as a list; any other iterable is replaced in the scope, as by Starlette's `Headers`."""
+    headers = scope["headers"]
+    if type(headers) is not list:
+        headers = scope["headers"] = list(headers)
+    pairs: Pairs = headers
+    return pairs
+
+
+def headers_by_name(pairs: Pairs) -> dict[bytes, bytes]:
     """The headers, the first of repeated ones (`starlette.datastructures.Headers.get`)."""
-    return dict(reversed(list(headers)))
+    try:
+        return dict(pairs[::-1])
+    except (TypeError, ValueError):  # a name of another type, which has no hash
+        names = (bytes, bytearray, memoryview)
+        return {bytes(name): value for name, value in pairs[::-1] if isinstance(name, names)}
 
 
-def header_values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str] | None:
+def header_values(pairs: Pairs, name: bytes) -> list[str] | None:
     """All values of a header (`Headers.getlist`), or None if there is none."""
-    return [value.decode("latin-1") for key, value in headers if key == name] or None
+    return [value.decode("latin-1") for key, value in pairs if key == name] or None
 
 
-def cookie_values(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def cookie_values(pairs: Pairs) -> dict[str, str]:
     """The cookies of all `cookie` headers, the last of repeated ones (`starlette.requests.HTTPConnection.cookies`)."""
     cookies: dict[str, str] = {}
-    for key, value in headers:
+    for key, value in pairs:
         if key == b"cookie":
             cookies.update(cookie_parser(value.decode("latin-1")))
     return cookies

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import Headers, ImmutableMultiDict
 from starlette.websockets import WebSocket
 
+from .._starlette import cookies_of
 from ..params import Place
 from .fields import ParamField
 
@@ -42,7 +43,7 @@ def _values_at(place: Place, websocket: WebSocket) -> Mapping[str, Any]:
         return websocket.query_params
     if place == "header":
         return websocket.headers
-    return websocket.cookies
+    return cookies_of(websocket)
 
 
 def _value(values: Mapping[str, Any], key: str, sequence: bool) -> Any:
