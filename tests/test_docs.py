@@ -1,5 +1,6 @@
 """The README and the pages of docs/ do what they say: Python blocks run, commands print what stands behind them."""
 
+import inspect
 import os
 import re
 import shlex
@@ -12,12 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import anyio
 import pytest
 from websocket_client import connect, websocket_scope
 
 import fastroute
 import fastroute.security
 import fastroute.strategies
+import fastroute.testing
 from fastroute import __main__ as command_line
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +109,7 @@ def test_a_python_block_runs_on_its_own(
     assert capsys.readouterr().out == (block.output or "")
     for name, test in list(vars(module).items()):
         if name.startswith("test_"):
-            test()
+            anyio.run(test) if inspect.iscoroutinefunction(test) else test()
 
 
 def test_the_application_of_the_readme_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +357,7 @@ def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
 
 def test_the_reference_has_every_public_name_and_no_other() -> None:
     reference = page("docs/reference.md")
-    for module in (fastroute, fastroute.security, fastroute.strategies):
+    for module in (fastroute, fastroute.security, fastroute.strategies, fastroute.testing):
         rows = re.findall(r"^\| (`.*?) \|", section(reference, module.__name__), re.MULTILINE)
         named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
         elsewhere = {"SecurityScopes"} if module is fastroute.security else set()

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 import fastroute
-from fastroute import security, strategies
+from fastroute import security, strategies, testing
 from fastroute.matching import matcher_py
 
 DATA = {"IMPLEMENTATION", "__version__"}
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    for module in (fastroute, security, strategies):
+    for module in (fastroute, security, strategies, testing):
         for name in module.__all__:
             if name not in DATA:
                 # A compiled class does not tell its signature; its twin does.

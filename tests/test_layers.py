@@ -45,6 +45,8 @@ MAY_IMPORT = {
     "narrowing": {"routing", "matching", "index", "route_list", "substitute", *FRAMEWORKS},
     "probe": {"narrowing", *FRAMEWORKS},
     "acceleration": {"index_router", "index", "narrowing", "probe", "substitute", *FRAMEWORKS},
+    # It knows ASGI alone: any application can be tested.
+    "testing": set(),
     "strategies": {"exceptions", "routing", "matching", "router"},
     "__init__": {"exceptions", "params", "connection", "routing", "matching", "index", "router", "acceleration"},
 }
