@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from . import _fastapi
 from .connection.draining import drains
 from .connection.handshake import guarded
-from .connection.life import Life
+from .connection.life import begin as begin_life
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, as_dependencies, get_dependant
@@ -160,7 +160,7 @@ class APIWebSocketRoute(WebSocketRoute):
         if terms is None and (drains or plan.uses_deadline):
             terms = Terms()
         title = f"{describe(self._endpoint)} at {self.path}"
-        begin = None if terms is None else functools.partial(Life, terms)
+        begin = None if terms is None else functools.partial(begin_life, terms)
         application = compile_plan(plan, self._validation_error, title, begin)
         return application if self.policy is None else guarded(application, self.policy)
 

@@ -14,12 +14,12 @@ A connection that does not receive for a while is read ahead of, by a task of it
 left by `receive` alone.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from math import inf
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 import anyio
@@ -30,13 +30,13 @@ from ..exceptions import ConnectionEnded
 from .deadline import Deadline
 from .draining import Drain, drains
 from .handshake import POLICY_VIOLATION, deny
-from .interrupting import Interrupted, Section, new_part, new_section, spawn
+from .interrupting import is_cancellation, is_shielded, spawn
 from .observing import logger, report_end, route_of
 from .outgoing import Outgoing
 from .policy import Terms
-from .sweeper import current_sweeper
+from .sweeper import Sweeper, current_sweeper
 
-__all__ = ["Life"]
+__all__ = ["Life", "begin"]
 
 _GOING_AWAY, _SERVICE_RESTART, _ABNORMAL = 1001, 1012, 1006
 #: How far a connection is read ahead of.
@@ -44,17 +44,29 @@ _MOST_MESSAGES, _MOST_BYTES = 16, 64 * 1024
 _LONGEST_SEND = 1.0  # seconds that a client gets to take the close frame
 
 
-class Life(Outgoing):
-    """One connection.
+def begin(terms: Terms, scope: Scope, receive: Receive, send: Send) -> "Life":
+    """The life of a connection, in the task that runs it.
 
     Args:
         terms: when it ends.
         scope, receive, send: as the route got them.
+    """
+    sweeper = current_sweeper()
+    cls = _TaskLife if sweeper.cancels_tasks else _ScopeLife
+    return cls(sweeper, terms, scope, receive, send)
+
+
+class Life(Outgoing):
+    """One connection, on any event loop; the two kinds below differ in how an endpoint is interrupted.
 
     Attributes:
+        cause: why the connection is ended; None as long as it is not.
+        over: whether the endpoint has ended, so that nothing interrupts it any more.
         expires: the earliest `Deadline`, by the monotonic clock.
     """
 
+    cause: WebSocketDisconnect | None = None
+    over = False
     expires = inf
     _drain: Drain | None = None
     # The client: whether it was heard since the last look, and the messages that are read ahead, with their bytes.
@@ -68,19 +80,17 @@ class Life(Outgoing):
     _receiving = 0
     _quiet = False
     _accepted = False
-    # The end: why, with the status of a denial; whether the endpoint must still be interrupted, was told, is over.
-    _cause: WebSocketDisconnect | None = None
+    # The end: the status of a denial; whether the endpoint must still be interrupted, and was told.
     _status = 0
-    _pending = _told = _over = False
+    _pending = _told = False
     _final: tuple[int, str] | None = None
 
-    def __init__(self, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, send)
+    def __init__(self, sweeper: Sweeper, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._sweeper = sweeper
         self._terms = terms
         self._receive = receive
-        self._sweeper = sweeper = current_sweeper()
-        self._section = new_section(sweeper.is_asyncio)
-        self._calls: set[Section] = set()
         self._began = self._last_heard = monotonic()
 
     @property
@@ -91,20 +101,21 @@ class Life(Outgoing):
     # What the generated code does
 
     def __enter__(self) -> None:
-        self._sweeper.add(self)
+        self._sweeper.lives.add(self)
+        if not self._sweeper.runs:
+            self._sweeper.start()
         if drains and self._sweeper.drains:
             self._drain = self._sweeper.drains[-1]
             self._drain.add(self, self._scope)
             if self._drain.ends:
                 self.restart(interrupt=False)
                 raise self._new_cause()
-        self._section.__enter__()
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> Any:
-        return self._section.__exit__(kind, error, traceback)
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+        return None
 
     async def settle(self, error: BaseException | None = None) -> None:
-        """Note that the endpoint is over, however it ended.
+        """Note that the endpoint is over, however it ended; needless if it returned and there is no cause.
 
         Args:
             error: raised by it or by a dependency.
@@ -112,22 +123,20 @@ class Life(Outgoing):
         Raises:
             WebSocketDisconnect: the cause for which the endpoint was cancelled.
         """
-        self._over = True
-        if self._stop_reading is not None:
-            self._stop_reading()
-        if self._cause is None:
+        self.over = True
+        if self.cause is None:
             return
-        cancelled = self._section.took(error)
+        cancelled = self._took(error)
         await self._say_end()
         if cancelled:
             raise self._new_cause() from None
 
     def finish(self) -> None:
         """Note that all is over."""
-        self._over = True
+        self.over = True
+        self._sweeper.lives.discard(self)
         if self._stop_reading is not None:
             self._stop_reading()
-        self._sweeper.remove(self)
         if self._drain is not None:
             self._drain.remove(self)
         if self._terms.on_end is not None:
@@ -136,29 +145,18 @@ class Life(Outgoing):
 
     # What the endpoint and its dependencies do
 
-    async def receive(self) -> Message:
+    def receive(self) -> Awaitable[Message]:
         """The next message of the client (ASGI).
 
         Raises:
             ConnectionEnded: this side ended the connection.
         """
-        if isinstance(self._cause, ConnectionEnded):
-            await self._tell()
-        self._quiet = False
-        self._receiving += 1
-        try:
-            message: Message = await (self._call(self._receive()) if self._queue is None else self._next())
-        except Exception:
-            self._told = True
-            raise
-        finally:
-            self._receiving -= 1
-        self._note(message)
-        if message["type"] == "websocket.disconnect":
-            self._told = True
-        return message
+        if self._accepted or self._queue is not None:
+            return self._received()
+        # The first one is there already.
+        return self._receive()
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Send a message (ASGI).
 
         Raises:
@@ -166,61 +164,58 @@ class Life(Outgoing):
             WebSocketDisconnect: the client has left, and the endpoint is being ended for that.
         """
         message_type = message["type"]
+        if message_type == "websocket.send":
+            return self._sent(message)
         if message_type == "websocket.accept":
-            self._look_at_time(monotonic())
-        if self._cause is not None:
-            await self._tell()
-        if message_type == "websocket.accept":
-            self._accepted = True
-            self._last_heard = monotonic()
-        elif message_type != "websocket.send":
+            if self.expires < inf:
+                self._look_at_time(monotonic(), interrupt=False)
+            if self.cause is None:
+                self._accepted = self._heard = True
+        elif self.cause is None:
             self._told = True
-        try:
-            await self._call(super().send(message))
-        except Exception:
-            self._told = True
-            raise
+        return Outgoing.send(self, message) if self.cause is None else self._tell()
 
-    async def _call(self, awaitable: Awaitable[Any]) -> Any:
-        """The result of a call of the server; it may be interrupted."""
-        call = new_part(self._sweeper.is_asyncio)
-        self._calls.add(call)
-        try:
-            with call:
-                return await awaitable
-        except Interrupted:
-            await self._tell()
-        finally:
-            self._calls.discard(call)
+    async def _received(self) -> Message:
+        raise AssertionError("each kind has its own")
 
-    async def _tell(self) -> None:
+    async def _sent(self, message: Message) -> None:
+        raise AssertionError("each kind has its own")
+
+    async def _tell(self) -> Any:
         self._told = True
         await self._say_end()
         raise self._new_cause() from None
 
     def _new_cause(self) -> WebSocketDisconnect:
         # A new one each time: one that is raised again and again collects tracebacks.
-        assert self._cause is not None
-        return type(self._cause)(self._cause.code, self._cause.reason)
+        assert self.cause is not None
+        return type(self.cause)(self.cause.code, self.cause.reason)
+
+    def _interrupt(self) -> None:
+        """Interrupt the endpoint; `_pending` if it cannot be now."""
+
+    def _took(self, error: BaseException | None) -> bool:
+        """Whether an error came out because of `_interrupt`; from then on nothing is cancelled."""
+        raise AssertionError("each kind has its own")
 
     # What ends it
 
     def look(self, now: float) -> None:
         """Do what is due, for the sweeper."""
-        if self._over:
+        if self.over:
             return
         if self._pending:
-            self._pending = not self._section.interrupt()
+            self._interrupt()
             return
-        if self._cause is not None or self._told:
+        if self.cause is not None or self._told:
             return
         if self._heard:
             self._heard, self._last_heard = False, now
-        self._look_at_time(now, interrupt=True)
+        self._look_at_time(now)
         if self._terms.cancel_on_disconnect or self._terms.idle_timeout < inf:
             self._look_at_client(now)
 
-    def _look_at_time(self, now: float, *, interrupt: bool = False) -> None:
+    def _look_at_time(self, now: float, *, interrupt: bool = True) -> None:
         terms = self._terms
         if now >= self.expires:
             self.stop(POLICY_VIOLATION, "session expired", 401, interrupt=interrupt)
@@ -240,11 +235,11 @@ class Life(Outgoing):
             status: of the denial, if the handshake is not accepted yet.
             interrupt: end the endpoint as well; else the caller tells it.
         """
-        if self._cause is not None or self._told or self._over:
+        if self.cause is not None or self._told or self.over:
             return
         self._status = status
         logger.info("WebSocket %s: ended by this side: %s", route_of(self._scope), reason)
-        self._cause = ConnectionEnded(code if self._accepted else POLICY_VIOLATION, reason)
+        self.cause = ConnectionEnded(code if self._accepted else POLICY_VIOLATION, reason)
         if interrupt:
             self._interrupt()
 
@@ -252,18 +247,11 @@ class Life(Outgoing):
         """End the connection since the application shuts down, for a drain."""
         self.stop(_SERVICE_RESTART, "service restart", 503, interrupt=interrupt)
 
-    def _interrupt(self) -> None:
-        if self._calls:
-            for call in self._calls:
-                call.interrupt()
-        else:
-            self._pending = not self._section.interrupt()
-
     async def _say_end(self) -> None:
         """Send the close frame or the denial, if the client has neither, and has not left."""
-        if self._final is not None or self.ending is not None or not isinstance(self._cause, ConnectionEnded):
+        if self._final is not None or self.ending is not None or not isinstance(self.cause, ConnectionEnded):
             return
-        code, reason = self._cause.code, self._cause.reason
+        code, reason = self.cause.code, self.cause.reason
         self._final = (code, reason) if self._accepted else (self._status, reason)
         with anyio.move_on_after(_LONGEST_SEND, shield=True), suppress(Exception):
             if self._accepted:
@@ -306,7 +294,7 @@ class Life(Outgoing):
                 )
         elif self._quiet:
             self._queue = deque() if self._queue is None else self._queue
-            self._stop_reading = spawn(self._sweeper.is_asyncio, self._read_ahead)
+            self._stop_reading = spawn(self._read_ahead, self._sweeper.loop)
         self._quiet = True
 
     def _has_room(self) -> bool:
@@ -315,7 +303,7 @@ class Life(Outgoing):
     async def _read_ahead(self) -> None:
         assert self._queue is not None
         try:
-            while not self._over and self._has_room():
+            while not self.over and self._has_room():
                 message = await self._receive()
                 self._queue.append(message)
                 self._held += _size(message)
@@ -334,8 +322,8 @@ class Life(Outgoing):
 
     def _note_left(self, message: Message) -> None:
         receives = self._receiving > 0
-        if self._terms.cancel_on_disconnect and self._cause is None and not (self._told or self._over or receives):
-            self._cause = WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+        if self._terms.cancel_on_disconnect and self.cause is None and not (self._told or self.over or receives):
+            self.cause = WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
             self._interrupt()
 
     async def _next(self) -> Message:
@@ -343,12 +331,11 @@ class Life(Outgoing):
         assert self._queue is not None
         while not self._queue:
             if self._stop_reading is None:
-                message: Message = await self._call(self._receive())
-                return message
+                return await self._receive()
             if self._arrived is None:
                 self._arrived = anyio.Event()
             try:
-                await self._call(self._arrived.wait())
+                await self._arrived.wait()
             finally:
                 self._arrived = None
         item = self._queue.popleft()
@@ -356,6 +343,154 @@ class Life(Outgoing):
             raise item
         self._held -= _size(item)
         return item
+
+
+class _TaskLife(Life):
+    """On asyncio: a task is cancelled once, and that is taken back when it has come out, as `asyncio.timeout` does.
+
+    A call that waits is interrupted in its own task. An endpoint that waits for something else is interrupted when no
+    shield is around it.
+    """
+
+    # How often the task of the endpoint, and each that waited in a call here, was cancelled when it was interrupted.
+    # The mapping is replaced, never changed.
+    _cancelling: int | None = None
+    _interrupted: Mapping[asyncio.Task[Any], int] = {}
+
+    def __init__(self, sweeper: Sweeper, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
+        # All of `Life.__init__`: a call of it would show.
+        self._scope = scope
+        self._send = send
+        self._sweeper = sweeper
+        self._terms = terms
+        self._receive = receive
+        self._began = self._last_heard = monotonic()
+        self._task: Any = asyncio.current_task(sweeper.loop)
+        # The tasks that wait in a call here.
+        self._waiting: list[asyncio.Task[Any]] = []
+
+    async def _received(self) -> Message:
+        if self.cause is not None and isinstance(self.cause, ConnectionEnded):
+            await self._tell()
+        task: Any = asyncio.current_task(self._sweeper.loop)
+        self._waiting.append(task)
+        self._receiving += 1
+        self._quiet = False
+        try:
+            message = await (self._receive() if self._queue is None else self._next())
+        except BaseException as error:
+            await self._raised(task, error)
+            raise
+        finally:
+            self._waiting.remove(task)
+            self._receiving -= 1
+        self._heard = True
+        if message["type"] != "websocket.receive":
+            self._note(message)
+            self._told = True
+        return message
+
+    async def _sent(self, message: Message) -> None:
+        if self.cause is not None:
+            await self._tell()
+        task: Any = asyncio.current_task(self._sweeper.loop)
+        self._waiting.append(task)
+        try:
+            await self._send(message)
+        except BaseException as error:
+            await self._raised(task, error)
+            raise
+        finally:
+            self._waiting.remove(task)
+
+    async def _raised(self, task: "asyncio.Task[Any]", error: BaseException) -> None:
+        before = self._interrupted.get(task)
+        # Somebody else may have cancelled the task meanwhile.
+        if before is not None:
+            self._interrupted = {other: count for other, count in self._interrupted.items() if other is not task}
+            if task.uncancel() <= before and isinstance(error, asyncio.CancelledError):
+                await self._tell()
+        self._told = self._told or isinstance(error, Exception)
+
+    def _interrupt(self) -> None:
+        self._pending = not self._waiting and is_shielded(self._task)
+        self._interrupted = {task: task.cancelling() for task in self._waiting}
+        for task in self._waiting:
+            task.cancel()
+        if not self._waiting and not self._pending:
+            self._cancelling = self._task.cancelling()
+            self._task.cancel()
+
+    def _took(self, error: BaseException | None) -> bool:
+        if self._cancelling is None:
+            return False
+        alone = self._task.uncancel() <= self._cancelling
+        self._cancelling = None
+        return alone and is_cancellation(error)
+
+
+class _ScopeLife(Life):
+    """On trio: the endpoint and each call that waits have cancel scopes.
+
+    A scope stays cancelled. So there is a second one inside of that of the endpoint, to shield its clean-ups.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._outer, self._shield = anyio.CancelScope(), anyio.CancelScope()
+        self._calls: list[anyio.CancelScope] = []
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._outer.__enter__()
+        self._shield.__enter__()
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+        swallowed = self._shield.__exit__(kind, error, traceback)
+        outer = self._outer.__exit__(*((None, None, None) if swallowed else (kind, error, traceback)))
+        return swallowed or outer
+
+    async def _received(self) -> Message:
+        if isinstance(self.cause, ConnectionEnded):
+            await self._tell()
+        self._receiving += 1
+        self._quiet = False
+        try:
+            message: Message = await self._call(self._receive if self._queue is None else self._next)
+        finally:
+            self._receiving -= 1
+        self._heard = True
+        if message["type"] != "websocket.receive":
+            self._note(message)
+            self._told = True
+        return message
+
+    async def _sent(self, message: Message) -> None:
+        if self.cause is not None:
+            await self._tell()
+        await self._call(self._send, message)
+
+    async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        with anyio.CancelScope() as scope:
+            self._calls.append(scope)
+            try:
+                return await function(*arguments)
+            except Exception:
+                self._told = True
+                raise
+            finally:
+                self._calls.remove(scope)
+        return await self._tell()
+
+    def _interrupt(self) -> None:
+        for scope in self._calls or [self._outer]:
+            scope.cancel()
+
+    def _took(self, error: BaseException | None) -> bool:
+        if not self._outer.cancel_called:
+            return False
+        self._shield.shield = True
+        return is_cancellation(error)
 
 
 def _size(message: Message) -> int:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import sys
-import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
@@ -11,7 +9,7 @@ from typing import Any, Protocol
 import anyio
 from anyio.lowlevel import RunVar
 
-from .interrupting import spawn
+from .interrupting import sees_shields, spawn
 
 __all__ = ["PERIOD", "Sweeper", "Swept", "current_sweeper"]
 
@@ -28,59 +26,60 @@ class Swept(Protocol):
 
 
 class Sweeper:
-    """Of one event loop. It runs as long as there are connections to look at.
+    """Of one event loop.
 
     Attributes:
-        is_asyncio: whether the event loop is asyncio's.
+        loop: the loop of asyncio; None on trio.
+        cancels_tasks: whether an endpoint is ended by a cancellation of its task, and not by cancel scopes.
+        lives: the connections to look at.
         drains: of the event loop, the outermost first; see `draining`.
+        runs: whether it is started; it ends when there are no connections to look at.
     """
 
-    __slots__ = ("_cancel", "_swept", "drains", "is_asyncio", "loop")
-
-    def __init__(self, loop: Any, is_asyncio: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self.loop = loop
-        self.is_asyncio = is_asyncio
+        self.cancels_tasks = loop is not None and sees_shields()
+        self.lives: set[Swept] = set()
         self.drains: list[Any] = []
-        self._swept: set[Swept] = set()
+        self.runs = False
         self._cancel: Callable[[], object] | None = None
 
-    def add(self, swept: Swept) -> None:
-        self._swept.add(swept)
-        if self._cancel is None:
-            self._cancel = spawn(self.is_asyncio, self._run)
-
-    def remove(self, swept: Swept) -> None:
-        self._swept.discard(swept)
+    def start(self) -> None:
+        """Look at all connections from now on."""
+        self.runs = True
+        # Kept: a task that nobody holds may vanish.
+        self._cancel = spawn(self._run, self.loop)
 
     async def _run(self) -> None:
         try:
-            while self._swept:
+            while self.lives:
                 await anyio.sleep(PERIOD)
                 now = monotonic()
-                for swept in tuple(self._swept):
+                for life in tuple(self.lives):
                     try:
-                        swept.look(now)
+                        life.look(now)
                     except Exception:
                         _logger.exception("fastroute looks at a connection")
         finally:
-            self._cancel = None
+            self.runs = False
 
 
 _of_loop: RunVar[Sweeper] = RunVar("fastroute_sweeper")
-_of_thread = threading.local()
+#: The one that was asked for last, by any thread; a RunVar alone would cost more than the rest of a connection.
+_last: Sweeper | None = None
 
 
 def current_sweeper() -> Sweeper:
     """The sweeper of the running event loop."""
+    global _last
     loop = asyncio._get_running_loop()
-    last: Sweeper | None = getattr(_of_thread, "sweeper", None)
-    # A token of trio is one object for each run, as a loop of asyncio is.
-    token = sys.modules["trio"].lowlevel.current_trio_token() if loop is None else loop
-    if last is not None and last.loop is token:
+    last = _last
+    if last is not None and last.loop is loop:
         return last
     sweeper = _of_loop.get(None)
     if sweeper is None:
-        sweeper = Sweeper(token, loop is not None)
+        sweeper = Sweeper(loop)
         _of_loop.set(sweeper)
-    _of_thread.sweeper = sweeper
+    if loop is not None:
+        _last = sweeper
     return sweeper

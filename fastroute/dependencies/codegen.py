@@ -243,7 +243,9 @@ class _Generator:
         yield "    await life.settle(error)"
         yield "    raise"
         yield "else:"
-        yield "    await life.settle()"
+        yield "    life.over = True"
+        yield "    if life.cause is not None:"
+        yield "        await life.settle()"
 
     def _solve(self) -> Iterator[str]:
         yield from self._parse()
