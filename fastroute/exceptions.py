@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 __all__ = [
     "ConnectionEnded",
     "DeclarationError",
+    "DeclarationTypeError",
     "DependencyScopeError",
     "Problem",
     "WebSocketRequestValidationError",
@@ -52,6 +53,10 @@ class DeclarationError(ValueError):
         if self.endpoint is None or self.endpoint is self.call:
             return text
         return f"{text} (a dependency of the endpoint {describe(self.endpoint)})"
+
+
+class DeclarationTypeError(DeclarationError, TypeError):
+    """A route or router is given an object of a type that it cannot use."""
 
 
 class Problem(Exception):

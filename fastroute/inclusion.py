@@ -168,13 +168,17 @@ class Outer(NamedTuple):
             vars(made).setdefault(name, value)
         return made
 
+    def _provider_before(self, inner: Any | None) -> Any | None:
+        """The provider of overrides: that of the including router counts before that of the included one."""
+        return inner if self.dependency_overrides_provider is None else self.dependency_overrides_provider
+
     def _arguments(self, route: _PathRoute) -> tuple[dict[str, Any], list[str]]:
         """The arguments that made a route, as far as its attributes tell, and the names of the others."""
         values: dict[str, Any] = {}
         unknown: list[str] = []
         for name in _parameters(type(route)):
             if name == "dependency_overrides_provider":
-                values[name] = self.dependency_overrides_provider or getattr(route, name, self.inner_provider)
+                values[name] = self._provider_before(getattr(route, name, self.inner_provider))
             elif hasattr(route, name):
                 values[name] = getattr(route, name)
             else:
@@ -188,7 +192,7 @@ class Outer(NamedTuple):
                 "path",
                 "the path and the prefix of include_router() are both empty; give one of them at least '/'",
             )
-        if not (self.prefix or self.dependencies or self.dependency_overrides_provider or self.policy):
+        if not (self.prefix or self.dependencies or self.dependency_overrides_provider is not None or self.policy):
             return route
         cls = APIWebSocketRoute if type(route) is Unplaced else type(route)
         arguments: dict[str, Any] = {
@@ -196,7 +200,7 @@ class Outer(NamedTuple):
             "endpoint": route.endpoint,
             "name": route.name,
             "dependencies": [*self.dependencies, *route.dependencies],
-            "dependency_overrides_provider": self.dependency_overrides_provider or route.dependency_overrides_provider,
+            "dependency_overrides_provider": self._provider_before(route.dependency_overrides_provider),
         }
         policy = nested(self.policy, route.policy)
         unknown = [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette import routing
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host
 from starlette.types import ASGIApp
 
@@ -11,6 +12,7 @@ from . import _fastapi
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
 from .dependencies.dependant import as_dependencies
+from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError
 from .inclusion import Outer, Unplaced, check_prefix, has_no_sockets, merge, mounted
 from .index_router import IndexRouter
@@ -32,7 +34,7 @@ class Router(IndexRouter):
         *args: as for `starlette.routing.Router`: `routes`, `redirect_slashes`, `default`, `lifespan`.
         dependencies: `Depends()` for all WebSocket routes; they run before those of the route, in this order.
         dependency_overrides_provider: has a mapping `dependency_overrides`; for the routes registered here, and for
-            those of included routers.
+            those of included routers; see `APIWebSocketRoute`.
         prefix: the beginning of the paths of all routes: `/api`.
         policy: for all WebSocket routes that are registered here; see `ConnectionPolicy`.
         **kwargs: as for `starlette.routing.Router`.
@@ -42,20 +44,21 @@ class Router(IndexRouter):
         prefix, dependencies, dependency_overrides_provider, policy: as given; `dependencies` is a tuple.
 
     Raises:
+        DeclarationTypeError: the provider of overrides can have none.
         ValueError: a prefix without a leading slash or with a trailing one, or a route that lacks the prefix, the
             dependencies or the origins.
     """
 
     prefix: str = ""
     dependencies: tuple[Any, ...] = ()
-    dependency_overrides_provider: Any | None = None
+    dependency_overrides_provider: OverridesProvider | Starlette | None = None
     policy: ConnectionPolicy | None = None
 
     def __init__(
         self,
         *args: Any,
         dependencies: Sequence[Any] | None = None,
-        dependency_overrides_provider: Any | None = None,
+        dependency_overrides_provider: OverridesProvider | Starlette | None = None,
         prefix: str = "",
         policy: ConnectionPolicy | None = None,
         **kwargs: Any,
@@ -63,6 +66,7 @@ class Router(IndexRouter):
         check_prefix(prefix)
         self.prefix = prefix
         self.dependencies = tuple(as_dependencies(dependencies, type(self)))
+        check_provider(dependency_overrides_provider, type(self))
         self.dependency_overrides_provider = dependency_overrides_provider
         self.policy = nested(policy)
         super().__init__(*args, **kwargs)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.convertors import Convertor
 from starlette.routing import Match, WebSocketRoute, get_name
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,7 +19,7 @@ from .connection.life import begin as begin_life
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, as_dependencies, get_dependant
-from .dependencies.plan import Overrides, Plan, build_plan
+from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
 from .matching.implementation import PathMatcher, child_scope, route_path
@@ -37,7 +38,8 @@ class APIWebSocketRoute(WebSocketRoute):
         name: for `url_path_for`; the default is the endpoint's name.
         dependencies: `Depends()` that run before those of the endpoint; their results are dropped.
         dependency_overrides_provider: has a mapping `dependency_overrides`, from dependencies to replacements; it is
-            read for each connection.
+            read for each connection. Without a provider, the innermost application in `scope["app"]` is one if it has
+            the attribute.
         policy: from where connections may come, and when they end.
 
     Attributes:
@@ -53,6 +55,7 @@ class APIWebSocketRoute(WebSocketRoute):
         DeclarationError: the endpoint or a dependency asks for something that a WebSocket does not have, or in a way
             that cannot work; the message names the function, the parameter and the fix.
         DependencyScopeError: a value is cleaned up before its taker is done with it.
+        DeclarationTypeError: the provider of overrides can have none.
         ValueError: the path does not start with a slash, or has an unknown convertor or a parameter twice.
     """
 
@@ -62,7 +65,7 @@ class APIWebSocketRoute(WebSocketRoute):
         endpoint: Callable[..., Any],
         name: str | None = None,
         dependencies: Sequence[Any] | None = None,
-        dependency_overrides_provider: Any | None = None,
+        dependency_overrides_provider: OverridesProvider | Starlette | None = None,
         *,
         policy: ConnectionPolicy | None = None,
     ) -> None:
@@ -81,15 +84,24 @@ class APIWebSocketRoute(WebSocketRoute):
             self.dependant: Dependant = get_dependant(
                 path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
             )
-            self._plan = build_plan(self.dependant, self.param_convertors)
         except DeclarationError as error:
             error.endpoint = endpoint
             raise
+        self._plan = self._planned()
         # Generated on the first connection, so that an application with thousands of routes starts fast.
         self._application: ASGIApp | None = None
         self._drained_application: ASGIApp | None = None
-        self._last_overridden: tuple[Any, Overrides, ASGIApp] | None = None
-        self.app = self._connect
+        self._last_overridden: tuple[Plan, bool, ASGIApp] | None = None
+        self.app = self._connect_overridable if self.dependant.dependencies else self._connect
+
+    @property
+    def dependency_overrides_provider(self) -> OverridesProvider | Starlette | None:
+        return self._provider
+
+    @dependency_overrides_provider.setter
+    def dependency_overrides_provider(self, provider: OverridesProvider | Starlette | None) -> None:
+        check_provider(provider, self._endpoint)
+        self._provider = provider
 
     @property
     def endpoint(self) -> Callable[..., Any]:  # type: ignore[override]  # the base class assigns it
@@ -114,7 +126,7 @@ class APIWebSocketRoute(WebSocketRoute):
 
     def __getstate__(self) -> dict[str, Any]:
         # The generated application cannot be pickled; a copy generates its own on the first connection.
-        return {**vars(self), "_application": None, "_last_overridden": None}
+        return {**vars(self), "_application": None, "_drained_application": None, "_last_overridden": None}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether this route answers (`starlette.routing.WebSocketRoute.matches`).
@@ -132,28 +144,40 @@ class APIWebSocketRoute(WebSocketRoute):
                 return _FULL, child_scope(scope, params, self._endpoint, self)
         return _NONE, {}
 
-    def _connect(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        provider = self.dependency_overrides_provider
-        overrides = getattr(provider, "dependency_overrides", None) if provider else None
+    def _connect_overridable(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        provider = scope.get("app") if self._provider is None else self._provider
+        overrides = getattr(provider, "dependency_overrides", None)
         if overrides:
             return self._overridden(overrides)(scope, receive, send)
-        if drains:
-            if self._drained_application is None:
-                self._drained_application = self._application_for(self._plan)
-            return self._drained_application(scope, receive, send)
-        if self._application is None:
-            self._application = self._application_for(self._plan)
-        return self._application(scope, receive, send)
+        application = self._drained() if drains else self._application or self._generated()
+        return application(scope, receive, send)
+
+    def _connect(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        application = self._drained() if drains else self._application or self._generated()
+        return application(scope, receive, send)
+
+    def _generated(self) -> ASGIApp:
+        self._application = self._application_for(self._plan)
+        return self._application
+
+    def _drained(self) -> ASGIApp:
+        if self._drained_application is None:
+            self._drained_application = self._application_for(self._plan)
+        return self._drained_application
 
     def _overridden(self, overrides: Overrides) -> ASGIApp:
-        # Compared by identity: equal replacements need not stay equal. The copy keeps them alive, so their ids are not
-        # reused.
-        key = (bool(drains), *map(id, overrides), *map(id, overrides.values()))
         last = self._last_overridden
-        if last is None or last[0] != key:
-            plan = build_plan(self.dependant, self.param_convertors, overrides)
-            last = self._last_overridden = (key, dict(overrides), self._application_for(plan))
+        if last is None or last[1] is not bool(drains) or not last[0].is_for(overrides):
+            plan = self._planned(overrides)
+            last = self._last_overridden = (plan, bool(drains), self._application_for(plan))
         return last[2]
+
+    def _planned(self, overrides: Overrides | None = None) -> Plan:
+        try:
+            return build_plan(self.dependant, self.param_convertors, overrides)
+        except DeclarationError as error:
+            error.endpoint = self._endpoint
+            raise
 
     def _application_for(self, plan: Plan) -> ASGIApp:
         terms = None if self.policy is None else self.policy.terms

@@ -1,23 +1,55 @@
 """A tree of dependants -> the flat plan that a connection follows. Startup only, except for overrides."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, get_args
+from dataclasses import dataclass
+from typing import Any, Protocol, get_args
 
-from ..exceptions import DependencyScopeError, describe
+from starlette.applications import Starlette
+
+from ..exceptions import DeclarationTypeError, DependencyScopeError, describe
 from ..params import DependencyScope
 from .dependant import Dependant, get_dependant
 from .fields import ParamField
 from .nesting import Nested, unnested
 from .signature import runnable
 
-__all__ = ["Overrides", "Plan", "Step", "build_plan"]
+__all__ = ["Overrides", "OverridesProvider", "Plan", "Step", "build_plan", "check_provider"]
 
 #: Lifetimes of yield dependencies, shortest first.
 _LIFETIMES = get_args(DependencyScope)
 
-#: Dependencies and their replacements.
+#: Dependencies and their replacements. It is asked by `get(call, call)`, as FastAPI asks it.
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
+
+
+class OverridesProvider(Protocol):
+    """An object whose replacements for dependencies are looked up for each connection; a FastAPI application is one.
+
+    Attributes:
+        dependency_overrides: the replacements; None is as empty.
+    """
+
+    @property
+    def dependency_overrides(self) -> Overrides | None: ...
+
+
+def check_provider(provider: Any, call: Callable[..., Any]) -> None:
+    """Check the value of `dependency_overrides_provider=`.
+
+    Args:
+        provider: an object with `dependency_overrides`, an application that may get the attribute later, or None.
+        call: the endpoint, or the class of a router; the error names it.
+
+    Raises:
+        DeclarationTypeError: it is neither, so that its overrides would be ignored.
+    """
+    if provider is None or isinstance(provider, Starlette) or hasattr(provider, "dependency_overrides"):
+        return
+    advice = "give the application itself"
+    if isinstance(provider, Mapping):
+        advice = "write app.dependency_overrides = {...}, and dependency_overrides_provider=app"
+    problem = f"must have an attribute 'dependency_overrides', and {provider!r} has none; {advice}"
+    raise DeclarationTypeError(call, "dependency_overrides_provider", problem)
 
 
 @dataclass(slots=True)
@@ -45,9 +77,18 @@ class Plan:
 
     Attributes:
         steps: the dependencies, then the endpoint.
+        answers: each dependency that overrides were asked for, and the answer: its replacement, or itself.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step]
+    answers: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = ()
+
+    def is_for(self, overrides: Overrides) -> bool:
+        """Whether overrides still answer as they did; compared by identity, as equal replacements may change."""
+        for call, answer in self.answers:  # noqa: SIM110  # a generator would take longer
+            if overrides.get(call, call) is not answer:
+                return False
+        return True
 
     @property
     def yields(self) -> bool:
@@ -77,16 +118,19 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
         DependencyScopeError: a value is cleaned up before its taker is done with it.
         DeclarationError: the signature of a replacement asks for something impossible.
     """
-    planner = _Planner(path_names, overrides or {})
+    planner = _Planner(path_names, overrides, dependant)
     unnested(planner.add(dependant, frozenset()))
     _check_lifetimes(planner.steps)
-    return Plan(planner.steps)
+    return Plan(planner.steps, tuple(planner.answers.values()))
 
 
 class _Planner:
-    def __init__(self, path_names: Collection[str], overrides: Overrides) -> None:
+    def __init__(self, path_names: Collection[str], overrides: Overrides | None, root: Dependant) -> None:
         self.path_names = path_names
-        self.overrides = {_identity(call): replacement for call, replacement in overrides.items()}
+        self.overrides = overrides
+        self.root = root
+        #: By identity of the dependency.
+        self.answers: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}
         self.steps: list[Step] = []
         self.cache: dict[Any, int] = {}
 
@@ -99,10 +143,11 @@ class _Planner:
         key = (identity, scopes, dependant.lifetime, original)
         if dependant.use_cache and key in self.cache:
             return self.cache[key]
-        replacement = None if original else self.overrides.get(identity)
-        if replacement is not None:
-            replaced |= {identity}
-            dependant = self._replacement(dependant, replacement)
+        if self.overrides is not None and not original and dependant is not self.root:
+            replacement = self._answer(self.overrides, dependant.call)
+            if replacement is not dependant.call:
+                replaced |= {identity}
+                dependant = self._replacement(dependant, replacement)
         needs: list[tuple[str | None, int]] = []
         for dependency in dependant.dependencies:
             needs.append((dependency.name, (yield self.add(dependency, replaced))))
@@ -118,6 +163,15 @@ class _Planner:
         )
         self.cache.setdefault(key, index)
         return index
+
+    def _answer(self, overrides: Overrides, call: Callable[..., Any]) -> Callable[..., Any]:
+        identity = _identity(call)
+        if identity is not call:  # without a hash it is no key of a mapping
+            return call
+        if identity not in self.answers:
+            self.answers[identity] = (call, overrides.get(call, call))
+        asked, answer = self.answers[identity]
+        return call if answer is asked else answer
 
     def _replacement(self, dependant: Dependant, call: Callable[..., Any]) -> Dependant:
         return get_dependant(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, assert_type
 
 import pytest
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.convertors import Convertor
 from starlette.routing import BaseRoute, Match, WebSocketRoute
@@ -20,6 +21,7 @@ from fastroute import (
     Path,
     PathMatcher,
     Query,
+    Router,
     Security,
     SecurityScopes,
     WebSocketRequestValidationError,
@@ -68,6 +70,17 @@ def test_routes_are_routes_of_starlette() -> None:
     assert Starlette(routes=routes).routes == routes
 
 
+class Provider:
+    dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}  # noqa: RUF012  # as FastAPI has it
+
+
+def test_providers_of_overrides() -> None:
+    APIWebSocketRoute("/", current_user, dependency_overrides_provider=FastAPI())
+    APIWebSocketRoute("/", current_user, dependency_overrides_provider=Starlette())
+    APIWebSocketRoute("/", current_user, dependency_overrides_provider=None)
+    assert Router(dependency_overrides_provider=Provider()).dependency_overrides_provider is not None
+
+
 def test_matcher() -> None:
     matcher = PathMatcher("/rooms/{room_id:int}")
     assert_type(matcher.path, str)
@@ -92,4 +105,6 @@ def refused() -> None:
     """Only read: both checkers also report an `ignore` that nothing needs."""
     PathMatcher(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     APIWebSocketRoute("/")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    APIWebSocketRoute("/", endpoint, dependency_overrides_provider={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Router(dependency_overrides_provider=object())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Depends(current_user, scope="for ever")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

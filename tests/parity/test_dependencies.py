@@ -815,6 +815,47 @@ def test_a_provider_without_overrides(names: dict[str, Any], mapping: Any) -> No
     assert record.events == [("endpoint", "original")]
 
 
+class OwnGet(dict[Any, Any]):
+    """A mapping that answers what its items do not say."""
+
+    def get(self, call: Any, default: Any = None) -> Any:
+        return self["replacements"].get(call.__name__, default)
+
+
+@parity()
+def test_overrides_are_asked_by_get(api: Api) -> Any:
+    async def original() -> str:
+        return "original"
+
+    async def inner() -> str:
+        return "inner"
+
+    async def replacement(value: Annotated[str, api.Depends(inner)]) -> str:
+        return f"replacement, {value}"
+
+    async def endpoint(
+        websocket: WebSocket, a: Annotated[str, api.Depends(original)], b: Annotated[str, api.Depends(inner)]
+    ) -> None:
+        await api.end(websocket, a, b)
+
+    replacements = {"original": replacement, "inner": lambda: "other"}
+    return Declared(endpoint, overrides=OwnGet(replacements=replacements))
+
+
+@parity()
+def test_the_endpoint_is_not_overridden(api: Api) -> Any:
+    async def dependency() -> str:
+        return "dependency"
+
+    async def other(websocket: WebSocket) -> None:
+        await api.end(websocket, "other")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(dependency)]) -> None:
+        await api.end(websocket, a)
+
+    return Declared(endpoint, overrides={endpoint: other})
+
+
 # Names, classes and instances
 
 
