@@ -32,6 +32,7 @@ __all__ = [
     "include_prefix",
     "included_routes",
     "inclusion",
+    "inclusion_in",
     "is_api_router",
     "is_body",
     "is_documentation",
@@ -41,7 +42,7 @@ __all__ = [
     "matches",
     "names_its_call",
     "original_route",
-    "reader_is_fastapi",
+    "reader",
     "reads_from_path",
     "route_classes",
     "routing",
@@ -143,11 +144,12 @@ def reads_from_path(dependant: Any, names: set[str]) -> bool:
     )
 
 
-def reader_is_fastapi(depth: int) -> bool:
-    """Whether the frame that many calls above the caller belongs to FastAPI's routing."""
+def reader(depth: int) -> str | None:
+    """The function that many calls above the caller, by name, if it is one of FastAPI's routing; else None."""
     if "fastapi.routing" not in sys.modules:
-        return False
-    return sys._getframe(depth + 1).f_globals.get("__name__") == "fastapi.routing"
+        return None
+    frame = sys._getframe(depth + 1)
+    return frame.f_code.co_name if frame.f_globals.get("__name__") == "fastapi.routing" else None
 
 
 def route_classes() -> tuple[type[Any], ...]:
@@ -299,11 +301,21 @@ class Inclusion(NamedTuple):
 
     Attributes:
         router: the one that is included.
-        prefix: of this inclusion, with that of the including router.
+        context: what FastAPI keeps of the inclusion.
     """
 
     router: Any
-    prefix: str
+    context: Any
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of this inclusion, with that of the including router."""
+        return str(self.context.prefix)
+
+    @property
+    def dependencies(self) -> list[Any]:
+        """The dependencies of this inclusion, behind those of the including router."""
+        return list(self.context.dependencies)
 
 
 def inclusion(route: object) -> Inclusion | None:
@@ -311,7 +323,15 @@ def inclusion(route: object) -> Inclusion | None:
     if not _is_a(route, "fastapi.routing", "_IncludedRouter"):
         return None
     included: Any = route
-    return Inclusion(included.original_router, included.include_context.prefix)
+    return Inclusion(included.original_router, included.include_context)
+
+
+def inclusion_in(scope: Scope, route: object) -> Inclusion | None:
+    """The inclusion in which FastAPI has found a route that is not its own, with those around it; None if unknown."""
+    found = scope.get("fastapi") or {}
+    if getattr(found.get("effective_route_context"), "original_route", None) is not route:
+        return None
+    return inclusion(found.get("included_router"))
 
 
 def api_router() -> Any:

@@ -72,6 +72,8 @@ def merge(outer: Lifespan[Any], inner: Lifespan[Any]) -> Lifespan[Any]:
 class Unplaced(APIWebSocketRoute):
     """A route with the empty path: it matches nothing, until an including router gives it a prefix."""
 
+    class_when_remade = APIWebSocketRoute
+
     def __init__(self, path: str, *args: Any, **kwargs: Any) -> None:
         super().__init__("/", *args, **kwargs)
         self.path = path
@@ -194,41 +196,12 @@ class Outer(NamedTuple):
             )
         if not (self.prefix or self.dependencies or self.dependency_overrides_provider is not None or self.policy):
             return route
-        cls = APIWebSocketRoute if type(route) is Unplaced else type(route)
-        arguments: dict[str, Any] = {
-            "path": self.prefix + route.path,
-            "endpoint": route.endpoint,
-            "name": route.name,
-            "dependencies": [*self.dependencies, *route.dependencies],
-            "dependency_overrides_provider": self._provider_before(route.dependency_overrides_provider),
-        }
-        policy = nested(self.policy, route.policy)
-        unknown = [
-            parameter.name
-            for parameter in inspect.signature(cls).parameters.values()
-            if parameter.name not in (*arguments, "policy") and parameter.kind not in _COLLECTING
-        ]
-        if unknown:
-            raise ValueError(
-                f"{route!r} cannot be made again for the including router: the value that its class got for "
-                f"{', '.join(unknown)} is not known; make the route with its whole path and all dependencies instead, "
-                "and append it to `routes`"
-            )
-        return cls(**arguments) if policy is None else _with_policy(cls, arguments, policy)
-
-
-def _with_policy(
-    cls: type[APIWebSocketRoute], arguments: dict[str, Any], policy: ConnectionPolicy
-) -> APIWebSocketRoute:
-    parameters = inspect.signature(cls).parameters
-    takes_it = "policy" in parameters or any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
-    route = cls(**arguments, policy=policy) if takes_it else None
-    if route is None or route.policy != policy:
-        raise ValueError(
-            f"{cls.__module__}.{cls.__qualname__} does not pass on the policy that its route {arguments['path']!r} "
-            "gets from the including router; take `policy` in its `__init__` and give it to APIWebSocketRoute"
+        return route.remade(
+            self.prefix + route.path,
+            [*self.dependencies, *route.dependencies],
+            self._provider_before(route.dependency_overrides_provider),
+            nested(self.policy, route.policy),
         )
-    return route
 
 
 def _parameters(cls: type[Any]) -> list[str]:

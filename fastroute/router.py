@@ -223,7 +223,7 @@ class Router(IndexRouter):
 
         def __getattr__(self, name: str) -> Any:
             problem = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if _fastapi.reader_is_fastapi(depth=1):
+            if _fastapi.reader(depth=1) is not None:
                 problem += (
                     "; FastAPI's include_router takes FastAPI's routers only, and would leave out the dependencies of "
                     'this one: write app.mount("", router)'

@@ -4,6 +4,7 @@ import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import Parameter
 from typing import Any
 
 from starlette.applications import Starlette
@@ -27,6 +28,8 @@ from .matching.implementation import PathMatcher, child_scope, route_path
 __all__ = ["APIWebSocketRoute"]
 
 _FULL, _NONE = Match.FULL, Match.NONE
+
+_COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class APIWebSocketRoute(WebSocketRoute):
@@ -105,7 +108,11 @@ class APIWebSocketRoute(WebSocketRoute):
 
     @property
     def endpoint(self) -> Callable[..., Any]:  # type: ignore[override]  # the base class assigns it
-        if _fastapi.reader_is_fastapi(depth=1):
+        reader = _fastapi.reader(depth=1)
+        if reader == "_build_effective_context":
+            # The route that FastAPI makes of ours, since 0.137, calls as an ASGI application what is not a function.
+            return _IncludedByFastAPI(self)
+        if reader not in (None, "endpoint"):
             raise RuntimeError(
                 f"{self!r}: FastAPI's include_router would make a new route of {describe(self._endpoint)} and leave "
                 "out its dependencies; use app.router.routes.append(route), FastAPI(routes=[route]) or app.mount()"
@@ -123,6 +130,55 @@ class APIWebSocketRoute(WebSocketRoute):
     @property
     def param_convertors(self) -> dict[str, Convertor[Any]]:  # type: ignore[override]  # the base class assigns it
         return self._matcher.param_convertors
+
+    #: The class of the route that an including router gets; None for the own one.
+    class_when_remade: "type[APIWebSocketRoute] | None" = None
+
+    def remade(
+        self,
+        path: str,
+        dependencies: Sequence[Any],
+        dependency_overrides_provider: Any | None,
+        policy: ConnectionPolicy | None,
+    ) -> "APIWebSocketRoute":
+        """The same route with another path, for an including router.
+
+        Args:
+            path: the whole one.
+            dependencies: all of them.
+            dependency_overrides_provider: as of this class.
+            policy: all of it.
+
+        Raises:
+            ValueError: the class has a parameter whose value is not known, or does not take a policy.
+        """
+        cls = self.class_when_remade or type(self)
+        parameters = inspect.signature(cls).parameters.values()
+        known = ("path", "endpoint", "name", "dependencies", "dependency_overrides_provider", "policy")
+        unknown = [each.name for each in parameters if each.name not in known and each.kind not in _COLLECTING]
+        if unknown:
+            raise ValueError(
+                f"{self!r} cannot be made again for the including router: the value that its class got for "
+                f"{', '.join(unknown)} is not known; make the route with its whole path and all dependencies instead, "
+                "and append it to `routes`"
+            )
+        arguments: dict[str, Any] = {
+            "path": path,
+            "endpoint": self._endpoint,
+            "name": self.name,
+            "dependencies": dependencies,
+            "dependency_overrides_provider": dependency_overrides_provider,
+        }
+        takes_policy = any(each.name == "policy" or each.kind is Parameter.VAR_KEYWORD for each in parameters)
+        if policy is not None and takes_policy:
+            arguments["policy"] = policy
+        route = cls(**arguments)
+        if route.policy != policy:
+            raise ValueError(
+                f"{cls.__module__}.{cls.__qualname__} does not pass on the policy that its route {path!r} "
+                "gets from the including router; take `policy` in its `__init__` and give it to APIWebSocketRoute"
+            )
+        return route
 
     def __getstate__(self) -> dict[str, Any]:
         # The generated application cannot be pickled; a copy generates its own on the first connection.
@@ -192,6 +248,41 @@ class APIWebSocketRoute(WebSocketRoute):
         mounted_at = websocket.scope.get("root_path", "").rstrip("/")
         context = {**self._endpoint_context, "path": f"WS {mounted_at}{self.path_format}"}
         return _fastapi.validation_error(errors, context)
+
+
+class _IncludedByFastAPI:
+    """The endpoint of the route that FastAPI makes of ours: an ASGI application that runs ours, with all of it.
+
+    FastAPI says in the scope in which inclusion the route was found. There it is made again once, with the prefix and
+    the dependencies of that inclusion.
+    """
+
+    def __init__(self, route: APIWebSocketRoute) -> None:
+        self._route = route
+        self._made: tuple[_fastapi.Inclusion, APIWebSocketRoute] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._included(scope)
+        scope.update(endpoint=route._endpoint, route=route)
+        await route.app(scope, receive, send)
+
+    def _included(self, scope: Scope) -> APIWebSocketRoute:
+        inclusion = _fastapi.inclusion_in(scope, self._route)
+        if inclusion is None:
+            raise RuntimeError(
+                f"{self._route!r} was included by FastAPI, which does not say with which dependencies; use "
+                "app.router.routes.append(route), FastAPI(routes=[route]) or app.mount()"
+            )
+        if self._made is None or self._made[0].context is not inclusion.context:
+            provider = inclusion.context.dependency_overrides_provider
+            route = self._route.remade(
+                inclusion.prefix + self._route.path,
+                [*inclusion.dependencies, *self._route.dependencies],
+                self._route.dependency_overrides_provider if provider is None else provider,
+                self._route.policy,
+            )
+            self._made = (inclusion, route)
+        return self._made[1]
 
 
 def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
