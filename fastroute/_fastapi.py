@@ -14,7 +14,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from .exceptions import WebSocketRequestValidationError
-from .params import Dependency, SecurityScopes, UsesScopes
+from .params import Dependency, SecurityScopes, UsesScopes, as_scopes
 
 __all__ = [
     "Inclusion",
@@ -73,7 +73,7 @@ def adopt(marker: Any) -> Any:
         marker.use_cache,
         getattr(marker, "scope", None),
         getattr(marker, "_concurrency", None),
-        tuple(getattr(marker, "scopes", None) or ()),
+        as_scopes(getattr(marker, "scopes", None)),
     )
 
 

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal, TypedDict, Unpack
 
 from pydantic import AliasChoices, AliasPath, Discriminator
@@ -25,6 +26,7 @@ __all__ = [
     "Security",
     "SecurityScopes",
     "UsesScopes",
+    "as_scopes",
 ]
 
 #: The part of a connection that holds a parameter; the first item of an error's `loc`.
@@ -88,6 +90,9 @@ class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTy
         convert_underscores: bool = False,
         **keywords: Unpack[ParamKeywords],
     ) -> None:
+        for keyword in keywords:
+            if keyword not in ParamKeywords.__annotations__:
+                raise TypeError(_unknown_keyword(place, keyword))
         for keyword in _SCHEMA_ONLY:
             keywords.pop(keyword, None)  # type: ignore[misc]  # each is a literal, only not in this line
         regex = keywords.pop("regex", None)
@@ -105,6 +110,13 @@ class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTy
     def __repr__(self) -> str:
         default = "" if self.default is PydanticUndefined else repr(self.default)
         return f"{self.in_.capitalize()}({default})"
+
+
+def _unknown_keyword(place: Place, keyword: str) -> str:
+    options = [*ParamKeywords.__annotations__, *(["convert_underscores"] if place == "header" else [])]
+    close = get_close_matches(keyword, options, 1)
+    hint = f"did you mean {close[0]}?" if close else f"it takes default, {', '.join(options)}"
+    return f"{place.capitalize()}() has no keyword {keyword!r}; {hint}"
 
 
 def Path(default: Any = ..., **keywords: Unpack[ParamKeywords]) -> Any:
@@ -214,7 +226,12 @@ def Security(
         scopes: this dependency and all below it must check them; they read them from `SecurityScopes`.
         use_cache: as in `Depends`; the result is shared between uses with the same scopes.
     """
-    return Dependency(dependency, use_cache, scopes=tuple(scopes or ()))
+    return Dependency(dependency, use_cache, scopes=as_scopes(scopes))
+
+
+def as_scopes(scopes: Sequence[str] | None) -> Sequence[str]:
+    """The scopes of a marker as a tuple; a text stays one, to be refused when the place of its parameter is known."""
+    return scopes if isinstance(scopes, str) else tuple(scopes or ())
 
 
 class UsesScopes:

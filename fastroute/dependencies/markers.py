@@ -24,6 +24,7 @@ __all__ = [
     "check_default",
     "check_dependency",
     "check_inside",
+    "check_type",
     "flattened",
     "marker_of",
     "place_of",
@@ -107,6 +108,17 @@ def check_default(name: str, default: Any) -> None:
         raise Problem(f"{_told(default)} is the default inside of another marker; remove one of them")
 
 
+def check_type(name: str, annotation: Any) -> None:
+    """Refuse a marker in the place of the type.
+
+    Raises:
+        Problem: the annotation is a marker, or the function that makes one.
+    """
+    if _fastapi.is_marker(annotation) or _is_framework_marker(annotation):
+        code = _told(annotation) if _fastapi.is_marker(annotation) else written(annotation)
+        raise Problem(f"{code} is in the place of the type; write `{name}: Annotated[..., {code}]`")
+
+
 def check_inside(annotation: Any, place: Place) -> None:
     """Refuse markers deep in an annotation, or in the fields of its model, that are not read.
 
@@ -131,6 +143,9 @@ def check_dependency(depends: Dependency) -> None:
     call = depends.dependency
     if depends.scope is not None and depends.scope not in get_args(DependencyScope):
         raise Problem(f"Depends(scope={depends.scope!r}): write scope='handshake', 'function' or 'request'")
+    if isinstance(depends.scopes, str) or not all(isinstance(scope, str) for scope in depends.scopes):
+        written_scopes = [depends.scopes] if isinstance(depends.scopes, str) else [*map(str, depends.scopes)]
+        raise Problem(f"scopes={depends.scopes!r} is no list of texts; write Security(..., scopes={written_scopes!r})")
     if not callable(call):
         raise Problem(f"Depends({call!r}) is not given a callable; write Depends(function)")
     if flattened(call)[1]:
