@@ -21,7 +21,7 @@ very thing that this clean-up gives back.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -65,7 +65,9 @@ class Cleanups:
         try:
             value = await anext(generator)
         except StopAsyncIteration:
-            raise RuntimeError("generator didn't yield") from None
+            error = RuntimeError("generator didn't yield")
+            _name_generator(error, generator)
+            raise error from None
         self._entered[lifetime].append(_AsyncGenerator(generator, self._cancel_scope))
         return value
 
@@ -73,8 +75,12 @@ class Cleanups:
         self, lifetime: DependencyScope, call: Callable[..., Iterator[Any]], arguments: dict[str, Any]
     ) -> Any:
         """The value that a sync generator yields in a worker thread."""
-        manager = contextmanager(call)(**arguments)
-        value = await run_in_threadpool(manager.__enter__)
+        manager: Any = contextmanager(call)(**arguments)
+        try:
+            value = await run_in_threadpool(manager.__enter__)
+        except RuntimeError as error:
+            _name_generator(error, manager.gen)
+            raise
         self._entered[lifetime].append(_ThreadGenerator(manager))
         return value
 
@@ -136,7 +142,9 @@ class _AsyncGenerator:
             pass
         else:
             await self._generator.aclose()
-            raise RuntimeError("generator didn't stop")
+            error = RuntimeError("generator didn't stop")
+            _name_generator(error, self._generator)
+            raise error
         finally:
             cancel_scope.shield = shielded
         # A task group inside may have swallowed the cancellation while its parent was shielded.
@@ -150,6 +158,9 @@ class _AsyncGenerator:
         shielded, cancel_scope.shield = cancel_scope.shield, True
         try:
             swallowed = await asynccontextmanager(lambda: self._generator)().__aexit__(*error)
+        except RuntimeError as raised:
+            _name_generator(raised, self._generator)
+            raise
         finally:
             cancel_scope.shield = shielded
         if swallowed:
@@ -162,7 +173,7 @@ class _ThreadGenerator:
 
     __slots__ = ("_manager",)
 
-    def __init__(self, manager: AbstractContextManager[Any]) -> None:
+    def __init__(self, manager: Any) -> None:
         self._manager = manager
 
     async def finish(self) -> None:
@@ -179,8 +190,19 @@ class _ThreadGenerator:
             # trio hands over an exception from a thread without its context.
             if raised.__context__ is None and raised is not error[1]:
                 raised.__context__ = error[1]
+            _name_generator(raised, self._manager.gen)
             raise
         return bool(swallowed)
+
+
+def _name_generator(error: BaseException, generator: Any) -> None:
+    """Name the dependency in an error of `contextlib`'s, which says only that a generator does not yield once."""
+    code = getattr(generator, "ag_code", None) or getattr(generator, "gi_code", None)
+    if code is not None and type(error) is RuntimeError and str(error).startswith("generator didn't "):
+        error.add_note(
+            f"{code.co_qualname} ({code.co_filename}:{code.co_firstlineno}): a dependency must reach one `yield`, and "
+            "only one; put `yield` on each way through it, and return after it"
+        )
 
 
 class _Slot:
