@@ -24,9 +24,11 @@ def describe(call: Callable[..., Any]) -> str:
     named = function if hasattr(function, "__qualname__") else type(function)
     if inspect.isclass(named):
         function = named.__init__ if named is function else named.__call__
-    code = getattr(function, "__code__", None)
+    # A coroutine is a function that was called by mistake; it has no module.
+    code = getattr(function, "__code__", None) or getattr(function, "cr_code", None)
     location = f" ({code.co_filename}:{code.co_firstlineno})" if inspect.iscode(code) else ""
-    return f"{named.__module__}.{named.__qualname__}{location}"
+    module = getattr(named, "__module__", None)
+    return f"{module}.{named.__qualname__}{location}" if module else f"{named.__qualname__}{location}"
 
 
 class DeclarationError(ValueError):

@@ -72,6 +72,7 @@ class APIWebSocketRoute(WebSocketRoute):
         *,
         policy: ConnectionPolicy | None = None,
     ) -> None:
+        _check_endpoint(endpoint)
         if not path.startswith("/"):
             raise DeclarationError(endpoint, None, f"the path {path!r} must start with '/'")
         self.path = path
@@ -80,8 +81,10 @@ class APIWebSocketRoute(WebSocketRoute):
         self.dependencies = as_dependencies(dependencies, endpoint)
         self.dependency_overrides_provider = dependency_overrides_provider
         self.policy = nested(policy)
-        self._matcher = PathMatcher(path)
-        _check_endpoint(endpoint)
+        try:
+            self._matcher = PathMatcher(path)
+        except ValueError as error:
+            raise DeclarationError(endpoint, None, str(error)) from None
         self._endpoint_context = _endpoint_context(endpoint)
         try:
             self.dependant: Dependant = get_dependant(
@@ -294,6 +297,13 @@ def _endpoint_context(endpoint: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _check_endpoint(endpoint: Callable[..., Any]) -> None:
+    if inspect.iscoroutine(endpoint):
+        endpoint.close()  # nothing awaits it
+        raise DeclarationError(endpoint, None, f"is called; write {endpoint.__name__} without parentheses")
+    if isinstance(endpoint, classmethod):
+        raise DeclarationError(endpoint, None, f"has no class yet; register Class.{endpoint.__name__} after the class")
+    if not callable(endpoint):
+        raise DeclarationError(endpoint, None, f"the endpoint {endpoint!r} cannot be called; write an async function")
     if inspect.isclass(endpoint):
         raise DeclarationError(endpoint, None, "is a class; write an async function, or use WebSocketRoute")
     kind = call_kind(endpoint)
