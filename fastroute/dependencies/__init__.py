@@ -5,6 +5,7 @@ When a route is declared:
 - `signature`: how a callable runs, and which parameters it takes.
 - `markers`: the marker that counts in a declaration, and the code to write instead of a mistake.
 - `fields`: one parameter: its place, its keys, and how it is validated.
+- `constraints`: those that cannot apply to the type of their parameter.
 - `dependant`: the tree of an endpoint and its dependencies.
 - `nesting`: recursion over trees that are deeper than Python's stack.
 - `plan`: the tree as a flat list of steps.

@@ -15,13 +15,14 @@ from .. import _fastapi
 from ..connection.deadline import Deadline
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
-from .fields import Declaration, ParamField, alternatives, declaration, param_field
+from .fields import Declaration, ParamField, UnsendableProblem, alternatives, declaration, param_field
 from .markers import adopted, check_dependency, written
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
     added_by_decorator,
     call_kind,
+    check_annotated,
     check_kind,
     evaluated,
     namespace_of,
@@ -242,6 +243,8 @@ class _Tree:
     ) -> Dependency | None:
         """Add a parameter to its node, or return the dependency that it declares."""
         check_kind(parameter)
+        if parameter.name not in self.path_names:
+            check_annotated(parameter)
         name, declared = parameter.name, declaration(evaluated(parameter, namespace))
         if isinstance(declared.marker, Dependency):
             depends = declared.marker
@@ -252,7 +255,12 @@ class _Tree:
         special = _special_type(declared.type)
         if special is not None:
             return self._add_special(node, name, declared, special)
-        field = param_field(name, declared, self.path_names)
+        try:
+            field = param_field(name, declared, self.path_names)
+        except UnsendableProblem:
+            if _keeps_default(node.call, declared):
+                return None
+            raise
         {
             "path": node.path_params,
             "query": node.query_params,
@@ -290,6 +298,16 @@ class _Tree:
         if other is not None:
             raise Problem(f"is the same as parameter {other!r}; remove one of them")
         setattr(node, attribute, name)
+
+
+def _keeps_default(call: Callable[..., Any], declared: Declaration) -> bool:
+    """Whether a parameter that no client can send is left to its class, as in FastAPI.
+
+    A class may be of somebody else (settings have many such parameters). In a function it is a mistake of its author.
+    """
+    cls = unwrapped(call)
+    has_default = declared.marker is None and declared.default is not inspect.Parameter.empty
+    return has_default and inspect.isclass(get_origin(cls) or cls)
 
 
 def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:

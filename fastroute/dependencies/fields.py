@@ -3,25 +3,36 @@
 import copy
 import functools
 import inspect
+import re
 import typing
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, Json, TypeAdapter
-from pydantic.errors import PydanticUserError
+from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, SchemaError
 from starlette.datastructures import UploadFile
 
 from .. import _fastapi
 from ..exceptions import Problem
 from ..params import Dependency, Place
-from .markers import adopted, check_default, check_inside, flattened, marker_of, place_of
+from .constraints import check_constraints
+from .markers import adopted, check_default, check_inside, check_type, flattened, marker_of, place_of
 
-__all__ = ["Declaration", "ModelKey", "ModelReader", "ParamField", "alternatives", "declaration", "param_field"]
+__all__ = [
+    "Declaration",
+    "ModelKey",
+    "ModelReader",
+    "ParamField",
+    "_is_scalar",
+    "alternatives",
+    "declaration",
+    "param_field",
+]
 
 _SEQUENCES = (list, tuple, set, frozenset, deque, Sequence)
 
@@ -112,8 +123,13 @@ class Declaration:
     in_annotated: bool
 
 
+class UnsendableProblem(Problem):
+    """No client can send a value of the annotated type."""
+
+
 def declaration(parameter: inspect.Parameter) -> Declaration:
     annotation, default = parameter.annotation, parameter.default
+    check_type(parameter.name, annotation)
     annotation, metadata = (Any, ()) if annotation is parameter.empty else flattened(annotation)
     marker = marker_of(annotation, metadata)
     if isinstance(default, FieldInfo) or _fastapi.is_marker(default):
@@ -147,8 +163,8 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     model = None if json or place == "path" else _model_of(info.annotation)
     _check_type(place, info, json)
     keys = _keys(name, place, marker, info, path_names)
-    if place == "header" and not all(key.isascii() for key in keys):
-        raise Problem(f"no header can have the name {keys!r}; use ASCII letters, digits and '-'")
+    if place == "header":
+        _check_header_names(keys)
     check_default(name, info.default)
     default, default_factory = _default(info)
     return ParamField(
@@ -178,7 +194,7 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
         if name in path_names:
             return "path"
         if not _is_scalar(declared.type):
-            raise Problem(
+            raise UnsendableProblem(
                 f"{_name_of(declared.type)} would be read from the body, and a WebSocket has none; {_BODY_FIX}"
             )
         return "query"
@@ -221,6 +237,16 @@ def _keys(name: str, place: Place, marker: Any, info: FieldInfo, path_names: fro
     return (alias,)
 
 
+#: RFC 9110 `token`: the characters of a header's name.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _check_header_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise Problem(f"no header can have the name {name!r}; use ASCII letters, digits and '-'")
+
+
 def _default(info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
         if _needs_arguments(info.default_factory):
@@ -254,9 +280,27 @@ def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         # Built here: an incomplete schema is an error at startup and not on the first connection.
         _ = adapter.validator.validate_python
-    except (PydanticUserError, NameError, TypeError) as error:
-        raise Problem(f"pydantic cannot validate {info.annotation!r}: {str(error).splitlines()[0]}") from error
+    except PydanticSchemaGenerationError as error:
+        raise UnsendableProblem(
+            f"a client cannot send {_told(info.annotation)}: pydantic does not know it; if a function makes the value, "
+            f"write Annotated[{_told(info.annotation)}, Depends(function)]"
+        ) from error
+    except Exception as error:  # pydantic has no common class for the mistakes that it finds here
+        raise Problem(f"pydantic cannot validate {_told(info.annotation)}: {_first_lines(error)}") from error
+    check_constraints([part for part in alternatives(info.annotation) if part is not type(None)], info.metadata)
     return adapter
+
+
+def _told(annotation: Any) -> str:
+    return (
+        annotation.__qualname__ if isinstance(annotation, type) and get_origin(annotation) is None else str(annotation)
+    )
+
+
+def _first_lines(error: Exception) -> str:
+    """The text of an error; those of patterns draw the place of the mistake below each other."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" ^")]
+    return " ".join(lines) if isinstance(error, SchemaError) else lines[0]
 
 
 # --- annotations ---
@@ -347,7 +391,10 @@ def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker:
         converts = place == "header" and getattr(field_marker, "convert_underscores", convert)
         json = any(type(item) is Json for item in field_info.metadata)
         sequence = not json and _is_sequence(field_info.annotation)
-        keys.append(ModelKey(name, _model_aliases(model, name, field_info, converts), sequence))
+        aliases = _model_aliases(model, name, field_info, converts)
+        if place == "header":
+            _check_header_names(request_key for _, request_key in aliases)
+        keys.append(ModelKey(name, aliases, sequence))
     config = model.model_config
     return ModelReader(
         keys,

@@ -19,6 +19,7 @@ __all__ = [
     "CallKind",
     "added_by_decorator",
     "call_kind",
+    "check_annotated",
     "check_kind",
     "evaluated",
     "namespace_of",
@@ -192,6 +193,27 @@ def check_kind(parameter: inspect.Parameter) -> None:
         raise Problem("nothing can be passed as *args; name the parameters (a decorator needs functools.wraps)")
     if parameter.kind is parameter.VAR_KEYWORD:
         raise Problem("nothing can be passed as **kwargs; name the parameters (a decorator needs functools.wraps)")
+
+
+_CONNECTIONS, _OBJECTS = ("websocket", "ws", "socket"), ("self", "cls")
+
+
+def check_annotated(parameter: inspect.Parameter) -> None:
+    """Refuse a parameter without annotation whose name says that no client should send it.
+
+    Raises:
+        Problem: it is called like a connection, or like the object of a method.
+    """
+    if parameter.annotation is not parameter.empty or parameter.default is not parameter.empty:
+        return
+    name = parameter.name
+    if name in _CONNECTIONS:
+        raise Problem(f"without an annotation, a client sends it in the query; write `{name}: WebSocket`")
+    if name in _OBJECTS:
+        raise Problem(
+            "a method in a class body has no object yet, and a client would send it in the query; register the bound "
+            "method after the class: add_api_websocket_route(path, object.method), or Depends(object.method)"
+        )
 
 
 def evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> inspect.Parameter:

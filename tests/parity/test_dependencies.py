@@ -472,17 +472,6 @@ def test_security_scopes(api: Api) -> Any:
     return Declared(endpoint, [api.Security(leaf, scopes=["of the route"])])
 
 
-@parity()
-def test_scopes_given_as_one_text(api: Api) -> Any:
-    async def leaf(scopes: api.SecurityScopes) -> Any:
-        return scopes.scopes
-
-    async def endpoint(websocket: WebSocket, a: Annotated[Any, api.Security(leaf, scopes="abc")]) -> None:
-        await api.end(websocket, a)
-
-    return endpoint
-
-
 def test_security_scopes_can_be_made_by_hand() -> None:
     for names in (FASTAPI, *OURS.values()):
         assert names["SecurityScopes"]().scopes == []

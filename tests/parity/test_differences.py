@@ -1,10 +1,13 @@
 """Where fastroute differs from FastAPI on purpose: a test for each row of the table in docs/differences.md."""
 
 import contextlib
+import datetime
+import decimal
 import functools
 import inspect
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +18,7 @@ import fastapi.exceptions
 import fastapi.security
 import pytest
 from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, handshake, starlette
-from pydantic import AfterValidator, BaseModel, Field, Json
+from pydantic import AfterValidator, AliasChoices, BaseModel, Field, Json
 from starlette.applications import Starlette
 from starlette.background import BackgroundTasks
 from starlette.datastructures import State
@@ -1491,3 +1494,275 @@ def test_cycles_are_refused(api: Api) -> None:
 
     first.__defaults__ = (api.Depends(second),)
     assert refused(endpoint, None, "depends on itself").call is second
+
+
+# Mistakes that FastAPI takes, or tells without their place
+
+
+class Service:
+    """A class that pydantic does not know."""
+
+
+@pytest.mark.parametrize("name", ["websocket", "ws", "socket"])
+def test_a_connection_without_annotation_is_refused(api: Api, name: str) -> None:
+    namespace = api.run(
+        f"async def endpoint({name}): ...\n"
+        f"async def dependency({name}, q: int = 1): ...\n"
+        f"async def in_the_path(websocket: WebSocket, {name}_): await api.end(websocket, {name}_)\n"
+        f"async def with_a_default(connection: WebSocket, {name}=None): await api.end(connection, {name})\n"
+    )
+    refused(namespace["endpoint"], name, f"write `{name}: WebSocket`")
+
+    async def endpoint(connection: WebSocket, a: Annotated[None, api.Depends(namespace["dependency"])]) -> None: ...
+
+    assert refused(endpoint, name, "WebSocket").call is namespace["dependency"]
+    # A name that the path has, a default, and every other name stay.
+    assert shown(namespace["in_the_path"], api, "/x", path=f"/{{{name}_}}").events == [("endpoint", "x")]
+    assert shown(namespace["with_a_default"], api, f"/?{name}=x").events == [("endpoint", "x")]
+    APIWebSocketRoute(f"/{{{name}}}", namespace["endpoint"])
+
+
+def test_a_lambda_keeps_its_parameter(api: Api) -> None:
+    async def endpoint(websocket: WebSocket, a: Annotated[str, api.Depends(lambda q: q)]) -> None:
+        await api.end(websocket, a)
+
+    assert shown(endpoint, api, "/?q=x").events == [("endpoint", "x")]
+
+
+def test_a_method_without_its_object_is_refused(api: Api) -> None:
+    router = fastroute.Router()
+
+    with pytest.raises(DeclarationError, match=r"parameter 'self'.*object\.method"):
+
+        class Rooms:
+            @router.websocket("/")
+            async def enter(self, websocket: WebSocket) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"parameter 'cls'.*object\.method"):
+
+        class Halls:
+            async def enter(cls, websocket: WebSocket) -> None: ...  # the mistake
+
+            router.add_api_websocket_route("/", enter)
+
+    class Users:
+        def current(self, q: int = 1) -> int:
+            return q
+
+        @classmethod
+        async def all(cls, websocket: WebSocket) -> None: ...
+
+    async def endpoint(websocket: WebSocket, user: Annotated[int, api.Depends(Users.current)]) -> None: ...
+
+    async def good(websocket: WebSocket, user: Annotated[int, api.Depends(Users().current)]) -> None:
+        await api.end(websocket, user)
+
+    assert refused(endpoint, "self", "Depends(object.method)").call is Users.current
+    assert shown(good, api, "/?q=2").events == [("endpoint", ("int", "2"))]
+    refused(vars(Users)["all"], None, "Class.all")
+    APIWebSocketRoute("/", Users.all)
+
+
+async def called() -> None: ...
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_endpoint_that_is_called_is_refused() -> None:
+    for make in (APIWebSocketRoute, fastroute.Router().add_api_websocket_route):
+        with pytest.raises(DeclarationError) as caught:
+            make("/", called())  # type: ignore[arg-type]  # the mistake
+        assert "called without parentheses" in str(caught.value)
+        assert f"{__file__}:{called.__code__.co_firstlineno}" in str(caught.value)
+    with pytest.raises(DeclarationError, match="the endpoint None cannot be called"):
+        APIWebSocketRoute("/", None)  # type: ignore[arg-type]  # the result of a function that was called
+
+
+@pytest.mark.parametrize("annotation", ["api.Depends(f)", "api.Security(f, scopes=['a'])", "api.Query()", "api.Header"])
+@pytest.mark.parametrize("postponed", [True, False])
+def test_a_marker_in_the_place_of_the_type_is_refused(api: Api, annotation: str, postponed: bool) -> None:
+    async def endpoint(websocket: WebSocket, u: Any) -> None: ...
+
+    endpoint.__annotations__["u"] = annotation if postponed else eval(annotation, {"api": api, "f": authenticate})
+    endpoint.__globals__.update(api=api, f=authenticate)
+    try:
+        refused(endpoint, "u", "in the place of the type", "`u: Annotated[...,")
+    finally:
+        del endpoint.__globals__["api"], endpoint.__globals__["f"]
+
+
+KEYWORDS = {"min_lenght": "min_length", "max_lengt": "max_length", "patern": "pattern", "discription": "description"}
+
+
+@pytest.mark.parametrize("marker", [fastroute.Path, fastroute.Query, fastroute.Header, fastroute.Cookie])
+def test_a_keyword_that_a_marker_does_not_have_is_refused(marker: Any) -> None:
+    for wrong, right in KEYWORDS.items():
+        with pytest.raises(TypeError, match=rf"{marker.__name__}\(\) has no keyword '{wrong}'; did you mean {right}\?"):
+            marker(**{wrong: 3})
+    with pytest.raises(TypeError, match=r"no keyword 'zzz'; it takes default, .*max_length"):
+        marker(zzz=1)
+
+
+def test_a_misspelt_keyword_of_a_header_alone() -> None:
+    with pytest.raises(TypeError, match="did you mean convert_underscores"):
+        fastroute.Header(convert_underscore=False)  # type: ignore[call-arg]  # the mistake
+
+
+NEVER_APPLY = [
+    (int, {"min_length": 3}),
+    (int | None, {"max_length": 3}),
+    (float, {"pattern": "a"}),
+    (bool, {"min_length": 1}),
+    (uuid.UUID, {"max_length": 3}),
+    (datetime.date, {"multiple_of": 2}),
+    (str, {"gt": 3}),
+    (str, {"multiple_of": 2}),
+    (int, {"max_digits": 3}),
+    (float, {"decimal_places": 1}),
+    (list[int], {"ge": 1}),
+    (set[str], {"pattern": "a"}),
+    (int | float, {"min_length": 3}),
+    # pydantic itself finds these.
+    (str, {"allow_inf_nan": True}),
+    (int, {"fail_fast": True}),
+    (datetime.date, {"gt": 3}),
+]
+
+
+@pytest.mark.parametrize(("annotation", "constraint"), NEVER_APPLY, ids=str)
+def test_constraints_that_cannot_apply_are_refused(api: Api, annotation: Any, constraint: dict[str, Any]) -> None:
+    async def annotated(websocket: WebSocket, q: Annotated[annotation, api.Query(**constraint)]) -> None: ...
+
+    async def default(websocket: WebSocket, q: annotation = api.Query(**constraint)) -> None: ...
+
+    for endpoint in (annotated, default):
+        refused(endpoint, "q", next(iter(constraint)))
+
+
+APPLY = [
+    (int, {"gt": 3, "multiple_of": 2}, "4"),
+    (decimal.Decimal, {"max_digits": 3, "decimal_places": 1, "gt": 0}, "1.5"),
+    (bool, {"ge": 0}, "1"),
+    (str, {"gt": "a", "min_length": 1, "max_length": 3, "pattern": "b"}, "b"),
+    (bytes, {"max_length": 3}, "b"),
+    (list[int], {"min_length": 1}, "1"),
+    (int | str, {"min_length": 1}, "b"),
+    (datetime.date, {"gt": datetime.date(2000, 1, 1)}, "2026-11-28"),
+    (Annotated[int, AfterValidator(str)], {"min_length": 1}, "4"),
+]
+
+
+@pytest.mark.parametrize(("annotation", "constraint", "value"), APPLY, ids=str)
+def test_constraints_that_apply_are_taken(api: Api, annotation: Any, constraint: dict[str, Any], value: str) -> None:
+    async def endpoint(websocket: WebSocket, q: Annotated[annotation, api.Query(**constraint)]) -> None:
+        await api.end(websocket)
+
+    assert shown(endpoint, api, f"/?q={value}").events == [("endpoint",)]
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{2,1}", "(?<=a)b"])
+def test_a_pattern_that_does_not_compile_is_refused(api: Api, pattern: str) -> None:
+    async def endpoint(websocket: WebSocket, q: Annotated[str, api.Query(pattern=pattern)]) -> None: ...
+
+    refused(endpoint, "q", "regex", pattern)
+
+
+@pytest.mark.parametrize("scopes", ["admin", ["a", 1]])
+def test_scopes_that_are_no_list_of_texts_are_refused(api: Api, scopes: Any) -> None:
+    async def endpoint(
+        websocket: WebSocket, user: Annotated[str, api.Security(authenticate, scopes=scopes)]
+    ) -> None: ...
+
+    refused(endpoint, "user", "scopes=['admin']" if scopes == "admin" else "scopes=['a', '1']")
+    refused(nothing, None, "list of texts", dependencies=[api.Security(authenticate, scopes=scopes)])
+
+
+@pytest.mark.parametrize("alias", ["x token", "x:token", "x(token)", "x\n", ""])
+def test_a_header_name_with_other_characters_is_refused(api: Api, alias: str) -> None:
+    choices = AliasChoices("x-ok", alias)
+
+    class Headers(BaseModel):
+        field: Annotated[str, Field(validation_alias=choices)]
+
+    async def endpoint(websocket: WebSocket, h: Annotated[str, api.Header(validation_alias=choices)]) -> None: ...
+
+    async def with_a_model(websocket: WebSocket, h: Annotated[Headers, api.Header()]) -> None: ...
+
+    refused(endpoint, "h", "no header can have the name", repr(alias))
+    refused(with_a_model, "h", "no header can have the name", repr(alias))
+
+
+@pytest.mark.parametrize("annotation", [Service, list[Service], Service | None])
+def test_a_class_that_no_client_can_send_is_refused(api: Api, annotation: Any) -> None:
+    async def marked(websocket: WebSocket, service: annotation = api.Query()) -> None: ...
+
+    async def header(websocket: WebSocket, service: Annotated[annotation, api.Header()]) -> None: ...
+
+    for endpoint in (marked, header):
+        error = refused(endpoint, "service")
+        assert "arbitrary_types_allowed" not in str(error)
+    if annotation is Service:
+        refused(marked, "service", "Annotated[Service, Depends(function)]")
+
+
+@pytest.mark.parametrize("path", ["/{a:foo}", "/{a}/{a}"])
+def test_a_template_that_cannot_be_read_names_the_endpoint(path: str) -> None:
+    refused(nothing, None, path, path=path)
+
+
+@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize("yields", [0, 2])
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_generator_that_does_not_yield_once_is_named(sync: bool, yields: int, fails: bool, backend: str) -> None:
+    def values() -> Iterator[int]:
+        for each in range(yields):
+            with contextlib.suppress(ZeroDivisionError):
+                yield each
+
+    async def async_values() -> AsyncIterator[int]:
+        for each in range(yields):
+            with contextlib.suppress(ZeroDivisionError):
+                yield each
+
+    call = values if sync else async_values
+
+    async def endpoint(websocket: WebSocket, a: Annotated[int, fastroute.Depends(call)]) -> None:
+        if fails:
+            raise ZeroDivisionError
+
+    async def connect() -> None:
+        server = Server(handshake())
+        with pytest.raises(RuntimeError, match="generator didn't") as caught:
+            await APIWebSocketRoute("/", endpoint)(server.scope, server.receive, server.send)
+        (note,) = caught.value.__notes__
+        assert f"{call.__qualname__} ({__file__}:{call.__code__.co_firstlineno})" in note
+        assert "one `yield`" in note
+
+    anyio.run(connect, backend=backend)
+
+
+def test_only_a_class_keeps_a_default_that_no_client_can_send(api: Api) -> None:
+    class Settings:
+        def __init__(self, service: Service | None = None, tags: list[str] = ["a"]) -> None:  # noqa: B006
+            self.values = service, tags
+
+    class Required:
+        def __init__(self, tags: list[str]) -> None: ...
+
+    def function(tags: list[str] = ["a"]) -> None: ...  # noqa: B006
+
+    async def endpoint(websocket: WebSocket, settings: Annotated[Settings, api.Depends()]) -> None:
+        await api.end(websocket, *settings.values)
+
+    async def partial(
+        websocket: WebSocket, settings: Annotated[Any, api.Depends(functools.partial(Settings, None))]
+    ) -> None:
+        await api.end(websocket, *settings.values)
+
+    async def required(websocket: WebSocket, a: Annotated[Required, api.Depends()]) -> None: ...
+
+    async def of_a_function(websocket: WebSocket, a: Annotated[None, api.Depends(function)]) -> None: ...
+
+    for each in (endpoint, partial):
+        assert shown(each, api, "/?tags=b&service=x").events == [("endpoint", ("NoneType", "None"), ("list", ["a"]))]
+    assert refused(required, "tags", "Query()").call is Required
+    assert refused(of_a_function, "tags", "Query()").call is function

@@ -580,14 +580,6 @@ def test_marker_on_a_special_type_is_refused(api: Api) -> Any:
     return endpoint
 
 
-@parity(handshake("/?websocket=x"), handshake())
-def test_an_unannotated_websocket_is_a_query_parameter(api: Api) -> Any:
-    async def endpoint(ws: WebSocket, websocket) -> None:  # type: ignore[no-untyped-def]  # the case
-        await api.end(ws, websocket)
-
-    return endpoint
-
-
 # Callables
 
 
@@ -891,5 +883,38 @@ def test_parameters_that_decorators_add_to_objects_and_partials(api: Api) -> Any
         partial: Annotated[Any, api.Depends(functools.partial(wrapped, a=1))],
     ) -> None:
         await api.end(websocket, instance, partial)
+
+    return endpoint
+
+
+# Classes with parameters that no client can send
+
+
+class Settings:
+    def __init__(
+        self,
+        page: int = 1,
+        env_file: str | list[str] | None = "default",  # type: ignore[assignment]
+        tags: list[str] = ["a"],  # noqa: B006
+        model: BaseModel | None = None,
+        options: dict[str, int] | None = None,
+    ) -> None:
+        self.values = (page, env_file, tags, model, options)
+
+
+@dataclasses.dataclass
+class Paging:
+    size: int = 10
+    names: list[str] | None = None
+
+
+@parity(handshake("/?page=3&size=2"), handshake("/?env_file=x&tags=b&names=c&model=m&options=o"), handshake("/?page=x"))
+def test_a_class_keeps_defaults_that_no_client_can_send(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        settings: Annotated[Settings, api.Depends()],
+        paging: Annotated[Paging, api.Depends()],
+    ) -> None:
+        await api.end(websocket, settings.values, paging.size, paging.names)
 
     return endpoint
