@@ -3,6 +3,7 @@
 from .acceleration import accelerate
 from .connection.deadline import Deadline
 from .connection.draining import draining
+from .connection.messages import MessageRules, Messages
 from .connection.origins import ANY_ORIGIN
 from .connection.policy import ConnectionPolicy
 from .exceptions import ConnectionEnded, DeclarationError, DependencyScopeError, WebSocketRequestValidationError
@@ -24,6 +25,8 @@ __all__ = [
     "DependencyScopeError",
     "Depends",
     "Header",
+    "MessageRules",
+    "Messages",
     "Path",
     "PathMatcher",
     "Query",

@@ -108,7 +108,8 @@ class WebSocketRequestValidationError(Exception):
 
 
 class ConnectionEnded(WebSocketDisconnect):
-    """This side ended the connection: by its policy, by a `Deadline`, or because the application shuts down.
+    """This side ended the connection: by its policy, by a `Deadline`, for a message that `Messages` refuses, or as
+    the application shuts down.
 
     Raised by `receive()` and `send()` from then on, and seen by yield dependencies at their `yield`.
 

@@ -240,7 +240,7 @@ class APIWebSocketRoute(WebSocketRoute):
 
     def _application_for(self, plan: Plan) -> ASGIApp:
         terms = None if self.policy is None else self.policy.terms
-        if terms is None and (drains or plan.uses_deadline):
+        if terms is None and (drains or plan.needs_life):
             terms = Terms()
         title = f"{describe(self._endpoint)} at {self.path}"
         begin = None if terms is None else functools.partial(begin_life, terms)

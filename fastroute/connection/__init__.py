@@ -5,6 +5,8 @@
 - `policy`: ConnectionPolicy, what is set for the connections of a route.
 - `handshake`: what a handshake must pass before any dependency runs, and how it is denied.
 - `life`: one connection under a policy, from the start of its handshake to its last clean-up.
+- `injected`: the base of classes that a parameter asks for by its annotation alone.
+- `messages`: Messages, a WebSocket whose messages have types.
 - `deadline`: Deadline, by which a dependency ends the connection later on.
 - `draining`: the lifespan of an application that ends its connections before it ends itself.
 - `sweeper`: looks at all lives, five times a second.

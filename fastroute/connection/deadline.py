@@ -1,9 +1,12 @@
 """Deadline: a parameter by which a dependency ends the connection later on, as a token expires."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from time import monotonic, time
-from typing import Protocol
+from typing import Any, Protocol
+
+from .injected import Injected, Injection
 
 __all__ = ["Deadline"]
 
@@ -12,7 +15,7 @@ class _Expiring(Protocol):
     expires: float
 
 
-class Deadline:
+class Deadline(Injected):
     """Ends the connection at a given time. A parameter of this type is injected, as a WebSocket is.
 
     Of several times the earliest counts. Then the connection is closed with 1008 "session expired", or the handshake is
@@ -26,6 +29,10 @@ class Deadline:
 
     def __init__(self, life: _Expiring) -> None:
         self._life = life
+
+    @classmethod
+    def _injection(cls, annotation: Any, metadata: Sequence[Any]) -> Injection:
+        return Injection(lambda websocket, life: cls(life), needs_life=True)
 
     def at(self, when: datetime | float) -> None:
         """End the connection at a time.

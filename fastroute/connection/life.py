@@ -27,7 +27,6 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from ..exceptions import ConnectionEnded
-from .deadline import Deadline
 from .draining import Drain, drains
 from .handshake import POLICY_VIOLATION, deny
 from .interrupting import is_cancellation, is_shielded, spawn
@@ -92,11 +91,6 @@ class Life(Outgoing):
         self._terms = terms
         self._receive = receive
         self._began = self._last_heard = monotonic()
-
-    @property
-    def deadline(self) -> Deadline:
-        """For a parameter of this type."""
-        return Deadline(self)
 
     # What the generated code does
 

@@ -345,8 +345,9 @@ class _Generator:
         for name in (dependant.websocket_param_name, dependant.http_connection_param_name):
             if name is not None:
                 pairs.append((name, "websocket"))
-        if dependant.deadline_param_name is not None:
-            pairs.append((dependant.deadline_param_name, "life.deadline"))
+        for number, (name, injection) in enumerate(dependant.injected.items()):
+            make = self.constant(f"make_{index}_{number}", injection.make)
+            pairs.append((name, f"{make}(websocket, {'life' if self.living else 'None'})"))
         if dependant.security_scopes_param_name is not None:
             cls = self.constant(f"scopes_type_{index}", dependant.security_scopes_type)
             scopes = self.constant(f"scopes_{index}", dependant.security_scopes)

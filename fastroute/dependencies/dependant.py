@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from .. import _fastapi
-from ..connection.deadline import Deadline
+from ..connection.injected import Injected, Injection
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
 from .fields import Declaration, ParamField, UnsendableProblem, alternatives, declaration, param_field
@@ -53,7 +53,7 @@ class Dependant:
         path_params, query_params, header_params, cookie_params: the fields that are read from the connection.
         dependencies: the calls that must come before.
         websocket_param_name, http_connection_param_name: parameters that receive the WebSocket.
-        deadline_param_name: the parameter that receives the `Deadline`.
+        injected: the parameters whose class is `Injected`, and how their values are made.
         security_scopes_param_name: the parameter that receives the scopes, as a `security_scopes_type`.
         own_scopes: the scopes of this `Security()`.
         security_scopes: the scopes of its parents, then its own.
@@ -72,7 +72,7 @@ class Dependant:
     dependencies: list["Dependant"] = field(default_factory=list)
     websocket_param_name: str | None = None
     http_connection_param_name: str | None = None
-    deadline_param_name: str | None = None
+    injected: dict[str, Injection] = field(default_factory=dict)
     security_scopes_param_name: str | None = None
     security_scopes_type: type[Any] = SecurityScopes
     own_scopes: tuple[str, ...] = ()
@@ -275,8 +275,8 @@ class _Tree:
             raise Problem(f"{special.__name__} is injected by type; remove the marker {declared.marker!r}")
         if issubclass(special, WebSocket):
             self._set_once(node, "websocket_param_name", name)
-        elif issubclass(special, Deadline):
-            self._set_once(node, "deadline_param_name", name)
+        elif issubclass(special, Injected):
+            node.injected[name] = special._injection(_alternative(declared.type, special), declared.metadata)
         elif issubclass(special, _fastapi.security_scopes_types()):
             self._set_once(node, "security_scopes_param_name", name)
             node.security_scopes_type = special
@@ -319,7 +319,7 @@ def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:
     return result
 
 
-_SPECIAL = (HTTPConnection, Response, BackgroundTasks, Deadline)
+_SPECIAL = (HTTPConnection, Response, BackgroundTasks, Injected)
 
 
 def _special_type(annotation: Any) -> type[Any] | None:
@@ -331,6 +331,11 @@ def _special_type(annotation: Any) -> type[Any] | None:
     given = [cls for cls in classes if issubclass(WebSocket, cls) or issubclass(cls, WebSocket)]
     first: type[Any] = (given or classes)[0]
     return first
+
+
+def _alternative(annotation: Any, special: type[Any]) -> Any:
+    """The member of a union that is a special type, with its arguments."""
+    return next(part for part in alternatives(annotation) if (get_origin(part) or part) is special)
 
 
 @dataclass(frozen=True)

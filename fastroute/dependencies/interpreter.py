@@ -127,9 +127,8 @@ def _add_given(arguments: dict[str, Any], dependant: Dependant, websocket: WebSo
         arguments[dependant.websocket_param_name] = websocket
     if dependant.http_connection_param_name is not None:
         arguments[dependant.http_connection_param_name] = websocket
-    if dependant.deadline_param_name is not None:
-        assert life is not None
-        arguments[dependant.deadline_param_name] = life.deadline
+    for name, injection in dependant.injected.items():
+        arguments[name] = injection.make(websocket, life)
     if dependant.security_scopes_param_name is not None:
         scopes = dependant.security_scopes_type(scopes=list(dependant.security_scopes))
         arguments[dependant.security_scopes_param_name] = scopes

@@ -175,7 +175,7 @@ _REFUSE_NOBODY = ("credentials", "make_not_authenticated_error")
 
 #: Functions that declare a parameter with the value they return, and their classes.
 _DEPENDENCIES = ("Depends", "Security", "Dependency")
-_PARAMETERS = ("Path", "Query", "Header", "Cookie", "Body", "Form", "File")
+_PARAMETERS = ("Path", "Query", "Header", "Cookie", "Body", "Form", "File", "MessageRules")
 
 
 def written(thing: Any) -> str:

@@ -96,9 +96,9 @@ class Plan:
         return any(step.dependant.kind.yields for step in self.steps)
 
     @property
-    def uses_deadline(self) -> bool:
+    def needs_life(self) -> bool:
         """Whether something takes a `Deadline`."""
-        return any(step.dependant.deadline_param_name is not None for step in self.steps)
+        return any(injection.needs_life for step in self.steps for injection in step.dependant.injected.values())
 
     @property
     def endpoint(self) -> Callable[..., Any]:

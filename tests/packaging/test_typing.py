@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, assert_type
 
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.convertors import Convertor
 from starlette.routing import BaseRoute, Match, WebSocketRoute
@@ -18,6 +19,8 @@ from fastroute import (
     Cookie,
     Depends,
     Header,
+    MessageRules,
+    Messages,
     Path,
     PathMatcher,
     Query,
@@ -27,6 +30,7 @@ from fastroute import (
     WebSocketRequestValidationError,
 )
 from fastroute.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastroute.testing import ClientSession, connect
 
 
 def scope(path: str) -> Scope:
@@ -99,6 +103,42 @@ def test_error() -> None:
     with pytest.raises(WebSocketRequestValidationError) as caught:
         raise WebSocketRequestValidationError([])
     assert_type(caught.value.errors(), Sequence[Any])
+
+
+class In(BaseModel):
+    text: str
+
+
+class Out(BaseModel):
+    length: int
+
+
+async def typed(
+    messages: Messages[In, Out],
+    yielding: Annotated[Messages[In | ValidationError, Out], MessageRules(on_invalid="yield")],
+) -> None:
+    assert_type(await messages.receive(), In)
+    async for message in messages:
+        assert_type(message, In)
+        await messages.send(Out(length=len(message.text)))
+    assert_type(messages.websocket, WebSocket)
+    async for message_or_error in yielding:
+        if isinstance(message_or_error, ValidationError):
+            continue
+        assert_type(message_or_error, In)
+    await messages.send(In(text=""))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await messages.send("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def test_messages() -> None:
+    assert APIWebSocketRoute("/", typed).endpoint is typed
+
+
+async def client_of_tests() -> None:
+    async with connect(Starlette(), "/", headers={"x": "y"}, subprotocols=["chat"], timeout=2) as socket:
+        assert_type(socket, ClientSession)
+        assert_type(await socket.receive_text(), str)
+        assert_type(await socket.receive_bytes(), bytes)
 
 
 def refused() -> None:
