@@ -27,7 +27,7 @@ COMMANDS = {
     "fuzz": Command("compare the compiled matcher with the pure one and with Starlette", extra="fuzz"),
     "info": Command("show which version and implementation runs here, and why"),
     "match": Command("show which route answers a path, and why the others do not"),
-    "plan": Command("show the calls of a WebSocket route for one connection, and the code generated from it"),
+    "plan": Command("show the calls of a WebSocket route, and the code generated from it"),
     "routes": Command("show the routes of an application as a tree"),
 }
 

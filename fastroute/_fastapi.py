@@ -47,6 +47,7 @@ __all__ = [
     "route_classes",
     "routing",
     "security_scopes_types",
+    "socket_as",
     "validation_error",
     "version",
 ]
@@ -156,6 +157,13 @@ def route_classes() -> tuple[type[Any], ...]:
     """FastAPI's classes whose `matches` is known; none if FastAPI is not loaded."""
     names = ("APIRoute", "APIWebSocketRoute", "APIRouter")
     return tuple(cls for name in names if (cls := _loaded("fastapi.routing", name)) is not None)
+
+
+def socket_as(cls: type[Any], route: Any) -> Any:
+    """A WebSocket route of FastAPI as a route of another class with its arguments; every other route unchanged."""
+    if not _is_a(route, "fastapi.routing", "APIWebSocketRoute"):
+        return route
+    return cls(route.path, route.endpoint, dependencies=route.dependencies)
 
 
 def included_routes(route: Any) -> Iterable[Any] | None:

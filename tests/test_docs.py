@@ -232,7 +232,7 @@ def test_a_command_says_of_the_shop_what_stands_behind_it(
 
 def test_commands_are_shown_with_their_output() -> None:
     shown = [commands(block.text) for block in SHOP if block.language == "sh" and block.output]
-    assert [arguments[0] for arguments in shown if arguments] == ["check", "match", "routes"]
+    assert [arguments[0] for arguments in shown if arguments] == ["check", "match", "match", "routes"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the step runs in bash")

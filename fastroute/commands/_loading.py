@@ -20,17 +20,25 @@ _SETTINGS = Path("pyproject.toml")
 
 
 def add_application(
-    parser: argparse.ArgumentParser, *, path: Callable[[str], str] | None = None, instead: str | None = None
+    parser: argparse.ArgumentParser,
+    *,
+    path: Callable[[argparse.Namespace, str], Any] | None = None,
+    instead: str | None = None,
+    optional: bool = False,
 ) -> None:
     """Add the argument `module:app`, which pyproject.toml can give as well, and the options of its import.
 
     The parser gets a default `finish(arguments, extras)`, to call with the arguments that were parsed and those that
-    were not. It puts the application into `arguments.app`, and ends the process if there is none.
+    were not. It puts the application into `arguments.app` and its `module:app` into `arguments.target`, and ends the
+    process if there is none.
 
     Args:
         parser: of the command.
-        path: if the command takes a path after the application, this checks and converts it.
+        path: if the command takes a path or URL after the application, this checks and converts it; it gets the other
+            arguments as well.
         instead: the attribute of an option that takes the place of the application; `app` is None if it is given.
+        optional: the command can do without an application; `app` is None if neither the arguments nor pyproject.toml
+            name one.
     """
     parser.add_argument(
         "app",
@@ -40,19 +48,20 @@ def add_application(
         "`app` under [tool.fastroute] in pyproject.toml",
     )
     if path is not None:
-        parser.add_argument("path", nargs="?", help="as in a URL, from its slash on; %%-escapes are decoded")
+        parser.add_argument("path", nargs="?", help="from its slash on, or a whole URL; %%-escapes are decoded")
     parser.add_argument("--factory", action="store_true", help="module:app is a function that makes the application")
     parser.add_argument(
         "--app-dir", metavar="DIR", type=Path, help="search the module here first (default: this folder, then src)"
     )
     parser.add_argument("--traceback", action="store_true", help="if the import fails, show the whole traceback")
-    parser.set_defaults(finish=functools.partial(_finish, parser, path, instead))
+    parser.set_defaults(finish=functools.partial(_finish, parser, path, instead, optional), target=None)
 
 
 def _finish(
     parser: argparse.ArgumentParser,
-    path: Callable[[str], str] | None,
+    path: Callable[[argparse.Namespace, str], Any] | None,
     instead: str | None,
+    optional: bool,
     arguments: argparse.Namespace,
     extras: Sequence[str],
 ) -> None:
@@ -61,7 +70,7 @@ def _finish(
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     # Before 3.13, argparse takes no argument behind an option if all of them are optional: `match app --json /path`.
     words = [word for word in (arguments.app, getattr(arguments, "path", None), *extras) if word is not None]
-    if instead is not None and getattr(arguments, instead) is not None:
+    if instead is not None and getattr(arguments, instead):
         if words:
             parser.error(f"argument module:app: not allowed with argument --{instead}")
         return
@@ -72,9 +81,12 @@ def _finish(
         if path is not None:
             if not words:
                 parser.error("the following arguments are required: path")
-            arguments.path = path(words[0])
+            arguments.path = path(arguments, words[0])
         options = {"factory": arguments.factory, "app_dir": arguments.app_dir, "show_traceback": arguments.traceback}
-        arguments.app = _configured(**options) if target is None else application(target, **options)
+        arguments.target = _configured() if target is None else target
+        if arguments.target is None and optional and not arguments.factory:
+            return
+        arguments.app = _application(target, arguments.target, options)
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
 
@@ -83,15 +95,21 @@ def _is_target(word: str) -> bool:
     return ":" in word and "://" not in word and not word.startswith("/")
 
 
-def _configured(**options: Any) -> Any:
-    """The application that pyproject.toml in the current folder names."""
+def _configured() -> Any:
+    """The `module:app` in pyproject.toml in the current folder; None if it names none."""
     try:
         settings = tomllib.loads(_SETTINGS.read_text(encoding="utf-8"))
-        target = settings.get("tool", {}).get("fastroute", {}).get("app")
+        return settings.get("tool", {}).get("fastroute", {}).get("app")
     except FileNotFoundError:
-        target = None
+        return None
     except (OSError, ValueError, AttributeError) as error:
         raise argparse.ArgumentTypeError(f"{_SETTINGS} cannot be read: {error}") from None
+
+
+def _application(written: str | None, target: Any, options: dict[str, Any]) -> Any:
+    """The application that the command line or else pyproject.toml names."""
+    if written is not None:
+        return application(written, **options)
     if target is None:
         raise argparse.ArgumentTypeError(
             f'which application? Write module:app, or `app = "module:app"` under [tool.fastroute] in {_SETTINGS}'

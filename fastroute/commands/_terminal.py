@@ -1,11 +1,14 @@
-"""Output for people and for pipes: with rich on a terminal if it is installed, else as plain text."""
+"""Output for people and for pipes: on a terminal it fits the width, and rich draws tables if it is installed."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import zip_longest
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["print_table", "track"]
+__all__ = ["fitted", "print_lines", "print_table", "shortened", "track"]
 
 RICH = find_spec("rich") is not None
 if TYPE_CHECKING or RICH:
@@ -14,32 +17,98 @@ if TYPE_CHECKING or RICH:
     from rich.table import Table
     from rich.text import Text
 
+#: Narrower terminals are treated as if they had that many columns.
+_LEAST = 80
+
 Item = TypeVar("Item")
 
 
+def _width() -> int | None:
+    """The columns of the terminal; None for a pipe, which gets every line as long as it is."""
+    return max(_LEAST, get_terminal_size().columns) if sys.stdout.isatty() else None
+
+
+def shortened(word: str, most: int) -> str:
+    """A word of at most so many characters: a longer path is cut in its middle, `/first-…/last`."""
+    if len(word) <= most:
+        return word
+    mark = "…" if (sys.stdout.encoding or "").lower().startswith("utf") else "..."
+    end = word[max(word.rfind("/", 0, -1), len(word) - most // 2) :]
+    return word[: most - len(mark) - len(end)] + mark + end
+
+
+def fitted(line: str, width: int) -> list[str]:
+    """A line as lines of at most `width` characters: broken at spaces, the next ones indented, long words shortened."""
+    if len(line) <= width:
+        return [line]
+    indent = min(len(line) - len(line.lstrip(" ")), width // 2)
+    deeper = min(indent + 4, width // 2)
+    words = [shortened(word, width - deeper) for word in line.lstrip(" ").split(" ")]
+    return textwrap.wrap(
+        " ".join(words),
+        width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * deeper,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        expand_tabs=False,
+    )
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines for people, which fit the width of a terminal."""
+    width = _width()
+    for text in lines:
+        for line in text.split("\n"):
+            print("\n".join([line] if width is None else fitted(line, width)))
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> None:
-    """Print rows under a header; the columns in `numbers` are aligned to the right."""
-    right = set(numbers)
-    if sys.stdout.isatty() and RICH:
-        _print_rich(header, rows, right)
+    """Print rows under a header; a cell may have several lines. The columns in `numbers` are aligned to the right."""
+    right, width, drawn = set(numbers), _width(), sys.stdout.isatty() and RICH
+    table = [[cell.split("\n") for cell in row] for row in [header, *rows]]
+    columns = [list(column) for column in zip(*table, strict=True)]
+    if width is not None:
+        columns = _fitted_columns(columns, width - (3 if drawn else 2) * len(columns))
+    widths = [_width_of(column) for column in columns]
+    table = [list(row) for row in zip(*columns, strict=True)]
+    if drawn:
+        _print_rich(table, right, width)
         return
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in [header, *rows]:
-        cells = [
-            text.rjust(width) if index in right else text.ljust(width)
-            for index, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    for row in table:
+        for line in zip_longest(*row, fillvalue=""):
+            cells = [
+                text.rjust(each) if index in right else text.ljust(each)
+                for index, (text, each) in enumerate(zip(line, widths, strict=True))
+            ]
+            print("  ".join(cells).rstrip())
 
 
-def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]], right: set[int]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def _width_of(column: Sequence[Sequence[str]]) -> int:
+    return max(len(line) for cell in column for line in cell)
+
+
+def _fitted_columns(columns: Sequence[list[list[str]]], room: int) -> list[list[list[str]]]:
+    """The columns, so that all of them together have room: each has an equal share, and the wide ones what is left."""
+    fit = list(columns)
+    by_width = sorted(range(len(columns)), key=lambda index: _width_of(columns[index]))
+    for done, index in enumerate(by_width):
+        share = max(1, room // (len(columns) - done))
+        fit[index] = [[part for line in cell for part in fitted(line, share)] for cell in columns[index]]
+        room -= _width_of(fit[index])
+    return fit
+
+
+def _print_rich(table: Sequence[Sequence[Sequence[str]]], right: set[int], width: int | None) -> None:
+    header, *rows = table
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index in right else "left", overflow="fold")
+        drawn.add_column("\n".join(name), justify="right" if index in right else "left", no_wrap=True)
     for row in rows:
         # As Text, because square brackets in a path are no markup.
-        table.add_row(*map(Text, row))
-    Console().print(table)
+        drawn.add_row(*(Text("\n".join(cell)) for cell in row))
+    Console(width=width).print(drawn)
 
 
 def track(items: Sequence[Item], label: str) -> Iterator[Item]:

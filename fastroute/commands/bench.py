@@ -27,7 +27,7 @@ from ..router import Router
 from ._entries import Entry, entries, record
 from ._language import example
 from ._loading import add_application
-from ._terminal import print_table, track
+from ._terminal import print_lines, print_table, track
 from ._trace import scope_of
 
 __all__ = ["BenchRoute", "Cost", "add_arguments", "run"]
@@ -181,7 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print(costs, matching)
     if plot is not None:
         plot.draw(arguments.plot, costs, ", ".join(map(str, _machine().values())))
-        print(f"drawn: {arguments.plot}")
+        print_lines([f"drawn: {arguments.plot}"])
     return 0
 
 
@@ -315,14 +315,14 @@ def _machine() -> dict[str, str]:
 
 def _print(costs: Sequence[Cost], matching: dict[str, list[float]]) -> None:
     _print_routing(costs)
-    print("\nMatching one template, in microseconds; on average over the templates:\n")
+    print_lines(["\nMatching one template, in microseconds; on average over the templates:\n"])
     by_answer = [(name, *_pair(*figures)) for name, figures in matching.items()]
     print_table(("", "Starlette", "fastroute", "ratio"), by_answer, numbers=range(1, 4))
 
 
 def _print_routing(costs: Sequence[Cost]) -> None:
-    print(", ".join(_machine().values()))
-    print("\nRouting, from a scope to its endpoint, in microseconds; on average over the routes:\n")
+    print_lines([", ".join(_machine().values())])
+    print_lines(["\nRouting, from a scope to its endpoint, in microseconds; on average over the routes:\n"])
     header = ("routes", "hit: Starlette", "fastroute", "ratio", "miss: Starlette", "fastroute", "ratio")
     by_size = [
         (

@@ -25,6 +25,7 @@ from ._entries import Entry, entries, one_line, record, walk
 from ._language import ANY, Language, Undecided, escapee, example, language
 from ._loading import add_application
 from ._mistakes import Mistake, mistakes
+from ._terminal import print_lines
 from ._trace import scope_of, trace
 
 __all__ = ["Shadowed", "add_arguments", "run", "shadowed", "unguarded"]
@@ -269,7 +270,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_application(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON, for tools")
     parser.epilog = """\
-exit code: 0 if nothing was found, 1 if something was or there is no route, 2 if the application could not be loaded
+exit code: 0 if nothing was found, 1 if something was or there is no route,
+2 if the application could not be loaded
 
 examples:
   python -m fastroute check main:app
@@ -285,7 +287,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_report(found), indent=2))
     else:
-        print("\n".join(_lines(found)))
+        print_lines(_lines(found))
     return 0 if found.routes and not found.problems else 1
 
 

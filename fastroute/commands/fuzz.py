@@ -5,6 +5,7 @@ import itertools
 import math
 import random
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,8 @@ from ..matching import matcher_py
 from ..matching.template import Part, parts, read_template
 from ..strategies import path_templates, paths
 from ._entries import entries, walk
-from ._loading import application
+from ._loading import add_application
+from ._terminal import print_lines
 
 __all__ = ["Difference", "add_arguments", "cases", "compare", "run", "starlette_match", "twins"]
 
@@ -126,14 +128,14 @@ def _is_same_value(expected: Any, value: Any) -> bool:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long to search (default: 60)")
     parser.add_argument("--seed", type=int, metavar="S", help="the seed to start from, as a difference tells it")
-    parser.add_argument(
-        "target",
-        metavar="module:app",
-        type=_Target,
-        nargs="?",
-        help="take the routes of this application instead of generated templates; found as uvicorn finds it",
-    )
-    parser.epilog = "examples:\n  python -m fastroute fuzz --seconds 600\n  python -m fastroute fuzz main:app"
+    parser.add_argument("--generated", action="store_true", help="generated templates, whatever pyproject.toml names")
+    add_application(parser, instead="generated", optional=True)
+    parser.epilog = """\
+The templates are those of the application; without one they are generated.
+
+examples:
+  python -m fastroute fuzz --seconds 600
+  python -m fastroute fuzz main:app"""
 
 
 def cases(templates: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, list[str]]]:
@@ -152,32 +154,25 @@ def _with_variants(drawn: list[str]) -> list[str]:
     return [change.format(path) for path in drawn for change in changes] + [path[:-1] for path in drawn]
 
 
-class _Target:
-    """An application and its name on the command line."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.app = application(name)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Search until the time is over or a difference is found.
 
     Returns:
         The exit code: 0; 1 if there is a difference, and 2 if the application has no route with a path.
     """
-    if arguments.target is None:
+    if arguments.app is None:
         templates, subject = path_templates(), "generated templates"
     else:
-        found = _templates_of(arguments.target.app)
+        found = _templates_of(arguments.app)
         if not found:
             print("the application has no route with a path", file=sys.stderr)
             return 2
         templates, subject = st.sampled_from(found), f"{len(found)} templates of the application"
     first = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
-    print(f"{subject}: Starlette against {' against '.join(twins())}; seed {first}", flush=True)
+    print_lines([f"{subject}: Starlette against {' against '.join(twins())}; seed {first}"])
+    sys.stdout.flush()
     search = _Search(templates, arguments.seconds)
-    shorten = _shorter_cases if arguments.target is None else _shorter_paths
+    shorten = _shorter_cases if arguments.app is None else _shorter_paths
     difference: Difference | None = None
     for number in itertools.count(first):
         difference = search.round(number)
@@ -185,7 +180,8 @@ def run(arguments: argparse.Namespace) -> int:
             _report(_smallest(difference, shorten), number, arguments)
         if difference is not None or search.is_over():
             break
-    print(f"{search.cases} cases, {search.templates} templates, {'no' if difference is None else 'a'} difference")
+    count = "no" if difference is None else "a"
+    print_lines([f"{search.cases} cases, {search.templates} templates, {count} difference"])
     return 0 if difference is None else 1
 
 
@@ -322,5 +318,12 @@ def _report(difference: Difference, number: int, arguments: argparse.Namespace) 
     print(f"\ntemplate: {difference.template!r}\npath: {difference.path!r}")
     for name, answer in difference.answers.items():
         print(f"{name}: {answer!r}")
-    target = "" if arguments.target is None else f" {arguments.target.name}"
-    print(f"\nrepeat it with: python -m fastroute fuzz --seed {number}{target}")
+    print(f"\nrepeat it with: python -m fastroute fuzz --seed {number}{_same(arguments)}")
+
+
+def _same(arguments: argparse.Namespace) -> str:
+    """The arguments that give the same templates again."""
+    if arguments.app is None:
+        return " --generated" if arguments.generated else ""
+    folder = "" if arguments.app_dir is None else f" --app-dir {shlex.quote(str(arguments.app_dir))}"
+    return f" {arguments.target}{folder}{' --factory' if arguments.factory else ''}"

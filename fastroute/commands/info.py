@@ -12,6 +12,7 @@ import starlette
 
 from .. import __version__
 from ..matching.implementation import IMPLEMENTATION, KERNELS, REASON
+from ._terminal import print_lines
 
 __all__ = ["add_arguments", "changed_since_built", "facts", "run"]
 
@@ -60,6 +61,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(facts(), indent=2))
         return 0
-    for label, text in facts().items():
-        print(f"{label:<14}  {text}")
+    print_lines(f"{label:<14}  {text}" for label, text in facts().items())
     return 0

@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from starlette.convertors import Convertor
 from starlette.routing import Match
@@ -19,7 +18,10 @@ from .._starlette import get_route_path
 from ..matching.template import Part, kind_of, parts
 from ._entries import Entry, entries, one_line, record
 from ._loading import add_application
-from ._trace import Attempt, Outcome, ask, in_order, scope_of, trace
+from ._refusals import Verdict, judge
+from ._request import Request, add_request, request_of
+from ._terminal import print_lines
+from ._trace import Attempt, Outcome, ask, in_order, trace
 
 __all__ = ["Failure", "add_arguments", "explain", "run"]
 
@@ -144,41 +146,43 @@ def _shortened(text: str, most: int = 40) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_application(parser, path=_path)
+    add_application(parser, path=request_of)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--method", type=str.upper, default="GET", help="of an HTTP request (default: GET)")
+    kind.add_argument("--method", type=str.upper, help="of an HTTP request (default: GET)")
     kind.add_argument("--websocket", action="store_true", help="a WebSocket instead of an HTTP request")
-    parser.add_argument("--host", default="localhost", help="the Host header (default: localhost)")
+    add_request(parser)
     parser.add_argument("--json", action="store_true", help="print the answer as JSON, for tools")
     parser.epilog = """\
-exit code: 0 if a route answers, 1 if none does, 2 if the application could not be loaded
+A ws:// URL, a query, a header or a cookie makes it a handshake: match says why
+the parameters, the security schemes and the policy of the route would refuse
+it. Dependencies of your own are not called.
+
+exit code: 0 if a route answers, 1 if none does or it would refuse,
+2 if the application could not be loaded
 
 examples:
   python -m fastroute match main:app /items/7
   python -m fastroute match main:app /items/7 --method DELETE
-  python -m fastroute match main:app /rooms/7/live --websocket --host chat.example.org"""
-
-
-def _path(text: str) -> str:
-    if not text.startswith("/"):
-        raise argparse.ArgumentTypeError(f"{text!r} must start with a slash")
-    return unquote(text.partition("#")[0].partition("?")[0])
+  python -m fastroute match main:app 'ws://localhost/rooms/7?nick=Ann'
+  python -m fastroute match main:app /rooms/7 --header 'authorization: Bearer x'"""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    type_ = "websocket" if arguments.websocket else "http"
-    scope = scope_of(type_, arguments.method, arguments.path, arguments.host)
-    outcome = trace(arguments.app, scope)
-    answered = outcome.decisive is not None and outcome.decisive.match is Match.FULL
+    request: Request = arguments.path
+    outcome = trace(arguments.app, request.scope)
+    attempt = outcome.decisive
+    answered = attempt is not None and attempt.match is Match.FULL
+    verdict = None
+    if attempt is not None and answered and request.whole:
+        verdict = judge(attempt.entry.route, {**attempt.scope, **attempt.child_scope})
     if arguments.json:
-        print(json.dumps(_report(outcome), indent=2, default=str))
+        print(json.dumps(_report(request, outcome, verdict), indent=2, default=str))
     else:
-        asked = "WebSocket" if arguments.websocket else arguments.method
-        print("\n".join([f"{asked} {arguments.path}", *_lines(arguments.app, outcome, answered)]))
-    return 0 if answered else 1
+        print_lines([request.title, *_lines(arguments.app, outcome, answered, verdict)])
+    return 0 if answered and (verdict is None or not verdict.refusals) else 1
 
 
-def _lines(app: Any, outcome: Outcome, answered: bool) -> list[str]:
+def _lines(app: Any, outcome: Outcome, answered: bool, verdict: Verdict | None) -> list[str]:
     attempt = outcome.decisive
     if attempt is None:
         lines = [_miss(outcome)]
@@ -186,12 +190,13 @@ def _lines(app: Any, outcome: Outcome, answered: bool) -> list[str]:
         lines = [f"  is handed to a frontend, whose files decide{'' if answered else ' between 404 and 405'}"]
     elif answered:
         lines = [f"  is answered by {one_line(attempt.entry, attempt.inside)}", *_parameters(attempt)]
+        lines += [] if verdict is None else _verdict(verdict)
     else:
         failure = explain(attempt)
         assert failure is not None
         code = "405 Method Not Allowed" if attempt.match is Match.PARTIAL else "500 Internal Server Error"
         lines = [f"  is answered by {code}: {one_line(attempt.entry, attempt.inside)}", f"    {failure.reason}"]
-    others = [other for other in outcome.attempts if other is not attempt and other.match is not Match.FULL]
+    others = _others(outcome)
     hidden = [] if attempt is not None else _hidden(app, outcome)
     if hidden:
         lines += ["  would match if it came earlier:", *(f"    {one_line(entry)}" for entry in hidden)]
@@ -202,6 +207,22 @@ def _lines(app: Any, outcome: Outcome, answered: bool) -> list[str]:
         for other, failure in nearest:
             lines += [f"    {one_line(other.entry, other.inside)}", f"      {failure.reason}"]
     return lines
+
+
+def _verdict(verdict: Verdict) -> list[str]:
+    if verdict.unknown is not None:
+        return [f"  may refuse it: {verdict.unknown}"]
+    lines = [f"  would refuse it, by {refusal}" for refusal in verdict.refusals]
+    if not lines:
+        lines = ["  would not refuse it: its parameters, security schemes and policy agree"]
+    if verdict.not_asked:
+        lines.append(f"  was not asked, as it is your code: {', '.join(verdict.not_asked)}")
+    return lines
+
+
+def _others(outcome: Outcome) -> list[Attempt]:
+    """The routes that were asked and do not answer."""
+    return [other for other in outcome.attempts if other is not outcome.decisive and other.match is not Match.FULL]
 
 
 def _miss(outcome: Outcome) -> str:
@@ -241,16 +262,20 @@ def _nearest(attempts: Sequence[Attempt]) -> list[tuple[Attempt, Failure]]:
     return sorted(near, key=lambda pair: -pair[1].position)[:_MOST_LINES]
 
 
-def _report(outcome: Outcome) -> dict[str, Any]:
-    attempt = outcome.decisive
+def _report(request: Request, outcome: Outcome, verdict: Verdict | None) -> dict[str, Any]:
+    attempt, others = outcome.decisive, _others(outcome)
+    failure = None if attempt is None else explain(attempt)
     return {
+        "asked": request.title,
         "answer": None if attempt is None else record(attempt.entry, attempt.inside),
         "match": "none" if attempt is None else "error" if attempt.match is None else attempt.match.name.lower(),
+        "reason": None if failure is None else failure.reason,
         "path_params": {} if attempt is None else {**attempt.scope, **attempt.child_scope}.get("path_params", {}),
         "redirect": outcome.redirect,
-        "asked": [
+        "handshake": None if verdict is None else verdict._asdict(),
+        "tried": len(others),
+        "nearest": [
             {**record(other.entry, other.inside), "position": failure.position, "reason": failure.reason}
-            for other in outcome.attempts
-            if (failure := explain(other)) is not None
+            for other, failure in _nearest(others)
         ],
     }

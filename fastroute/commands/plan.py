@@ -1,6 +1,7 @@
 """`python -m fastroute plan`: the calls of a WebSocket route for one connection, and the code generated from it."""
 
 import argparse
+import functools
 import reprlib
 import sys
 from collections.abc import Iterator
@@ -13,33 +14,36 @@ from ..dependencies.plan import Plan, Step, build_plan
 from ..exceptions import describe
 from ..routing import APIWebSocketRoute
 from ._loading import add_application
-from ._trace import scope_of, trace
+from ._request import Request, add_request, request_of
+from ._terminal import print_lines
+from ._trace import trace
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_application(parser, path=str)
-    parser.add_argument("--host", default="localhost", help="the Host header (default: localhost)")
+    add_application(parser, path=functools.partial(request_of, only="websocket"))
+    add_request(parser)
     parser.add_argument("--source", action="store_true", help="print the generated code as well")
     parser.epilog = """\
-exit code: 0, or 1 if no route of fastroute answers the path, or 2 if the application could not be loaded
+exit code: 0, or 1 if no route of fastroute answers, or 2 if the application
+could not be loaded
 
 examples:
   python -m fastroute plan main:app /rooms/7
-  python -m fastroute plan main:app /rooms/7 --source"""
+  python -m fastroute plan main:app wss://chat.example.org/rooms/7 --source"""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    scope = scope_of("websocket", "GET", arguments.path, arguments.host)
-    decisive = trace(arguments.app, scope).decisive
+    request: Request = arguments.path
+    decisive = trace(arguments.app, request.scope).decisive
     route = None if decisive is None or decisive.match is not Match.FULL else decisive.entry.route
     if not isinstance(route, APIWebSocketRoute):
         found = "no route" if route is None else repr(route)
-        print(f"{arguments.path}: {found} answers, and only an APIWebSocketRoute has a plan", file=sys.stderr)
+        print(f"{request.title}: {found} answers, and only an APIWebSocketRoute has a plan", file=sys.stderr)
         return 1
     plan = build_plan(route.dependant, route.param_convertors)
-    print("\n".join([f"WebSocket {route.path}", *_lines(plan)]))
+    print_lines([request.title, f"  is answered by WebSocket {route.path}", *_lines(plan)])
     if arguments.source:
         print("\n".join(["", *_source(plan)]))
     return 0

@@ -18,8 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_application(parser)
     parser.add_argument("--json", action="store_true", help="print the routes as JSON, for tools")
     parser.epilog = """\
-lookup: how the router finds a route. "index": by its path. "always": asked for every path that gets there, because
-nothing is known for certain about the route. "scan": the router is not fastroute's and asks one route after the other.
+lookup: how the router finds a route. "index": by its path. "always": asked for
+every path that gets there, because nothing is known for certain about the
+route. "scan": the router is not fastroute's and asks one route after the other.
 
 examples:
   python -m fastroute routes main:app

@@ -242,7 +242,7 @@ def test_prints_of_the_module_and_options_in_any_order(argv: list[str], write: W
     ("argv", "told"),
     [
         (["match", "shop_18:app"], "the following arguments are required: path"),
-        (["match", "shop_18:app", "a/1"], "'a/1' must start with a slash"),
+        (["match", "shop_18:app", "a/1"], "'a/1' must start with a slash, or be a URL as ws://localhost/rooms/7"),
         (["match", "shop_18:app", "/a/1", "/a/2"], "unrecognized arguments: /a/2"),
         (["routes", "shop_18:app", "other:app"], "unrecognized arguments: other:app"),
         (["routes", "shop_18:app", "--jsn"], "unrecognized arguments: --jsn"),

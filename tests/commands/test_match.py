@@ -249,7 +249,7 @@ app = Starlette(routes=[
 
 
 def test_a_hit(told: Any) -> None:
-    assert told("/rooms/7?x=1", "--websocket") == (
+    assert told("/rooms/7", "--websocket") == (
         0,
         "WebSocket /rooms/7\n"
         "  is answered by WebSocket /rooms/{room_id:int}  match_example.room (match_example.py:5)\n"
@@ -306,8 +306,10 @@ def test_json(told: Any) -> None:
     assert answer["match"] == "full"
     assert answer["path_params"] == {"room_id": 7}
     assert answer["answer"]["endpoint"] == "match_example.room (match_example.py:5)"
-    assert [asked["reason"] for asked in answer["asked"]] == ["expected 'items/' at position 1, found 'rooms/7'"]
-    assert json.loads(told("/nope", "--json")[1])["match"] == "none"
+    assert (answer["asked"], answer["tried"], answer["nearest"]) == ("WebSocket /rooms/7", 1, [])
+    missed = json.loads(told("/items/x", "--json")[1])
+    assert (missed["match"], missed["tried"]) == ("none", 4)
+    assert [near["reason"] for near in missed["nearest"]] == ["`item_id`: expected digits at position 7, found 'x'"]
 
 
 def test_a_path_without_a_slash(told: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def test_calls_in_order_and_what_they_read(app: str, capsys: pytest.CaptureFixtu
     assert main(["plan", app, "/api/rooms/7", "--source"]) == 0
     told = capsys.readouterr().out
     lines = [line.split(" (")[0] for line in told.splitlines()]
-    assert lines[0] == "WebSocket /rooms/{room_id:int}"
+    assert lines[:2] == ["WebSocket /api/rooms/7", "  is answered by WebSocket /rooms/{room_id:int}"]
     assert "  0  async yield" in lines
     assert "       x_token: header x-token, required" in lines
     assert "       session: the result of 0" in lines
