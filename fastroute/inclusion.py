@@ -174,7 +174,7 @@ class Outer(NamedTuple):
         """The provider of overrides: that of the including router counts before that of the included one."""
         return inner if self.dependency_overrides_provider is None else self.dependency_overrides_provider
 
-    def _arguments(self, route: _PathRoute) -> tuple[dict[str, Any], list[str]]:
+    def _arguments(self, route: Route | WebSocketRoute | Mount) -> tuple[dict[str, Any], list[str]]:
         """The arguments that made a route, as far as its attributes tell, and the names of the others."""
         values: dict[str, Any] = {}
         unknown: list[str] = []

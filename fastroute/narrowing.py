@@ -179,7 +179,7 @@ class NotedRouter(Substitute, routing.Router):
         RouteList.newest = object()
 
     def _mark_routes_changed(self) -> None:
-        super()._mark_routes_changed()  # type: ignore[misc]  # FastAPI's
+        super()._mark_routes_changed()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
         RouteList.newest = object()
 
 
@@ -238,11 +238,11 @@ class NarrowedRouter(NotedRouter):
         # FastAPI asks every included router for them, which looks through all of its routes for a change.
         edition, index = RouteList.newest, self._fastroute_index
         if index is None or not index.noted or index.edition is not edition:
-            yield from super()._iter_low_priority_routes()  # type: ignore[misc]  # FastAPI's
+            yield from super()._iter_low_priority_routes()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
             return
         kept = self._fastroute_low_priority
         if kept is None or kept.edition is not edition:
-            found = tuple(super()._iter_low_priority_routes())  # type: ignore[misc]  # FastAPI's
+            found = tuple(super()._iter_low_priority_routes())  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
             kept = self._fastroute_low_priority = _LowPriority(edition, found)
         yield from kept.routes
 
@@ -259,7 +259,7 @@ class _RouterView:
         self._fastroute_asked = False
 
     @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._fastroute_router)
 
     @property
@@ -291,7 +291,7 @@ class _NarrowedIncluded(Substitute):
             index = replace(index, edition=edition) if self.effective_candidates() is index.candidates else None
             self._fastroute_index = index
         if index is None or not index.can_be_used():
-            return super()._match(scope)  # type: ignore[misc]  # FastAPI's
+            return super()._match(scope)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
         return self._fastroute_original._match(_IncludedView(self, index, scope), scope)
 
 
@@ -306,7 +306,7 @@ class _IncludedView:
         self._fastroute_scope = scope
 
     @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._fastroute_included)
 
     def effective_candidates(self) -> Iterator[Any]:
@@ -393,12 +393,14 @@ class _Reader:
                 reaches.append(self.reach(candidate))
                 continue
             first_included = min(first_included, place)
+            version: object = None
+            index: _Index | None = None
             try:
                 version, index = self._index_of_included(candidate)
             except _NotNoted:
                 if mark is None:
                     raise
-                noted, index = False, None
+                noted = False
             if index is None:
                 reaches.append(_ANYTHING)
                 continue
@@ -423,7 +425,7 @@ class _Reader:
             included.original_router
         ):
             raise _NotNoted
-        if not isinstance(included, _NarrowedIncluded):
+        if not issubclass(type(included), _NarrowedIncluded):
             if type(included) is not self._fastapi.included:
                 raise _NotNoted
             included.__class__ = substitute_class(type(included), _NarrowedIncluded)

@@ -99,9 +99,9 @@ class Life(Outgoing):
         if not self._sweeper.runs:
             self._sweeper.start()
         if drains and self._sweeper.drains:
-            self._drain = self._sweeper.drains[-1]
-            self._drain.add(self, self._scope)
-            if self._drain.ends:
+            drain = self._drain = self._sweeper.drains[-1]
+            drain.add(self, self._scope)
+            if drain.ends:
                 self.restart(interrupt=False)
                 raise self._new_cause()
 

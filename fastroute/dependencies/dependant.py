@@ -354,7 +354,7 @@ class _New:
         made = self.cls()
         if isinstance(made, Response):  # nothing is decided yet, as in FastAPI
             del made.headers["content-length"]
-            made.status_code = None  # type: ignore[assignment]  # FastAPI does the same
+            made.status_code = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]  # as FastAPI
         return made
 
 
