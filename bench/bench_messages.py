@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fastroute import APIWebSocketRoute, Messages
 
-MESSAGES, ROUNDS = 2_000, 40
+MESSAGES, ROUNDS = 200, 500
 
 
 class Chat(BaseModel):

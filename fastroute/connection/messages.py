@@ -4,7 +4,7 @@ The types are looked at once, when a route is declared. A message then costs the
 once, or the call that makes its JSON: that of its own class, without a search through a union.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cached_property
 from types import UnionType
@@ -103,46 +103,50 @@ class Messages(Injected, Generic[ReceiveT, SendT]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ReceiveT:
-        try:
-            return await self.receive()
-        except WebSocketDisconnect:
-            raise StopAsyncIteration from None
+    def __anext__(self) -> Coroutine[Any, Any, ReceiveT]:
+        return self._next(in_loop=True)
 
-    async def receive(self) -> ReceiveT:
+    def receive(self) -> Coroutine[Any, Any, ReceiveT]:
         """The next message, validated. With `on_invalid="yield"`, of an invalid one the `ValidationError`.
 
         Raises:
             WebSocketDisconnect: the client has left; or as `ConnectionEnded`, this side has ended the connection.
         """
-        if self._ended is not None:
-            raise ConnectionEnded(*self._ended)
-        message = await self.websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
-        data = message.get("text")
-        if data is None:
-            data = message["bytes"]
+        return self._next(in_loop=False)
+
+    async def _next(self, in_loop: bool) -> ReceiveT:
+        # One coroutine for both: another one around it would be felt with each message.
         types = self._types
-        if len(data) > types.surely_fits and _size(data) > types.rules.max_size:
-            await self._end(_TOO_BIG, f"message is larger than {types.rules.max_size} bytes")
         try:
-            received: ReceiveT = types.validate(data)
-        except ValidationError as error:
-            invalid = error.with_traceback(None)
-        else:
-            return received
-        if types.rules.on_invalid == "yield":
-            return invalid  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the rule says so
-        await self._end(_INVALID, types.reason(invalid))
-        raise AssertionError("the connection has ended")
+            if self._ended is not None:
+                raise ConnectionEnded(*self._ended)
+            message = await self.websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+            data = message.get("text")
+            if data is None:
+                data = message["bytes"]
+            if len(data) > types.surely_fits and _size(data) > types.rules.max_size:
+                await self._end(_TOO_BIG, f"message is larger than {types.rules.max_size} bytes")
+            try:
+                return types.validate(data)  # type: ignore[no-any-return]  # of pydantic
+            except ValidationError as error:
+                invalid = error.with_traceback(None)
+            if types.rules.on_invalid == "yield":
+                return invalid  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # the rule says so
+            await self._end(_INVALID, types.reason(invalid))
+        except WebSocketDisconnect:
+            if in_loop:
+                raise StopAsyncIteration from None
+            raise
 
     async def _end(self, code: int, reason: str) -> NoReturn:
         self._ended = (code, reason)
         await self.websocket.close(code, reason)
         raise ConnectionEnded(code, reason)
 
-    async def send(self, message: SendT) -> None:
+    # No coroutine of its own, which would be felt with each message.
+    def send(self, message: SendT) -> Coroutine[Any, Any, None]:
         """Send a message as text.
 
         Args:
@@ -152,7 +156,9 @@ class Messages(Injected, Generic[ReceiveT, SendT]):
             TypeError: of another type; nothing is sent.
             WebSocketDisconnect: the client has left.
         """
-        await self.websocket.send({"type": "websocket.send", "text": self._types.text(message)})
+        to_json = self._types.to_json.get(type(message))
+        text = self._types.unusual_text(message) if to_json is None else to_json(message, by_alias=True).decode()
+        return self.websocket.send({"type": "websocket.send", "text": text})
 
 
 def _size(data: str | bytes) -> int:
@@ -171,6 +177,7 @@ class MessageTypes:
         rules: as given.
         receives, sends: the adapters of both types.
         validate: the message from its JSON; raises ValidationError.
+        to_json: writes a message of exactly this class, without a search through a union.
         surely_fits: a text of so many characters is not too large, whatever they are.
 
     Raises:
@@ -192,8 +199,7 @@ class MessageTypes:
         self.validate: Callable[[str | bytes], Any] = self.receives.validator.validate_json
         self.surely_fits = rules.max_size // 4
         classes = [member for member in _members(send) if _is_class_of_messages(member)]
-        # A message of one of these classes needs no search through the union, and is of the declared type.
-        self._to_json = {member: TypeAdapter(member).serializer.to_json for member in classes}
+        self.to_json = {member: TypeAdapter(member).serializer.to_json for member in classes}
         others = [member for member in _members(send) if member not in classes]
         self._others = _adapter(Union[tuple(others)]) if others else None  # noqa: UP007  # made of many
 
@@ -201,22 +207,15 @@ class MessageTypes:
         """The value of the parameter for one connection."""
         return self._cls(websocket, self)
 
-    def text(self, message: Any) -> str:
-        """The JSON of a message.
+    def unusual_text(self, message: Any) -> str:
+        """The JSON of an instance of a subclass, or of a type that is no class of messages.
 
         Raises:
             TypeError: it is of no declared type.
         """
-        to_json = self._to_json.get(type(message))
-        if to_json is not None:
-            return to_json(message, by_alias=True).decode()
-        return self._unusual_text(message)
-
-    def _unusual_text(self, message: Any) -> str:
-        """The same for an instance of a subclass, and for types that are no classes."""
         for cls in type(message).__mro__:
-            if cls in self._to_json:
-                return self._to_json[cls](message, by_alias=True).decode()
+            if cls in self.to_json:
+                return self.to_json[cls](message, by_alias=True).decode()
         if self._others is not None and self._others.validator.isinstance_python(message, strict=True):
             try:
                 return self._others.serializer.to_json(message, by_alias=True, warnings="error").decode()

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, TypeAdapter,
 from pydantic_core import PydanticCustomError
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from typing_extensions import TypedDict
 
 from fastroute import (
@@ -355,7 +355,18 @@ class Box(BaseModel, Generic[T]):
     ],
 )
 def test_a_message_is_written_as_pydantic_does(sends: Any, message: Any, text: str) -> None:
-    assert messages_types(Messages[int, sends]).text(message) == text
+    async def test() -> Any:
+        sent: list[Any] = []
+
+        async def send(item: Any) -> None:
+            sent.append(item)
+
+        websocket = WebSocket({"type": "websocket"}, print, send)  # type: ignore[arg-type]
+        websocket.application_state = websocket.client_state = WebSocketState.CONNECTED
+        await Messages[Any, Any](websocket, messages_types(Messages[int, sends])).send(message)
+        return sent
+
+    assert anyio.run(test) == [{"type": "websocket.send", "text": text}]
     assert TypeAdapter(sends).dump_json(message, by_alias=True).decode() == text
 
 
@@ -399,7 +410,7 @@ def test_a_message_of_another_type_is_not_sent(sends: Any, message: Any, run: Ru
 
 def test_the_error_names_both_types() -> None:
     with pytest.raises(TypeError, match=r"^Messages\.send\(\) takes Chat \| Ping, not News$"):
-        messages_types(Messages[int, Incoming]).text(News("x"))
+        messages_types(Messages[int, Incoming]).unusual_text(News("x"))
 
 
 # --- declarations ---
