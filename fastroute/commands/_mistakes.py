@@ -22,6 +22,7 @@ from starlette.routing import PARAM_REGEX
 
 from .. import _fastapi
 from .._starlette import mounted_app
+from ..dependencies.dependant import Dependant
 from ..dependencies.fields import ParamField
 from ..matching.template import kind_of
 from ._entries import Entry, entries, location
@@ -31,6 +32,7 @@ __all__ = ["Mistake", "MistakeKind", "mistakes"]
 MistakeKind = Literal[
     "missing_dependencies",
     "class_dependency",
+    "scopes_that_nobody_reads",
     "query_named_like_path_parameter",
     "path_parameter_that_no_template_has",
     "template_parameter_that_nobody_reads",
@@ -192,6 +194,29 @@ def _class_dependencies(declared: _Declared) -> Iterator[str]:
                 "the parameters of the connection, and does not call it. If `__call__` is the dependency, write "
                 f"Depends({name}(...))"
             )
+
+
+def _scopes_that_nobody_reads(declared: _Declared) -> Iterator[str]:
+    # Only routes of fastroute: in an HTTP route of FastAPI, the scopes of a scheme are for its documentation.
+    for dependant in declared.dependants:
+        if isinstance(dependant, Dependant) and dependant.own_scopes and not _reads_scopes(dependant):
+            scopes = ", ".join(repr(str(scope)) for scope in dependant.own_scopes)
+            yield (
+                f"asks for the scopes {scopes} in Security({location(dependant.call)}), and nothing reads them, so "
+                "everybody has them. Take a parameter of type SecurityScopes there or below, and compare"
+            )
+
+
+def _reads_scopes(dependant: Dependant) -> bool:
+    waiting, seen = [dependant], set()
+    while waiting:
+        each = waiting.pop()
+        if each.security_scopes_param_name is not None:
+            return True
+        if id(each.dependencies) not in seen:
+            seen.add(id(each.dependencies))
+            waiting += each.dependencies
+    return False
 
 
 # --- names -------------------------------------------------------------------------------------------------------
@@ -371,6 +396,7 @@ def _raises(call: Any) -> bool:
 
 _KINDS: dict[MistakeKind, Callable[[_Declared], Iterator[str]]] = {
     "class_dependency": _class_dependencies,
+    "scopes_that_nobody_reads": _scopes_that_nobody_reads,
     "query_named_like_path_parameter": _queries_named_like_path_parameters,
     "path_parameter_that_no_template_has": _paths_that_no_template_has,
     "template_parameter_that_nobody_reads": _parameters_that_nobody_reads,

@@ -241,8 +241,8 @@ def _check_metadata(item: Any) -> None:
 
 def _check_holder(thing: Any) -> None:
     """Refuse a collection that holds a marker, and a marker of another package that holds a dependency."""
-    if isinstance(thing, list | tuple | set | frozenset):
-        for item in thing:
+    if isinstance(thing, list | tuple | set | frozenset | dict):
+        for item in thing.values() if isinstance(thing, dict) else thing:
             if _fastapi.is_marker(item):
                 raise Problem(
                     f"{_told(item)} is inside of a {type(thing).__name__}, and nobody reads it there; take it out"

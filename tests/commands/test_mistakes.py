@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi import Depends as FastAPIDepends
 from fastapi import Path as FastAPIPath
 from fastapi import Query as FastAPIQuery
+from fastapi import Security as FastAPISecurity
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, BeforeValidator
 from starlette.applications import Starlette
@@ -23,9 +24,10 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRo
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fastroute import APIWebSocketRoute, Depends, Query
+from fastroute import APIWebSocketRoute, Depends, Query, Security, SecurityScopes
 from fastroute import Router as FastrouteRouter
 from fastroute.commands._mistakes import mistakes
+from fastroute.security import HTTPBearer as OurBearer
 
 
 async def page(request: Request) -> None: ...
@@ -162,6 +164,41 @@ def test_a_class_dependency_that_nobody_calls(dependency: Any, expected: int) ->
         app = FastAPI()
         app.add_api_route("/page", page, dependencies=[FastAPIDepends(depends)])
         assert len(found(app, "class_dependency")) == expected
+
+
+def reads_scopes(scopes: SecurityScopes) -> None: ...
+def above(value: Annotated[None, Depends(reads_scopes)]) -> None: ...
+def above_security(value: Annotated[None, Security(reads_scopes, scopes=["b"])]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("dependency", "expected"),
+    [
+        (Security(user, scopes=["a"]), 1),
+        (Security(OurBearer(), scopes=["a", "b"]), 1),
+        (FastAPISecurity(HTTPBearer(), scopes=["a"]), 1),
+        (Security(reads_scopes, scopes=["a"]), 0),
+        (Security(above, scopes=["a"]), 0),
+        (Security(above_security, scopes=["a"]), 0),
+        (Security(user), 0),
+        (Depends(user), 0),
+        (Depends(above), 0),
+    ],
+    ids=lambda case: re.sub(" at 0x[0-9a-f]+", "", str(case)),
+)
+def test_scopes_that_nobody_reads(dependency: Any, expected: int) -> None:
+    def inner(value: Annotated[Any, dependency]) -> None: ...
+
+    for depends in (dependency, Depends(inner)):
+        route = APIWebSocketRoute("/ws", socket, dependencies=[depends])
+        assert len(found_in([route], "scopes_that_nobody_reads")) == expected
+
+
+def test_each_security_needs_a_reader_of_its_own() -> None:
+    route = APIWebSocketRoute("/ws", socket, dependencies=[Security(user, scopes=["a"]), Security(above, scopes=["a"])])
+    (mistake,) = [m for m in mistakes(Starlette(routes=[route])) if m.kind == "scopes_that_nobody_reads"]
+    assert "'a'" in mistake.text
+    assert "user" in mistake.text
 
 
 # --- names -------------------------------------------------------------------------------------------------------

@@ -478,6 +478,7 @@ VANISHING: list[Any] = [
     Annotated[str, (Depends(guard),)],
     Annotated[str, [fastapi.Depends(guard)]],
     Annotated[str, (Depends(guard),), Query()],
+    Annotated[str, {"user": Depends(guard)}],
 ]
 
 
@@ -507,6 +508,7 @@ class Foreign:
     [
         (Depends(guard),),
         [fastapi.Depends(guard)],
+        {"user": Depends(guard)},
         Alias,
         Named,
         Made[str],
