@@ -1,5 +1,7 @@
 """A tree of dependants -> the flat plan that a connection follows. Startup only, except for overrides."""
 
+import functools
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
@@ -11,7 +13,7 @@ from ..params import DependencyScope
 from .dependant import Dependant, get_dependant
 from .fields import ParamField
 from .nesting import Nested, unnested
-from .signature import runnable
+from .signature import CallKind, runnable
 
 __all__ = ["Overrides", "OverridesProvider", "Plan", "Step", "build_plan", "check_provider"]
 
@@ -121,6 +123,7 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
     planner = _Planner(path_names, overrides, dependant)
     unnested(planner.add(dependant, frozenset()))
     _check_lifetimes(planner.steps)
+    _watch_dropped(planner.steps)
     return Plan(planner.steps, tuple(planner.answers.values()))
 
 
@@ -183,6 +186,24 @@ class _Planner:
             scope=dependant.scope,
             concurrency=dependant.concurrency,
         )
+
+
+def _watch_dropped(steps: list[Step]) -> None:
+    """Let a sync dependency fail if it gives a coroutine, and nothing takes its result: the guard in it never ran."""
+    taken = {need for step in steps for _, need in step.arguments}
+    for index, step in enumerate(steps[:-1]):
+        if index not in taken and step.dependant.kind is CallKind.THREAD:
+            step.call = functools.partial(_finished, step.call)
+
+
+def _finished(call: Callable[..., Any], /, **arguments: Any) -> Any:
+    result = call(**arguments)
+    if inspect.iscoroutine(result):
+        result.close()
+        raise RuntimeError(
+            f"{describe(call)} gives a coroutine, and nothing awaits it; make it async, and await it there"
+        )
+    return result
 
 
 def _identity(call: Callable[..., Any]) -> Any:

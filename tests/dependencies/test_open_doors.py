@@ -570,6 +570,41 @@ def in_annotated_of(annotation: Any) -> APIWebSocketRoute:
     return APIWebSocketRoute("/", endpoint)
 
 
+# A guard that is called, and not awaited
+
+
+def forgets(connection: HTTPConnection) -> Any:
+    return guard(connection)
+
+
+class Forgets:
+    def __call__(self, connection: HTTPConnection) -> Any:
+        return guard(connection)
+
+
+@pytest.mark.parametrize("form", [of_the_route, of_a_router, of_a_registration, of_an_inclusion])
+@pytest.mark.parametrize("dependency", [forgets, Forgets(), functools.partial(forgets)], ids=readable)
+def test_a_guard_that_nothing_awaits(form: Callable[[Any], Any], dependency: Any) -> None:
+    for marker in (Depends(dependency), fastapi.Depends(dependency), Depends(dependency, max_concurrency=1)):
+        route = form(marker)
+        for headers in ({}, CREDENTIALS):
+            with (
+                pytest.raises(RuntimeError, match=r"forgets|Forgets.*nothing awaits it"),
+                TestClient(Starlette(routes=[route])).websocket_connect("/", headers=headers),
+            ):
+                raise AssertionError("let in")
+
+
+def test_a_coroutine_that_is_taken_may_be_awaited_later() -> None:
+    async def endpoint(websocket: WebSocket, user: Annotated[Any, Depends(forgets)]) -> None:
+        await user
+        await websocket.accept()
+
+    route = APIWebSocketRoute("/", endpoint, dependencies=[Depends(forgets)])
+    assert is_let_in(route, CREDENTIALS)
+    assert not is_let_in(route, {})
+
+
 # Markers of a container
 
 

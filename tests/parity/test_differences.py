@@ -146,6 +146,17 @@ def test_a_scheme_that_is_not_called(api: Api, scheme: Any) -> None:
     assert lets_in(open_door, "/")
 
 
+def test_a_dropped_coroutine_is_an_error(api: Api, backend: str) -> None:
+    def forgets_to_await() -> Any:
+        return asynchronous()
+
+    async def asynchronous() -> None: ...
+
+    record = shown(Declared(nothing, [api.Depends(forgets_to_await)]), api, "/", backend)
+    assert "forgets_to_await" in str(record.error)
+    assert "nothing awaits it" in str(record.error)
+
+
 def test_a_marker_that_would_vanish_is_refused(api: Api) -> None:
     user = Annotated[str, api.Depends(authenticate)]
 
