@@ -1,23 +1,15 @@
 """The examples: as applications, over a real server, and one of them in a real browser."""
 
-import itertools
-import json
-import re
-import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from browser import LOG, TIMEOUT, browsing, started
 from starlette.testclient import TestClient
 from websocket_client import connect, websocket_scope
-from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as dial
 
 from fastroute.commands.check import shadowed, unguarded
@@ -25,7 +17,6 @@ from fastroute.commands.check import shadowed, unguarded
 pytestmark = pytest.mark.install
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-TIMEOUT = 30  # seconds; only a hang gets near it
 
 
 @pytest.fixture
@@ -123,80 +114,10 @@ def test_prices_with_an_override(prices: ModuleType) -> None:
 # --- in a browser ------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def started(*command: str, says: str) -> Iterator[str]:
-    """A process, once it has said where it listens; what is there is given."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        told = []
-        for line in process.stderr:
-            told.append(line)
-            found = re.search(says, line)
-            if found is not None:
-                yield found[1]
-                return
-        pytest.fail(f"{command[0]} ended: {''.join(told)}")
-    finally:
-        process.terminate()
-        process.communicate(timeout=TIMEOUT)
-
-
-class Browser:
-    """A page of a browser, driven by the Chrome DevTools Protocol."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-        self._numbers = itertools.count(1)
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        session = {"sessionId": self._session} if hasattr(self, "_session") else {}
-        self._connection.send(json.dumps({"id": number, "method": method, "params": params, **session}))
-        while True:
-            answer = json.loads(self._connection.recv(timeout=TIMEOUT))
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                result: dict[str, Any] = answer["result"]
-                return result
-
-    def run(self, script: str) -> Any:
-        answer = self.call("Runtime.evaluate", expression=script)
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
-
-    def wait_for(self, script: str, expected: Any) -> None:
-        end = time.monotonic() + TIMEOUT
-        while (found := self.run(script)) != expected:
-            assert time.monotonic() < end, f"{script} is {found!r}"
-            time.sleep(0.05)
-
-
-LOG = "Array.from(document.querySelectorAll('#log li'), line => line.textContent).join('|')"
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium is installed here: the page of examples/starlette_chat.py was not opened in a browser")
-    return found
-
-
 @pytest.mark.slow
-def test_the_page_in_a_browser(chromium: str, tmp_path: Path) -> None:
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
     server = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0", "starlette_chat:app"]
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    with (
-        started(*server, says=r"running on (http://\S+)") as address,
-        started(chromium, *options, f"--user-data-dir={tmp_path}", says=r"listening on (ws://\S+)") as devtools,
-        dial(devtools, max_size=None, proxy=None) as connection,
-    ):
-        browser = Browser(connection)
-        browser.call("Page.navigate", url=address)
-        browser.wait_for("document.readyState + document.title", "completeChat")
+    with started(*server, says=r"running on (http://\S+)") as address, browsing(tmp_path, address) as browser:
         browser.run("join.requestSubmit()")
         browser.wait_for(LOG, "welcome ann, 1 here")
         browser.run("say.text.value = 'hello'; say.requestSubmit()")

@@ -30,7 +30,7 @@ from ._loading import add_application
 from ._terminal import print_lines, print_table, track
 from ._trace import scope_of
 
-__all__ = ["BenchRoute", "Cost", "add_arguments", "run"]
+__all__ = ["BenchRoute", "Cost", "add_arguments", "lookup_costs", "run"]
 
 _ROUNDS = 7
 _MOST_PATHS = 200
@@ -215,6 +215,14 @@ def routing_cost(table: Sequence[BenchRoute], size: int) -> Cost:
     # Others are redirected, or get a 405 from a route of another method.
     misses = [scope for scope in misses if _ask(routers[0], scope) is default]
     return Cost(size, *_least(routers, hits), *(_least(routers, misses) if misses else (0.0, 0.0)))
+
+
+def lookup_costs(classes: Sequence[Callable[..., Any]], size: int) -> list[float]:
+    """Seconds from a scope to its endpoint, for routers of these classes with `size` WebSocket routes."""
+    table = [BenchRoute("websocket", f"/services/{number}/rooms/{{room_id}}", None) for number in range(size)]
+    routes = [route.build() for route in table]
+    scopes = [route.scope("v", miss=False) for route in _spread(table, _MOST_PATHS)]
+    return _least([cls(routes=routes) for cls in classes], scopes)
 
 
 def _ask(router: Any, scope: dict[str, Any]) -> Any:

@@ -33,11 +33,17 @@ SOURCES = files(
     *("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "noxfile.py", "zensical.toml"),
     *("action.yml", ".pre-commit-hooks.yaml"),
     *("README.md", "CHANGES.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "docs/**/*.svg", "docs/**/*.txt"),
-    *("fastroute/**/*.py", "fastroute/**/*.pyx", "fastroute/**/*.pxd", "fastroute/py.typed"),
+    *(
+        "fastroute/**/*.py",
+        "fastroute/**/*.pyx",
+        "fastroute/**/*.pxd",
+        "fastroute/py.typed",
+        "fastroute/commands/*.html",
+    ),
     *("tests/**/*.py", "tests/**/*.md", "bench/**/*.py", "bench/**/*.txt"),
-    *("examples/*.py", "examples/*.html", "fuzz/*.py"),
+    *("examples/*.py", "examples/*.html", "examples/nginx.conf", "fuzz/*.py"),
 )
-MODULES = files(ROOT, "fastroute/**/*.py", "fastroute/py.typed")
+MODULES = files(ROOT, "fastroute/**/*.py", "fastroute/py.typed", "fastroute/commands/demo.html")
 KERNELS = {path.removesuffix(".pyx") for path in files(ROOT, "fastroute/matching/*_c.pyx")}
 
 #: What is an error, and no longer a warning, since GCC 14 and Clang 16.
