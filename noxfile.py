@@ -104,6 +104,14 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def recipes(session: nox.Session) -> None:
+    """The recipes of the cookbook, with the libraries that they are about."""
+    session.env.update(PURE)
+    session.install(".[test,examples]")
+    session.run("pytest", "tests/test_recipes.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """The docs site in the folder `site`, and what must be true of it."""
     session.env.update(PURE)
