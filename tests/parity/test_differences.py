@@ -19,6 +19,7 @@ import fastapi.security
 import pytest
 from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, handshake, starlette
 from pydantic import AfterValidator, AliasChoices, BaseModel, Field, Json
+from starlette import routing as starlette_routing
 from starlette.applications import Starlette
 from starlette.background import BackgroundTasks
 from starlette.datastructures import State
@@ -1777,3 +1778,11 @@ def test_only_a_class_keeps_a_default_that_no_client_can_send(api: Api) -> None:
         assert shown(each, api, "/?tags=b&service=x").events == [("endpoint", ("NoneType", "None"), ("list", ["a"]))]
     assert refused(required, "tags", "Query()").call is Required
     assert refused(of_a_function, "tags", "Query()").call is function
+
+
+def test_ours_is_no_route_of_fastapi() -> None:
+    """FastAPI would rebuild a route of its class from the endpoint alone."""
+    route = APIWebSocketRoute("/", nothing)
+    assert not isinstance(route, fastapi.routing.APIWebSocketRoute)
+    assert isinstance(route, starlette_routing.WebSocketRoute)
+    assert issubclass(fastapi.routing.APIWebSocketRoute, starlette_routing.WebSocketRoute)

@@ -863,6 +863,25 @@ def test_parameters_that_a_decorator_adds(wraps: bool, target: str, ours: str) -
     assert records(OURS[ours]) == expected
 
 
+@parity(handshake("/?q=2"))
+def test_the_connection_is_passed_by_name(api: Api) -> Any:
+    """A decorator for Starlette, which takes the connection from `args[0]`, finds nothing."""
+
+    def decorate(function: Any) -> Any:
+        @functools.wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> None:
+            api.log(len(args), sorted(kwargs))
+            await function(*args, **kwargs)
+
+        return wrapper
+
+    @decorate
+    async def endpoint(websocket: WebSocket, q: int) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
 @parity(handshake())
 def test_parameters_that_decorators_add_to_objects_and_partials(api: Api) -> Any:
     class Instance:
