@@ -72,9 +72,11 @@ class APIWebSocketRoute(WebSocketRoute):
         *,
         policy: ConnectionPolicy | None = None,
     ) -> None:
+        if callable(path) and isinstance(endpoint, str):
+            raise DeclarationError(path, None, f"path and endpoint are swapped; write ({endpoint!r}, {get_name(path)})")
         _check_endpoint(endpoint)
-        if not path.startswith("/"):
-            raise DeclarationError(endpoint, None, f"the path {path!r} must start with '/'")
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise DeclarationError(endpoint, None, f"the path {path!r} must be a text, and start with '/'")
         self.path = path
         self._endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name

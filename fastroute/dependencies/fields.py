@@ -21,7 +21,7 @@ from .. import _fastapi
 from ..exceptions import Problem
 from ..params import Dependency, Place
 from .constraints import check_constraints
-from .markers import adopted, check_default, check_inside, check_type, flattened, marker_of, place_of
+from .markers import adopted, check_default, check_inside, check_sendable, check_type, flattened, marker_of, place_of
 
 __all__ = [
     "Declaration",
@@ -153,6 +153,7 @@ def _name_of(call: Any) -> str:
 
 def param_field(name: str, declared: Declaration, path_names: frozenset[str]) -> ParamField:
     marker = declared.marker
+    check_sendable(name, declared.type)
     if _fastapi.is_body(marker) or (marker is None and _is_upload(declared.type)):
         raise Problem("a WebSocket has no body; " + _BODY_FIX)
     place = _place(name, declared, path_names)
@@ -165,6 +166,8 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     keys = _keys(name, place, marker, info, path_names)
     if place == "header":
         _check_header_names(keys)
+    if place == "cookie":
+        _check_cookie_names(keys)
     check_default(name, info.default)
     default, default_factory = _default(info)
     return ParamField(
@@ -247,6 +250,12 @@ def _check_header_names(names: Iterable[str]) -> None:
             raise Problem(f"no header can have the name {name!r}; use ASCII letters, digits and '-'")
 
 
+def _check_cookie_names(names: Iterable[str]) -> None:
+    for name in names:
+        if name != name.strip() or ";" in name or "=" in name:
+            raise Problem(f"no cookie can have the name {name!r}; use letters, digits and '-'")
+
+
 def _default(info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
         if _needs_arguments(info.default_factory):
@@ -282,8 +291,8 @@ def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
         _ = adapter.validator.validate_python
     except PydanticSchemaGenerationError as error:
         raise UnsendableProblem(
-            f"a client cannot send {_told(info.annotation)}: pydantic does not know it; if a function makes the value, "
-            f"write Annotated[{_told(info.annotation)}, Depends(function)]"
+            f"a client cannot send {_told(info.annotation)}, which pydantic does not know; if a function makes the "
+            f"value, write Annotated[{_code_of(info.annotation)}, Depends(function)]"
         ) from error
     except Exception as error:  # pydantic has no common class for the mistakes that it finds here
         raise Problem(f"pydantic cannot validate {_told(info.annotation)}: {_first_lines(error)}") from error
@@ -295,6 +304,12 @@ def _told(annotation: Any) -> str:
     return (
         annotation.__qualname__ if isinstance(annotation, type) and get_origin(annotation) is None else str(annotation)
     )
+
+
+def _code_of(annotation: Any) -> str:
+    """The annotation as it is written; `...` if its text is no code."""
+    code = _told(annotation)
+    return "..." if "<" in code else code
 
 
 def _first_lines(error: Exception) -> str:
@@ -394,6 +409,8 @@ def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker:
         aliases = _model_aliases(model, name, field_info, converts)
         if place == "header":
             _check_header_names(request_key for _, request_key in aliases)
+        if place == "cookie":
+            _check_cookie_names(request_key for _, request_key in aliases)
         keys.append(ModelKey(name, aliases, sequence))
     config = model.model_config
     return ModelReader(

@@ -24,6 +24,7 @@ __all__ = [
     "check_default",
     "check_dependency",
     "check_inside",
+    "check_sendable",
     "check_type",
     "flattened",
     "marker_of",
@@ -119,6 +120,20 @@ def check_type(name: str, annotation: Any) -> None:
         raise Problem(f"{code} is in the place of the type; write `{name}: Annotated[..., {code}]`")
 
 
+def check_sendable(name: str, annotation: Any) -> None:
+    """Refuse a dependency in the place of the type: nothing calls it.
+
+    Raises:
+        Problem: the annotation is a function or a security scheme.
+    """
+    is_function = inspect.isroutine(annotation) or isinstance(annotation, functools.partial)
+    if is_function or _fastapi.is_security_scheme(annotation):
+        code = written(annotation)
+        raise Problem(
+            f"a call is in the place of the type, and nothing makes it; write `{name}: Annotated[..., {code}]`"
+        )
+
+
 def check_inside(annotation: Any, place: Place) -> None:
     """Refuse markers deep in an annotation, or in the fields of its model, that are not read.
 
@@ -146,6 +161,9 @@ def check_dependency(depends: Dependency) -> None:
     if isinstance(depends.scopes, str) or not all(isinstance(scope, str) for scope in depends.scopes):
         written_scopes = [depends.scopes] if isinstance(depends.scopes, str) else [*map(str, depends.scopes)]
         raise Problem(f"scopes={depends.scopes!r} is no list of texts; write Security(..., scopes={written_scopes!r})")
+    if inspect.iscoroutine(call):
+        call.close()  # nothing awaits it
+        raise Problem(f"{call.__name__} is called; write Depends({call.__name__}) without its parentheses")
     if not callable(call):
         raise Problem(f"Depends({call!r}) is not given a callable; write Depends(function)")
     if flattened(call)[1]:

@@ -1579,12 +1579,15 @@ async def called() -> None: ...
 
 
 @pytest.mark.filterwarnings("error")
-def test_an_endpoint_that_is_called_is_refused() -> None:
+def test_an_endpoint_or_dependency_that_is_called_is_refused() -> None:
     for make in (APIWebSocketRoute, fastroute.Router().add_api_websocket_route):
         with pytest.raises(DeclarationError) as caught:
             make("/", called())  # type: ignore[arg-type]  # the mistake
         assert "called without parentheses" in str(caught.value)
         assert f"{__file__}:{called.__code__.co_firstlineno}" in str(caught.value)
+    for make_dependency in (fastroute.Depends, fastapi.Depends):
+        with pytest.raises(DeclarationError, match=r"write Depends\(called\) without its parentheses"):
+            APIWebSocketRoute("/", nothing, dependencies=[make_dependency(called())])
     with pytest.raises(DeclarationError, match="the endpoint None cannot be called"):
         APIWebSocketRoute("/", None)  # type: ignore[arg-type]  # the result of a function that was called
 
@@ -1600,6 +1603,58 @@ def test_a_marker_in_the_place_of_the_type_is_refused(api: Api, annotation: str,
         refused(endpoint, "u", "in the place of the type", "`u: Annotated[...,")
     finally:
         del endpoint.__globals__["api"], endpoint.__globals__["f"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "code"),
+    [
+        (authenticate, "Depends(authenticate)"),
+        (functools.partial(authenticate), "Depends("),
+        (len, "Depends(len)"),
+        (fastroute.security.HTTPBearer(), "Depends(HTTPBearer(...))"),
+        (fastapi.security.HTTPBearer(), "Depends(HTTPBearer(...))"),
+    ],
+)
+def test_a_call_in_the_place_of_the_type_is_refused(api: Api, annotation: Any, code: str) -> None:
+    async def endpoint(websocket: WebSocket, user: annotation) -> None: ...
+
+    async def marked(websocket: WebSocket, user: Annotated[annotation, api.Header()]) -> None: ...
+
+    for each in (endpoint, marked):
+        refused(each, "user", "in the place of the type", code)
+
+
+def test_a_function_may_be_the_annotation_of_depends(api: Api) -> None:
+    def made() -> str:
+        return "made"
+
+    async def endpoint(websocket: WebSocket, a: Annotated[made, api.Depends()], b: made = api.Depends()) -> None:  # type: ignore[valid-type]
+        await api.end(websocket, a, b)
+
+    assert shown(endpoint, api).events == [("endpoint", "made", "made")]
+
+
+@pytest.mark.parametrize("path", [None, b"/", 3])
+def test_a_path_that_is_no_text_is_refused(path: Any) -> None:
+    refused(nothing, None, repr(path), "'/'", path=path)
+
+
+def test_path_and_endpoint_may_not_be_swapped() -> None:
+    with pytest.raises(DeclarationError, match=r"swapped; write \('/rooms', nothing\)"):
+        APIWebSocketRoute(nothing, "/rooms")  # type: ignore[arg-type]  # the mistake
+
+
+@pytest.mark.parametrize("alias", ["a;b", "a=b", " a", "a\t"])
+def test_a_name_no_cookie_can_have_is_refused(api: Api, alias: str) -> None:
+    class Cookies(BaseModel):
+        field: Annotated[str, Field(alias=alias)]
+
+    async def endpoint(websocket: WebSocket, c: Annotated[str, api.Cookie(alias=alias)]) -> None: ...
+
+    async def with_a_model(websocket: WebSocket, c: Annotated[Cookies, api.Cookie()]) -> None: ...
+
+    refused(endpoint, "c", "no cookie can have the name", repr(alias))
+    refused(with_a_model, "c", "no cookie can have the name", repr(alias))
 
 
 KEYWORDS = {"min_lenght": "min_length", "max_lengt": "max_length", "patern": "pattern", "discription": "description"}
