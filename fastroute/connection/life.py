@@ -379,7 +379,7 @@ class _TaskLife(Life):
             self._waiting.remove(task)
             self._receiving -= 1
         self._heard = True
-        if message["type"] != "websocket.receive":
+        if message["type"] == "websocket.disconnect":
             self._note(message)
             self._told = True
         return message
@@ -454,7 +454,7 @@ class _ScopeLife(Life):
         finally:
             self._receiving -= 1
         self._heard = True
-        if message["type"] != "websocket.receive":
+        if message["type"] == "websocket.disconnect":
             self._note(message)
             self._told = True
         return message

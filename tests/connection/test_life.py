@@ -479,6 +479,17 @@ def test_an_endpoint_that_waits_is_ended_also_before_the_accept(run: Any) -> Non
     run(test)
 
 
+def test_an_endpoint_that_accepts_late_is_ended(run: Any) -> None:
+    async def test() -> None:
+        seen = Seen()
+        slow = functools.partial(anyio.sleep, 0.2)  # long enough to be read ahead of before the accept
+        async with connected(seen.route(nothing, slow, cancel_on_disconnect=True).app) as connection:
+            assert await leaves(connection) < 1
+        seen.check(WebSocketDisconnect, 4002, "bye")
+
+    run(test)
+
+
 def test_without_the_policy_nobody_is_cancelled(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
