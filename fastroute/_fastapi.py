@@ -33,6 +33,7 @@ __all__ = [
     "included_routes",
     "inclusion",
     "inclusion_in",
+    "is_a_scheme",
     "is_api_router",
     "is_body",
     "is_documentation",
@@ -99,6 +100,11 @@ def is_body(marker: object) -> bool:
 def is_security_scheme(call: object) -> bool:
     """Whether it is a security scheme, ours or FastAPI's."""
     return isinstance(call, UsesScopes) or _is_a(call, "fastapi.security.base", "SecurityBase")
+
+
+def is_a_scheme(call: object, name: str) -> bool:
+    """Whether it is a security scheme of the class with this name in FastAPI."""
+    return _is_a(call, "fastapi.security", name)
 
 
 def is_scheme_class(cls: type[Any]) -> bool:

@@ -1,5 +1,6 @@
 """IndexRouter: Starlette's router with an index over its routes, and nothing else."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from ._starlette import SETS_ROUTE
+from .connection.observing import logger, shown
 from .index import build_table, serves
 from .matching.implementation import RouteTable, route_path
 from .route_list import RouteList
@@ -81,6 +83,8 @@ class IndexRouter(Substitute, routing.Router):
                 await response(scope, receive, send)
                 return
 
+        if scope["type"] == "websocket" and logger.isEnabledFor(logging.DEBUG):
+            _log_miss(self, scope)
         await self.default(scope, receive, send)
 
     def _fastroute_current_tables(self) -> _Tables:
@@ -120,6 +124,16 @@ class IndexRouter(Substitute, routing.Router):
 def indexed_class(cls: type[routing.Router]) -> type[IndexRouter]:
     """The class of the same name that has the methods of `IndexRouter` before those of `cls`."""
     return IndexRouter if cls is routing.Router else substitute_class(cls, IndexRouter)
+
+
+def _log_miss(router: IndexRouter, scope: Scope) -> None:
+    """Note a WebSocket path that no route matches, and the nearest route."""
+    # Far away from any connection, and of no use to one: imported if somebody debugs.
+    from .commands.match import nearest_route
+
+    nearest = nearest_route(router, scope)
+    found = f"; the nearest is {nearest}" if nearest else ""
+    logger.debug("WebSocket path %s matches no route%s", shown(scope["path"]), found)
 
 
 def _toggle_slash(scope: Scope) -> Scope | None:

@@ -25,6 +25,8 @@ from .._starlette import mounted_app
 from ..dependencies.dependant import Dependant
 from ..dependencies.fields import ParamField
 from ..matching.template import kind_of
+from ..routing import APIWebSocketRoute
+from ..security import APIKeyCookie, HTTPBasic
 from ._entries import Entry, entries, location
 
 __all__ = ["Mistake", "MistakeKind", "mistakes"]
@@ -39,6 +41,7 @@ MistakeKind = Literal[
     "braces_that_are_text",
     "type_that_never_fits",
     "endpoint_without_websocket",
+    "credentials_from_any_origin",
 ]
 
 
@@ -394,6 +397,29 @@ def _raises(call: Any) -> bool:
     return any(step.opname == "RAISE_VARARGS" for code in _codes(call) for step in dis.get_instructions(code))
 
 
+def _credentials_from_any_origin(declared: _Declared) -> Iterator[str]:
+    route = declared.entry.route
+    if not isinstance(route, APIWebSocketRoute) or declared.entry.wrapped:
+        return
+    if route.policy is not None and route.policy.origins is not None:
+        return
+    cookies = [f"the cookie {field.key!r} ({field.owner})" for field in declared.fields if field.place == "cookie"]
+    schemes = [text for dependant in declared.dependants for text in _credentials_of_scheme(dependant.call)]
+    for credentials in cookies + schemes:
+        yield (
+            f"reads {credentials}, which a browser sends along from any page, and has no origins. Say which pages may "
+            "connect: policy=ConnectionPolicy(origins=['https://app.example.org']), or origins=ANY_ORIGIN"
+        )
+
+
+def _credentials_of_scheme(call: Any) -> Iterator[str]:
+    """The credentials that a browser sends by itself, if a security scheme reads such."""
+    if isinstance(call, APIKeyCookie) or _fastapi.is_a_scheme(call, "APIKeyCookie"):
+        yield f"the cookie {getattr(call, 'name', None) or call.model.name!r} (APIKeyCookie)"
+    if isinstance(call, HTTPBasic) or _fastapi.is_a_scheme(call, "HTTPBasic"):
+        yield "HTTP basic credentials (HTTPBasic)"
+
+
 _KINDS: dict[MistakeKind, Callable[[_Declared], Iterator[str]]] = {
     "class_dependency": _class_dependencies,
     "scopes_that_nobody_reads": _scopes_that_nobody_reads,
@@ -403,4 +429,5 @@ _KINDS: dict[MistakeKind, Callable[[_Declared], Iterator[str]]] = {
     "braces_that_are_text": _braces_that_are_text,
     "type_that_never_fits": _types_that_never_fit,
     "endpoint_without_websocket": _without_websocket,
+    "credentials_from_any_origin": _credentials_from_any_origin,
 }

@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.convertors import Convertor
@@ -23,7 +23,7 @@ from ._request import Request, add_request, request_of
 from ._terminal import print_lines
 from ._trace import Attempt, Outcome, ask, in_order, trace
 
-__all__ = ["Failure", "add_arguments", "explain", "run"]
+__all__ = ["Failure", "add_arguments", "explain", "nearest_route", "run"]
 
 _MOST_LINES = 5
 
@@ -260,6 +260,23 @@ def _nearest(attempts: Sequence[Attempt]) -> list[tuple[Attempt, Failure]]:
         if failure is not None and failure.position >= least:
             near.append((attempt, failure))
     return sorted(near, key=lambda pair: -pair[1].position)[:_MOST_LINES]
+
+
+def nearest_route(app: Any, scope: MutableMapping[str, Any]) -> str | None:
+    """The route that a path fits furthest, and where it fails there, for a log.
+
+    Args:
+        app: a router or application that matches no route.
+        scope: of the connection; it is not changed.
+
+    Returns:
+        One line, escaped and cut; None if no route is near.
+    """
+    attempts = [attempt for attempt in trace(app, scope).attempts if attempt.match is not Match.FULL]
+    for attempt, failure in _nearest(attempts)[:1]:
+        reason = failure.reason.encode("ascii", "backslashreplace").decode()
+        return f"{one_line(attempt.entry, attempt.inside)}: {reason[:200]}"
+    return None
 
 
 def _report(request: Request, outcome: Outcome, verdict: Verdict | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How a connection ends: with an answer that the client can read, never with a 1006."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -14,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from .._starlette import exception_handlers, is_async_callable, lookup_exception_handler
 from ..exceptions import WebSocketRequestValidationError
+from .observing import logger, reason_of
 from .outgoing import Outgoing, errors_as_text
 
 __all__ = ["answer", "end"]
@@ -56,6 +58,8 @@ async def answer(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> 
     if handler is None and isinstance(error, ExceptionGroup):
         error = _alone(error)
         handler = _handler(websocket, error)
+    if outgoing.state is _CONNECTING and logger.isEnabledFor(logging.INFO):
+        outgoing.why = reason_of(error)
     if handler is not None:
         try:
             await _handle(handler, websocket, outgoing, error)

@@ -232,7 +232,10 @@ class Life(Outgoing):
         if self.cause is not None or self._told or self.over:
             return
         self._status = status
-        logger.info("WebSocket %s: ended by this side: %s", route_of(self._scope), reason)
+        if self._accepted:
+            logger.info("WebSocket %s: ended by this side: %s", route_of(self._scope), reason)
+        else:
+            self.why = reason
         self.cause = ConnectionEnded(code if self._accepted else POLICY_VIOLATION, reason)
         if interrupt:
             self._interrupt()

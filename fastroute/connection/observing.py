@@ -5,12 +5,15 @@ No value that a client sent is logged, but for an Origin or a path: escaped, and
 
 import logging
 from time import monotonic
+from typing import Any
 
+from starlette.exceptions import HTTPException, WebSocketException
 from starlette.types import Scope
 
+from ..exceptions import WebSocketRequestValidationError
 from .policy import OnEnd
 
-__all__ = ["log_refusal", "logger", "report_end", "route_of", "shown"]
+__all__ = ["log_refusal", "logger", "reason_of", "report_end", "route_of", "shown"]
 
 logger = logging.getLogger("fastroute")
 
@@ -30,6 +33,23 @@ def route_of(scope: Scope) -> str:
 def log_refusal(scope: Scope, reason: str) -> None:
     """Note a handshake that was refused, at INFO."""
     logger.info("WebSocket %s: handshake refused: %s", route_of(scope), reason)
+
+
+def reason_of(error: Exception) -> str | None:
+    """Why an error refuses a handshake, without the values of the client; None for an error of another sort."""
+    if isinstance(error, WebSocketRequestValidationError):
+        return "; ".join(map(_place_and_type, error.errors()))
+    if isinstance(error, HTTPException):
+        return f"{type(error).__name__} {error.status_code}"
+    if isinstance(error, WebSocketException):
+        return f"{type(error).__name__} {error.code}"
+    return None
+
+
+def _place_and_type(error: Any) -> str:
+    # What lies deeper may be a key that the client sent, as the name of a parameter that nobody declares.
+    depth = 1 if error["type"] == "extra_forbidden" else 2
+    return f"{'.'.join(map(str, error['loc'][:depth]))}: {error['type']}"
 
 
 def report_end(on_end: OnEnd, scope: Scope, code: int, reason: str, began: float) -> None:

@@ -9,15 +9,14 @@ from starlette.types import Message, Scope, Send
 from starlette.websockets import WebSocketState
 
 from ..exceptions import describe
+from .observing import log_refusal, logger
 
 __all__ = ["Outgoing", "errors_as_text"]
-
-_logger = logging.getLogger("fastroute")
 
 #: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
 _LONGEST_REASON = 123
 _POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
-_CONNECTED, _RESPONSE = WebSocketState.CONNECTED, WebSocketState.RESPONSE
+_CONNECTING, _CONNECTED, _RESPONSE = WebSocketState.CONNECTING, WebSocketState.CONNECTED, WebSocketState.RESPONSE
 _DISCONNECTED = WebSocketState.DISCONNECTED
 #: The codes that a close frame can carry (RFC 6455, section 7.4, and the registry of IANA): these, and 3000 to 4999.
 _REGISTERED = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
@@ -36,11 +35,13 @@ class Outgoing:
     Attributes:
         state: how far the connection has come, by the messages that passed.
         refusal: the error with which the server refused the end of the connection, or None.
+        why: a handshake is refused, for the log; None if the message says all that is known.
         ending: the close, or the start of the denial response, that was sent; None before that.
     """
 
     state: WebSocketState = WebSocketState.CONNECTING
     refusal: Exception | None = None
+    why: str | None = None
     ending: Message | None = None
     _start: Message | None = None
     _body = b""
@@ -61,13 +62,17 @@ class Outgoing:
             self.state = _CONNECTED
             return self._send(message)
         if message_type == "websocket.close":
-            self.state = _DISCONNECTED
             code = message.get("code")
+            if self.state is _CONNECTING and logger.isEnabledFor(logging.INFO):
+                log_refusal(self._scope, self.why or f"closed with {code}")
+            self.state = _DISCONNECTED
             if message.get("reason") or type(code) is not int or code not in _REGISTERED:
                 message = self._possible(message)
             self.ending = message
             return self._close(message)
         if message_type == "websocket.http.response.start":
+            if logger.isEnabledFor(logging.INFO):
+                log_refusal(self._scope, self.why or f"denied with {message['status']}")
             self.state = _RESPONSE
         return self._deny(message)
 
@@ -83,9 +88,7 @@ class Outgoing:
         code, reason = message.get("code", 1000), message.get("reason")
         possible = _possible_code(code)
         if possible != code or not isinstance(code, int):
-            _logger.warning(
-                "%s: no close frame can have the code %r; the client gets %d", self._route(), code, possible
-            )
+            logger.warning("%s: no close frame can have the code %r; the client gets %d", self._route(), code, possible)
         possible_message = {**message, "code": possible}
         if reason:
             possible_message["reason"] = _short_text(reason)

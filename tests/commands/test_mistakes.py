@@ -14,6 +14,8 @@ from fastapi import Depends as FastAPIDepends
 from fastapi import Path as FastAPIPath
 from fastapi import Query as FastAPIQuery
 from fastapi import Security as FastAPISecurity
+from fastapi.security import APIKeyCookie as FastAPIKeyCookie
+from fastapi.security import HTTPBasic as FastAPIHTTPBasic
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, BeforeValidator
 from starlette.applications import Starlette
@@ -24,9 +26,19 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRo
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fastroute import APIWebSocketRoute, Depends, Query, Security, SecurityScopes
+from fastroute import (
+    ANY_ORIGIN,
+    APIWebSocketRoute,
+    ConnectionPolicy,
+    Cookie,
+    Depends,
+    Query,
+    Security,
+    SecurityScopes,
+)
 from fastroute import Router as FastrouteRouter
 from fastroute.commands._mistakes import mistakes
+from fastroute.security import APIKeyCookie, HTTPBasic
 from fastroute.security import HTTPBearer as OurBearer
 
 
@@ -480,3 +492,55 @@ def test_an_endpoint_of_fastapi_without_a_websocket() -> None:
     app.add_api_websocket_route("/socket", socket)
     app.add_api_route("/http", deaf)
     assert found(app, "endpoint_without_websocket") == ["/deaf"]
+
+
+# --- credentials that a browser sends from any page ------------------------------------------------------------------
+
+
+class Cookies(BaseModel):
+    theme: str
+
+
+async def session(session: Annotated[str, Cookie()]) -> None: ...
+async def cookies(cookies: Annotated[Cookies, Cookie()]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("dependency", "credentials"),
+    [
+        (session, "the cookie 'session' (parameter 'session' of "),
+        (cookies, "the cookie 'theme' (parameter 'cookies' of "),
+        (APIKeyCookie(name="key"), "the cookie 'key' (APIKeyCookie)"),
+        (HTTPBasic(), "HTTP basic credentials (HTTPBasic)"),
+        (FastAPIKeyCookie(name="key"), "the cookie 'key' (APIKeyCookie)"),
+        (FastAPIHTTPBasic(), "HTTP basic credentials (HTTPBasic)"),
+    ],
+)
+def test_credentials_that_a_browser_sends_from_any_page(dependency: Any, credentials: str) -> None:
+    async def deep(_: Annotated[Any, Depends(dependency)]) -> None: ...
+
+    def route(path: str, **items: Any) -> APIWebSocketRoute:
+        return APIWebSocketRoute(path, socket, dependencies=[Depends(deep)], **items)
+
+    app = Starlette(
+        routes=[
+            route("/open"),
+            route("/timed", policy=ConnectionPolicy(idle_timeout=60)),
+            route("/named", policy=ConnectionPolicy(origins=["https://app.example.org"])),
+            route("/anybody", policy=ConnectionPolicy(origins=ANY_ORIGIN)),
+            APIWebSocketRoute("/without", socket),
+        ]
+    )
+    texts = [m.text for m in mistakes(app) if m.kind == "credentials_from_any_origin"]
+    assert found(app, "credentials_from_any_origin") == ["/open", "/timed"]
+    assert all(text.startswith(f"reads {credentials}") for text in texts), texts
+    assert all("ConnectionPolicy(origins=" in text for text in texts)
+
+
+def test_credentials_behind_middleware_or_a_router_with_origins() -> None:
+    router = FastrouteRouter(policy=ConnectionPolicy(origins=["https://app.example.org"]))
+    router.add_api_websocket_route("/", socket, dependencies=[Depends(session)])
+    wrapped = Mount("/wrapped", routes=[APIWebSocketRoute("/", socket, dependencies=[Depends(session)])])
+    assert found_in(router.routes, "credentials_from_any_origin") == []
+    assert found_in([wrapped], "credentials_from_any_origin") == ["/wrapped/"]
+    assert found_in([Route("/", page)], "credentials_from_any_origin") == []
