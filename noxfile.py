@@ -90,6 +90,14 @@ def interpreter(session: nox.Session) -> None:
     session.run("pytest", "--quiet", "--engine=interpreter", "tests/parity", *session.posargs)
 
 
+@nox.session
+def servers(session: nox.Session) -> None:
+    """Every way a connection can end, on every server; the options are those of tests/servers/matrix.py."""
+    session.env.update(PURE)
+    session.install(".[servers]")
+    session.run("python", "tests/servers/matrix.py", *session.posargs)
+
+
 # Cython cannot be traced on Python 3.13 and newer.
 @nox.session(python="3.12")
 def coverage(session: nox.Session) -> None:
