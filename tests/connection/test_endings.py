@@ -133,7 +133,7 @@ def closing_by(way: Any, code: Any, accept: bool) -> Any:
 @pytest.mark.parametrize("code", POSSIBLE)
 def test_a_code_that_a_frame_can_carry_stays(way: Any, code: int, accept: bool, caplog: Any) -> None:
     server = Server()
-    with caplog.at_level(logging.DEBUG, "fastroute"):
+    with caplog.at_level(logging.WARNING, "fastroute"):
         assert server.run(closing_by(way, code, accept), "asyncio") is None
     assert server.types == ["accept"] * accept + ["close"]
     assert (server.sent[-1]["code"], server.sent[-1]["reason"]) == (code, "why")
@@ -147,7 +147,7 @@ def test_a_code_that_no_frame_can_carry_is_replaced(
     way: Any, code: Any, becomes: int, accept: bool, caplog: Any
 ) -> None:
     server = Server()
-    with caplog.at_level(logging.DEBUG, "fastroute"):
+    with caplog.at_level(logging.WARNING, "fastroute"):
         assert server.run(closing_by(way, code, accept), "asyncio") is None
     assert server.types == ["accept"] * accept + ["close"]
     assert (server.sent[-1]["code"], server.sent[-1]["reason"]) == (becomes, "why")
