@@ -273,7 +273,7 @@ class Life(Outgoing):
         if message["type"] == "websocket.receive":
             self._heard = True
         elif message["type"] == "websocket.disconnect" and self._final is None and self.ending is None:
-            self._final = (message.get("code", 1005), message.get("reason") or "")
+            self._final = (message.get("code") or 1005, message.get("reason") or "")
 
     def _look_at_client(self, now: float) -> None:
         if self._receiving or self._stop_reading is not None:
@@ -320,7 +320,7 @@ class Life(Outgoing):
     def _note_left(self, message: Message) -> None:
         receives = self._receiving > 0
         if self._terms.cancel_on_disconnect and self.cause is None and not (self._told or self.over or receives):
-            self.cause = WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+            self.cause = WebSocketDisconnect(message.get("code") or 1005, message.get("reason"))
             self._interrupt()
 
     async def _next(self) -> Message:
