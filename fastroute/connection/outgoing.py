@@ -139,7 +139,9 @@ class Outgoing:
 
 def errors_as_text(errors: Sequence[Any]) -> str:
     """Validation errors as a close reason: `query.limit: Field required; ...`."""
-    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors)
+    # A client can cause very many, and each of them has more than one byte.
+    first = errors[:_LONGEST_REASON]
+    return "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in first)
 
 
 def _possible_code(code: Any) -> int:

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from websocket_client import websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, WebSocketRequestValidationError
+from fastroute.connection.outgoing import errors_as_text
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -740,3 +741,13 @@ def test_the_default_handler_of_fastapi_in_any_wrapping(backend: str, wrap: str)
     assert server.run(app, backend) is None
     assert server.sent[-1]["code"] == 1008
     assert server.sent[-1]["reason"] == "query.q: Field required; query.room: Field required"
+
+
+def test_the_reason_of_very_many_errors_is_that_of_all() -> None:
+    errors = [{"loc": ("query", "a", number), "msg": "wrong \u20ac", "type": "x"} for number in range(1_000)]
+    reason = "; ".join(f"query.a.{number}: wrong \u20ac" for number in range(1_000))
+    assert len(errors_as_text(errors)) < 5_000
+    assert reason.startswith(errors_as_text(errors))
+    assert len(errors_as_text(errors)) > 123
+    # Each has four characters or more, however short it is.
+    assert len(errors_as_text([{"loc": (), "msg": ""}] * 1_000)) >= 123
