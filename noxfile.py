@@ -126,3 +126,15 @@ def docs(session: nox.Session) -> None:
     session.install(".[test]", "zensical>=0.0.73", "mkdocstrings-python>=2")
     session.run("zensical", "build", "--clean", "--strict")
     session.run("pytest", "tests/test_docs.py", "tests/packaging/test_site.py", *session.posargs)
+
+
+# --- proof: under load, faults and hostile input; docs/how-it-is-tested.md has the figures ---------------------------
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """Growth and time of what a client can send and a developer can declare, with each twin."""
+    session.env.update(COMPILED)
+    session.install(".[test]")
+    session.run("python", "proof/hostile.py", *session.posargs)
+    session.run("python", "proof/hostile.py", *session.posargs, env=PURE | {"FASTROUTE_REQUIRE_EXTENSIONS": "0"})
