@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor
-from starlette.routing import Match, WebSocketRoute, get_name
+from starlette.routing import WebSocketRoute, get_name
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -23,16 +23,15 @@ from .dependencies.dependant import Dependant, as_dependencies, get_dependant
 from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
-from .matching.implementation import PathMatcher, child_scope, route_path
+from .matching.implementation import PathMatcher, RouteMatching
 
 __all__ = ["APIWebSocketRoute"]
 
-_FULL, _NONE = Match.FULL, Match.NONE
 
 _COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
-class APIWebSocketRoute(WebSocketRoute):
+class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     """A WebSocket endpoint with typed parameters and dependencies (`fastapi.routing.APIWebSocketRoute`).
 
     Args:
@@ -61,6 +60,8 @@ class APIWebSocketRoute(WebSocketRoute):
         DeclarationTypeError: the provider of overrides can have none.
         ValueError: the path does not start with a slash, or has an unknown convertor or a parameter twice.
     """
+
+    _matcher: PathMatcher
 
     def __init__(
         self,
@@ -188,22 +189,6 @@ class APIWebSocketRoute(WebSocketRoute):
     def __getstate__(self) -> dict[str, Any]:
         # The generated application cannot be pickled; a copy generates its own on the first connection.
         return {**vars(self), "_application": None, "_drained_application": None, "_last_overridden": None}
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether this route answers (`starlette.routing.WebSocketRoute.matches`).
-
-        Args:
-            scope: the connection's; it is not changed.
-
-        Returns:
-            `Match.FULL` and the items to add to the scope: `endpoint`, `path_params` (those of the scope and the
-            converted ones of this path) and `route`; or `Match.NONE` and an empty dict.
-        """
-        if scope["type"] == "websocket":
-            params = self._matcher.match(route_path(scope))
-            if params is not None:
-                return _FULL, child_scope(scope, params, self._endpoint, self)
-        return _NONE, {}
 
     def _connect_overridable(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         provider = scope.get("app") if self._provider is None else self._provider

@@ -11,7 +11,7 @@ from engines import ENGINES
 from hypothesis import HealthCheck, settings
 
 import fastroute
-from fastroute import routing
+from fastroute import index, routing
 from fastroute.commands import info
 from fastroute.matching import implementation as selector
 
@@ -89,6 +89,9 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 def _swap(twin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selector, "IMPLEMENTATION", twin)
     monkeypatch.setattr(fastroute, "IMPLEMENTATION", twin)
+    # The route has its `matches` from a class of the kernel, and the index knows it by that function.
+    monkeypatch.setattr(routing.APIWebSocketRoute, "matches", BUILT[twin]["scope"].RouteMatching.matches)
+    monkeypatch.setitem(index._MATCHES, routing.APIWebSocketRoute, routing.APIWebSocketRoute.matches)
     for kernel, names in selector.KERNELS.items():
         for module in _users():
             for name in names:

@@ -21,11 +21,12 @@ def changed_since_built() -> list[Path]:
     """The sources of imported kernels, built in place, that are newer than the extensions built from them."""
     modules = [sys.modules.get(f"fastroute.matching.{kernel}_c") for kernel in KERNELS]
     extensions = [Path(str(module.__file__)) for module in modules if module is not None]
-    sources = [extension.with_name(extension.name.partition(".")[0] + ".pyx") for extension in extensions]
     return [
         source
-        for source, extension in zip(sources, extensions, strict=True)
-        if source.exists() and source.stat().st_mtime > extension.stat().st_mtime
+        for extension in extensions
+        for suffix in (".pyx", ".pxd")
+        if (source := extension.with_name(extension.name.partition(".")[0] + suffix)).exists()
+        and source.stat().st_mtime > extension.stat().st_mtime
     ]
 
 

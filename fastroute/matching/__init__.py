@@ -6,6 +6,6 @@ In the order of the flow:
 - `matcher_c`, `matcher_py`: `PathMatcher`, one template against one path.
 - `rows` describes routes to a table: segments, and how to answer in place of `matches`.
 - `table_c`, `table_py`: `RouteTable`, many templates against one path.
-- `scope_c`, `scope_py`: from a scope to the path that routes match, and from a match to the child scope.
+- `scope_c`, `scope_py`: from a scope to the path that routes match, and to the answer of a route.
 - `implementation` chooses the compiled twin (`_c`) or the pure one (`_py`), once and for all kernels.
 """

@@ -6,12 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-__all__ = ["IMPLEMENTATION", "KERNELS", "REASON", "PathMatcher", "RouteTable", "child_scope", "route_path"]
+__all__ = ["IMPLEMENTATION", "KERNELS", "REASON", "PathMatcher", "RouteMatching", "RouteTable", "route_path"]
 
 #: The kernels and the names each of its twins exports.
 KERNELS = {
     "matcher": ("PathMatcher",),
-    "scope": ("route_path", "child_scope"),
+    "scope": ("RouteMatching", "route_path"),
     "table": ("RouteTable",),
 }
 
@@ -68,9 +68,9 @@ IMPLEMENTATION, REASON = _choose()
 
 if TYPE_CHECKING or IMPLEMENTATION == "python":
     from .matcher_py import PathMatcher
-    from .scope_py import child_scope, route_path
+    from .scope_py import RouteMatching, route_path
     from .table_py import RouteTable
 else:
     from .matcher_c import PathMatcher
-    from .scope_c import child_scope, route_path
+    from .scope_c import RouteMatching, route_path
     from .table_c import RouteTable

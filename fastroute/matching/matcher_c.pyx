@@ -14,7 +14,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_Substring
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object text)
@@ -25,19 +25,12 @@ cdef extern from "Python.h":
         object (*tp_new)(PyTypeObject* cls, object args, PyObject* kwargs)
         int (*tp_descr_set)(object descriptor, object owner, object value) except -1
     PyTypeObject* Py_TYPE(object value)
+    Py_ssize_t PY_SSIZE_T_MAX
 
 ctypedef fused Character:
     uint8_t
     uint16_t
     uint32_t
-
-cdef enum ElementKind:
-    LITERAL
-    STR
-    PATH
-    INT
-    FLOAT
-    UUID_
 
 cdef dict KINDS = {"literal": LITERAL, "str": STR, "path": PATH, "int": INT, "float": FLOAT, "uuid": UUID_}
 
@@ -45,14 +38,6 @@ cdef dict KINDS = {"literal": LITERAL, "str": STR, "path": PATH, "int": INT, "fl
 cdef enum:
     FEW = 64
     SMALL = 2048
-
-cdef struct CElement:
-    ElementKind kind
-    PyObject* text  # of a literal; the name of a parameter; kept alive by PathMatcher.template
-    int width  # of the characters of `data`
-    void* data
-    Py_ssize_t size
-
 
 cdef inline bint _is_digit(uint32_t character) noexcept nogil:
     return c'0' <= character <= c'9'
@@ -92,9 +77,8 @@ cdef inline Py_ssize_t _longest(
         if size - start < element.size:
             return -1
         if element.width == sizeof(Character):
-            for end in range(element.size):
-                if (<Character*> element.data)[end] != text[start + end]:
-                    return -1
+            if memcmp(element.data, text + start, element.size * sizeof(Character)):
+                return -1
             return start + element.size
         for end in range(element.size):
             if PyUnicode_READ(element.width, element.data, end) != text[start + end]:
@@ -303,17 +287,10 @@ cdef inline object _convert(ElementKind element_kind, object text, Py_ssize_t st
 cdef class PathMatcher:
     """One path template, ready to be matched (see the pure twin)."""
 
-    cdef readonly object path
-    cdef readonly str path_format
-    cdef readonly dict param_convertors
-    cdef object template
-    cdef object regex
-    cdef CElement* elements
-    cdef Py_ssize_t count
-    cdef Py_ssize_t forced
-
     def __cinit__(self, path):
         cdef Py_ssize_t k
+        cdef CElement* element
+        cdef bint unbounded = False
         self.path = path
         self.template = read_template(path)
         self.path_format = self.template.path_format
@@ -325,14 +302,27 @@ cdef class PathMatcher:
         self.elements = <CElement*> PyMem_Malloc(self.count * sizeof(CElement))
         if self.elements == NULL:
             raise MemoryError
-        for k, element in enumerate(self.template.elements):
-            self.elements[k].kind = KINDS[element.kind]
-            self.elements[k].text = <PyObject*> element.text
-            self.elements[k].width = PyUnicode_KIND(element.text)
-            self.elements[k].data = PyUnicode_DATA(element.text)
-            self.elements[k].size = len(element.text)
-            if not element.forced:
+        self.longest = 1  # the newline that `$` matches before
+        for k, (kind, text, forced) in enumerate(self.template.elements):
+            element = &self.elements[k]
+            element.kind = KINDS[kind]
+            element.text = <PyObject*> text
+            element.width = PyUnicode_KIND(text)
+            element.data = PyUnicode_DATA(text)
+            element.size = PyUnicode_GET_LENGTH(text)
+            if not forced:
                 self.forced = min(self.forced, k)
+            if element.kind == LITERAL:
+                self.shortest += element.size
+                self.longest += element.size
+            elif element.kind == UUID_:
+                self.shortest += 32
+                self.longest += 36
+            else:
+                self.shortest += element.kind != PATH
+                unbounded = True
+        if unbounded:
+            self.longest = PY_SSIZE_T_MAX
 
     def __dealloc__(self):
         PyMem_Free(self.elements)
@@ -354,42 +344,57 @@ cdef class PathMatcher:
     @cython.binding(False)
     @cython.always_allow_keywords(False)
     def match(self, route_path):
+        return self.matched(route_path)
+
+    cdef object matched(self, object route_path):
         cdef Py_ssize_t few[FEW]
         cdef Py_ssize_t* ends = few
+        cdef Py_ssize_t size
+        cdef int width
         if not PyUnicode_Check(route_path):
             raise TypeError(f"route_path must be a str, not {type(route_path).__name__}")
         if self.elements == NULL:
             return match_regex(self.template, route_path)
+        size = PyUnicode_GET_LENGTH(route_path)
+        if size < self.shortest or size > self.longest:
+            return None
+        # It begins with a slash, so the first element is a literal: most misses need not go further.
+        width = self.elements.width
+        if PyUnicode_KIND(route_path) == width and memcmp(
+            PyUnicode_DATA(route_path), self.elements.data, self.elements.size * width
+        ):
+            return None
         if self.count <= FEW:
-            return self._match(route_path, few)
+            return _match(self, route_path, few)
         ends = <Py_ssize_t*> PyMem_Malloc(self.count * sizeof(Py_ssize_t))
         if ends == NULL:
             raise MemoryError
         try:
-            params = self._match(route_path, ends)
+            params = _match(self, route_path, ends)
         finally:
             PyMem_Free(ends)
         return params
 
-    cdef object _match(self, object route_path, Py_ssize_t* ends):
-        cdef void* data = PyUnicode_DATA(route_path)
-        cdef int kind = PyUnicode_KIND(route_path)
-        cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), k, start = 0
-        cdef bint found
-        if kind == 1:
-            found = _find(self.elements, self.count, self.forced, <uint8_t*> data, size, ends)
-        elif kind == 2:
-            found = _find(self.elements, self.count, self.forced, <uint16_t*> data, size, ends)
-        else:
-            found = _find(self.elements, self.count, self.forced, <uint32_t*> data, size, ends)
-        if not found:
-            return None
-        params = {}
-        for k in range(self.count):
-            if self.elements[k].kind != LITERAL:
-                value = _convert(self.elements[k].kind, route_path, start, ends[k])
-                if value is None:
-                    return None
-                PyDict_SetItem(params, <object> self.elements[k].text, value)
-            start = ends[k]
-        return params
+
+cdef inline object _match(PathMatcher self, object route_path, Py_ssize_t* ends):
+    cdef void* data = PyUnicode_DATA(route_path)
+    cdef int kind = PyUnicode_KIND(route_path)
+    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), k, start = 0
+    cdef bint found
+    if kind == 1:
+        found = _find(self.elements, self.count, self.forced, <uint8_t*> data, size, ends)
+    elif kind == 2:
+        found = _find(self.elements, self.count, self.forced, <uint16_t*> data, size, ends)
+    else:
+        found = _find(self.elements, self.count, self.forced, <uint32_t*> data, size, ends)
+    if not found:
+        return None
+    params = {}
+    for k in range(self.count):
+        if self.elements[k].kind != LITERAL:
+            value = _convert(self.elements[k].kind, route_path, start, ends[k])
+            if value is None:
+                return None
+            PyDict_SetItem(params, <object> self.elements[k].text, value)
+        start = ends[k]
+    return params

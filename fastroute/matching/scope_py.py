@@ -1,9 +1,14 @@
-"""From a scope to the path that routes match, and from a match to the child scope (pure twin)."""
+"""From a scope to the path that routes match, and to the answer of a route (pure twin)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["child_scope", "route_path"]
+from starlette.routing import Match
+from starlette.types import Scope
+
+__all__ = ["RouteMatching", "route_path"]
+
+_FULL, _NONE = Match.FULL, Match.NONE
 
 
 def route_path(scope: Mapping[str, Any], /) -> str:
@@ -26,21 +31,31 @@ def route_path(scope: Mapping[str, Any], /) -> str:
     return path
 
 
-def child_scope(scope: Mapping[str, Any], params: dict[str, Any], endpoint: Any, route: Any, /) -> dict[str, Any]:
-    """The entries that a match adds to a scope: `endpoint`, `path_params` and `route`.
+class RouteMatching:
+    """The method `matches` of a route, in one function from the scope to the answer.
 
-    Args:
-        scope: any ASGI scope; it is not changed.
-        params: of this match, merged over the `path_params` that the scope has from a mount. The caller gives the
-            dict away: if the scope has none, `params` itself becomes the `path_params`.
-        endpoint: of the route.
-        route: the route that matches.
-
-    Returns:
-        A new dict. Its `path_params` are in a dict that no other answer shares.
+    A class that has it sets `_matcher`, a `PathMatcher`, and `_endpoint`.
     """
-    if "path_params" in scope:
-        merged = dict(scope["path_params"])
-        merged.update(params)
-        params = merged
-    return {"endpoint": endpoint, "path_params": params, "route": route}
+
+    __slots__ = ()
+
+    _matcher: Any
+    _endpoint: Callable[..., Any]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether this route answers (`starlette.routing.WebSocketRoute.matches`).
+
+        Args:
+            scope: the connection's; it is not changed.
+
+        Returns:
+            `Match.FULL` and the items to add to the scope: `endpoint`, `path_params` (those of the scope and the
+            converted ones of this path) and `route`; or `Match.NONE` and an empty dict. No two answers share a dict.
+        """
+        if scope["type"] == "websocket":
+            params: dict[str, Any] | None = self._matcher.match(route_path(scope))
+            if params is not None:
+                if "path_params" in scope:
+                    params = {**dict(scope["path_params"]), **params}
+                return _FULL, {"endpoint": self._endpoint, "path_params": params, "route": self}
+        return _NONE, {}

@@ -1,8 +1,10 @@
 """The scope kernel against the installed Starlette."""
 
+import inspect
+import pickle
 from collections import ChainMap, UserDict
 from collections.abc import Callable, Mapping, MutableMapping
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,14 +101,30 @@ PATH_PARAMS: list[Any] = [
 ]
 
 
+class Answering(SimpleNamespace):
+    """A route whose matcher gives these parameters for every path."""
+
+    matches: Callable[..., Any]
+
+    def __init__(self, params: dict[str, Any], endpoint: Any = None) -> None:
+        super().__init__(_matcher=SimpleNamespace(match=lambda path: params), _endpoint=endpoint)
+
+
+def child_scope(scope: Any, route: Answering) -> dict[str, Any]:
+    match, child = selector.RouteMatching.matches(route, scope)  # type: ignore[arg-type]  # it has what is needed
+    assert match is Match.FULL
+    assert isinstance(child, dict)
+    return child
+
+
 @pytest.mark.parametrize("make", [*SCOPES, Scope])
 @pytest.mark.parametrize("existing", PATH_PARAMS)
 def test_child_scope(existing: Any, make: Callable[[dict[str, Any]], Any]) -> None:
-    endpoint, route = object(), object()
-    scope = make({"path_params": existing, "other": 1})
+    scope = make({"type": "websocket", "path": "/", "path_params": existing, "other": 1})
     before = dict(scope), dict(existing)
     params = {"a": "new", "c": 3}
-    child = selector.child_scope(scope, params, endpoint, route)
+    route = Answering(params, endpoint := object())
+    child = child_scope(scope, route)
     assert child == {"endpoint": endpoint, "path_params": {**dict(existing), **params}, "route": route}
     assert list(child) == ["endpoint", "path_params", "route"]
     assert list(child["path_params"]) == list({**dict(existing), **params})
@@ -117,21 +135,65 @@ def test_child_scope(existing: Any, make: Callable[[dict[str, Any]], Any]) -> No
     assert child["route"] is route
 
 
-@pytest.mark.parametrize("scope", [{}, {"path_params": {}}, {"path_params": {"a": 1}}])
-@pytest.mark.parametrize("params", [{}, {"b": 2}])
-def test_no_dict_is_handed_out_twice(scope: dict[str, Any], params: dict[str, Any]) -> None:
-    first = selector.child_scope(scope, dict(params), None, None)
-    second = selector.child_scope(scope, dict(params), None, None)
-    assert first == second
-    assert first is not second
-    assert first["path_params"] is not second["path_params"]
-    assert first["path_params"] is not scope.get("path_params")
+@pytest.mark.parametrize("template", ["/", "/{b:int}"])
+@pytest.mark.parametrize("more", [{}, {"path_params": {}}, {"path_params": {"a": 1}}])
+def test_no_dict_is_handed_out_twice(more: dict[str, Any], template: str) -> None:
+    route = fastroute.APIWebSocketRoute(template, endpoint)
+    for path in ("/", "/7"):
+        scope = {"type": "websocket", "path": path, **more}
+        (_, first), (_, second) = route.matches(scope), route.matches(scope)
+        assert first == second
+        assert first is not second
+        assert first.get("path_params", 1) is not second.get("path_params", 2)
+        assert first.get("path_params", 1) is not scope.get("path_params", 2)
 
 
 @pytest.mark.parametrize("existing", [None, 1])
-def test_path_params_that_are_none_are_the_error_of_starlette(existing: Any) -> None:
+@pytest.mark.parametrize("make", [dict, UserDict])
+def test_path_params_that_are_none_are_the_error_of_starlette(existing: Any, make: Any) -> None:
     with pytest.raises(TypeError):
-        selector.child_scope({"path_params": existing}, {}, None, None)
+        child_scope(make({"type": "websocket", "path": "/", "path_params": existing}), Answering({}))
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("kind", ["websocket", Text("websocket"), "".join(["web", "socket"]), "WebSocket", None, b""])
+def test_a_scope_type_is_compared_as_a_text(kind: Any) -> None:
+    scope = {"type": kind, "path": "/"}
+    routes = [cls("/", endpoint) for cls in (WebSocketRoute, fastroute.APIWebSocketRoute)]
+    expected, found = (route.matches(scope)[0] for route in routes)
+    assert found is expected
+
+
+def test_matches_is_a_method_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    cls, scope = fastroute.APIWebSocketRoute, {"type": "websocket", "path": "/items/7"}
+    assert callable(inspect.getattr_static(cls, "matches"))
+    assert list(inspect.signature(cls.matches).parameters) == ["self", "scope"]
+    assert cls.matches.__name__ == "matches"
+    route = cls("/items/{item:int}", endpoint)
+    assert list(inspect.signature(route.matches).parameters) == ["scope"]
+    assert route.matches(scope=scope) == route.matches(scope) == cls.matches(route, scope)
+    assert route.matches.__self__ is route  # type: ignore[attr-defined]  # of a bound method
+    bound = pickle.loads(pickle.dumps(route.matches))
+    assert bound(scope)[1]["path_params"] == {"item": 7}
+    assert pickle.loads(pickle.dumps(cls.matches)) is cls.matches
+    with pytest.raises(TypeError):
+        route.matches()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        route.matches(scope, scope)  # type: ignore[call-arg]
+
+    class Own(cls):  # type: ignore[misc,valid-type]
+        def matches(self, scope: Any) -> Any:
+            match, child = super().matches(scope)
+            return match, {**child, "own": True}
+
+    assert Own("/items/{item:int}", endpoint).matches(scope)[1]["own"] is True
+    monkeypatch.setattr(route, "matches", lambda scope: "patched")
+    assert route.matches(scope) == "patched"  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(cls, "matches", lambda self, scope: "patched class")
+    assert cls("/", endpoint).matches(scope) == "patched class"  # type: ignore[comparison-overlap]
 
 
 async def endpoint(websocket: WebSocket) -> None:

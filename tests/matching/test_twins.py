@@ -106,15 +106,6 @@ def test_route_path(scope: dict[str, Any]) -> None:
     assert selector.route_path(scope) == get_route_path(scope)
 
 
-@pytest.mark.twins
-@given(scopes("/{a:path}"), PARAMS)
-def test_child_scope(scope: dict[str, Any], params: dict[str, Any]) -> None:
-    merged = {**scope.get("path_params", {}), **params}
-    child = selector.child_scope(scope, params, "endpoint", "route")
-    assert child == {"endpoint": "endpoint", "path_params": merged, "route": "route"}
-    assert list(child["path_params"].items()) == list(merged.items())
-
-
 async def endpoint(websocket: WebSocket) -> None:
     await websocket.close()
 
