@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi import FastAPI
 from live import connected
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket
@@ -61,7 +62,7 @@ class Events(list[str]):
             self.append(f"{type(error).__name__} {getattr(error, 'code', '')}".strip())
             raise
         finally:
-            await anyio.sleep(0.05)
+            await anyio.sleep(0.2)
             self.append("clean-up")
 
     @asynccontextmanager
@@ -108,7 +109,7 @@ def test_open_connections_end_before_the_lifespan(run: Any, endpoint: Any, polic
                 tasks.start_soon(client)
             async with started(app) as state:
                 assert state == {"pool": "open"}
-                await anyio.sleep(0.1)
+                await anyio.sleep(0.4)
         assert sorted(events[:3]) == ["ConnectionEnded 1012"] * 3
         assert events[3:] == ["clean-up"] * 3 + ["pool closed"]
 
@@ -128,7 +129,7 @@ def test_a_handshake_that_waits_is_denied(run: Any) -> None:
 
             async with started(app):
                 tasks.start_soon(client)
-                await anyio.sleep(0.1)
+                await anyio.sleep(0.4)
         assert events == ["ConnectionEnded 1008", "clean-up", "pool closed"]
 
     run(test)
@@ -141,7 +142,7 @@ def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) 
         async with anyio.create_task_group() as tasks:
 
             async def late() -> None:
-                await anyio.sleep(0.13)
+                await anyio.sleep(0.5)
                 async with connected(app) as connection:
                     pass
                 assert connection.end == (503, "service restart")
@@ -154,7 +155,7 @@ def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) 
             async with started(app):
                 tasks.start_soon(client)
                 tasks.start_soon(late)
-                await anyio.sleep(0.1)
+                await anyio.sleep(0.4)
         assert events == ["ConnectionEnded 1012", "late", "clean-up", "pool closed"]
 
     run(test)
@@ -164,7 +165,7 @@ def test_what_does_not_end_is_abandoned_with_a_warning(run: Any, caplog: pytest.
     async def stubborn(websocket: WebSocket) -> None:
         await websocket.accept()
         with anyio.CancelScope(shield=True):
-            await anyio.sleep(1)
+            await anyio.sleep(2)
 
     async def test() -> None:
         app = Starlette(routes=[APIWebSocketRoute("/", stubborn)], lifespan=draining(timeout=0.1))
@@ -176,9 +177,9 @@ def test_what_does_not_end_is_abandoned_with_a_warning(run: Any, caplog: pytest.
 
             async with started(app):
                 tasks.start_soon(client)
-                await anyio.sleep(0.1)
+                await anyio.sleep(0.4)
                 began = time.monotonic()
-            assert time.monotonic() - began < 0.5
+            assert time.monotonic() - began < 1
 
     run(test)
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
@@ -201,6 +202,27 @@ def test_nothing_is_known_of_connections_without_it(run: Any) -> None:
                     connection.leave()
             assert drains == []
         assert (route._application is None, route._drained_application is None) == (False, False)
+
+    run(test)
+
+
+def test_in_an_application_of_fastapi(run: Any) -> None:
+    async def test() -> None:
+        events = Events()
+        app = FastAPI(lifespan=draining(events.lifespan))
+        app.router.routes.append(APIWebSocketRoute("/", push, dependencies=[Depends(events.dependency)]))
+        async with anyio.create_task_group() as tasks:
+
+            async def client() -> None:
+                async with connected(app) as connection:
+                    pass
+                assert connection.end == (1012, "service restart")
+
+            async with started(app) as state:
+                assert state == {"pool": "open"}
+                tasks.start_soon(client)
+                await anyio.sleep(0.4)
+        assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
 
     run(test)
 
@@ -237,7 +259,7 @@ def test_overrides_are_drained_too(run: Any) -> None:
 
             async with started(app):
                 tasks.start_soon(client)
-                await anyio.sleep(0.1)
+                await anyio.sleep(0.4)
         assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
 
     run(test)

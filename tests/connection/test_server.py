@@ -15,6 +15,7 @@ from typing import Annotated
 import anyio
 import pytest
 import uvicorn
+from origin_table import ALLOWED, PASS, REFUSED
 from pydantic import BaseModel, Json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
@@ -22,7 +23,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 from starlette.websockets import WebSocket
 
-from fastroute import APIWebSocketRoute, Cookie, Depends, Header, Path, Query, Security
+from fastroute import APIWebSocketRoute, ConnectionPolicy, Cookie, Depends, Header, Path, Query, Security
 from fastroute.security import (
     APIKeyQuery,
     HTTPAuthorizationCredentials,
@@ -117,6 +118,11 @@ async def refuses_late() -> AsyncIterator[None]:
         raise WebSocketException(4001, "too late")
 
 
+async def closes_at_once(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close(4000)
+
+
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     while True:
@@ -192,6 +198,7 @@ def application() -> Starlette:
             APIWebSocketRoute("/fails", fails),
             APIWebSocketRoute("/unexpected", unexpected),
             APIWebSocketRoute("/echo", echo),
+            APIWebSocketRoute("/origins", closes_at_once, policy=ConnectionPolicy(origins=ALLOWED)),
             APIWebSocketRoute("/slow", slow),
             APIWebSocketRoute("/closes/{by}/{code:int}", closes),
             APIWebSocketRoute("/chooses", chooses),
@@ -472,6 +479,21 @@ def test_a_client_that_has_left_unnoticed_is_no_error(server: Running, manner: s
 
 def authorization(value: bytes) -> tuple[bytes, bytes]:
     return b"Authorization", value
+
+
+def test_the_table_of_origins(server: Running) -> None:
+    assert server.ask("/origins").code == 4000
+    for origin in filter(None, PASS):
+        assert server.ask("/origins", (b"Origin", origin)).code == 4000, origin
+    # A header of 60,000 bytes ends uvicorn's websockets-sansio, before any application sees it.
+    for origin in (origin for origin in REFUSED if len(origin) < 8_000):
+        # 400 is the server's own word for bytes that HTTP does not allow.
+        answer = server.ask("/origins", (b"Origin", origin))
+        assert answer.status in (400, 403), origin
+        assert answer.code is None
+    good = (b"Origin", b"https://app.example.org")
+    assert server.ask("/origins", good, good).status in (400, 403)
+    assert server.complaints() == []
 
 
 def test_schemes_refuse_with_a_challenge(server: Running) -> None:

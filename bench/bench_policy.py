@@ -1,0 +1,105 @@
+"""What a policy costs a connection, in process: each side in turn, many times, so that a busy machine hits all alike.
+
+    python bench/bench_policy.py [--rounds N]
+
+A connection accepts and closes, with 15 headers. `message` is one more that is received, and one that is sent.
+"""
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.websockets import WebSocket
+
+from fastroute import APIWebSocketRoute, ConnectionPolicy, Deadline, Depends
+
+ORIGIN = "https://app.example.org"
+HEADERS = [(b"header-%d" % number, b"value") for number in range(14)]
+HEADERS.insert(7, (b"origin", ORIGIN.encode()))
+TIMES: dict[str, Any] = {"accept_timeout": 10, "idle_timeout": 60, "max_lifetime": 3600}
+
+
+async def bare(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close()
+
+
+async def one_message(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    await websocket.close()
+
+
+async def token(deadline: Deadline) -> None:
+    deadline.after(3600)
+
+
+async def nothing() -> None: ...
+
+
+def on_end(scope: Any, code: int, reason: str, seconds: float) -> None: ...
+
+
+def route(endpoint: Any, dependency: Any = nothing, **policy: Any) -> APIWebSocketRoute:
+    return APIWebSocketRoute(
+        "/", endpoint, dependencies=[Depends(dependency)], policy=ConnectionPolicy(**policy) if policy else None
+    )
+
+
+EVERYTHING: dict[str, Any] = {"origins": [ORIGIN], "cancel_on_disconnect": True, "on_end": on_end, **TIMES}
+#: The sides: a route, and the one it is compared with.
+SIDES: dict[str, tuple[APIWebSocketRoute, str]] = {
+    "without": (route(bare), "without"),
+    "origins": (route(bare, origins=[ORIGIN]), "without"),
+    "origins below a host": (route(bare, origins=["https://*.example.org"]), "without"),
+    "timeouts": (route(bare, **TIMES), "without"),
+    "Deadline": (route(bare, token), "without"),
+    "cancel_on_disconnect": (route(bare, cancel_on_disconnect=True), "without"),
+    "everything": (route(bare, **EVERYTHING), "without"),
+    "message, without": (route(one_message), "message, without"),
+    "message, everything": (route(one_message, **EVERYTHING), "message, without"),
+}
+
+
+async def turn(app: Callable[..., Any], connections: int) -> float:
+    """Microseconds for a connection."""
+
+    async def send(message: Any) -> None: ...
+
+    began = time.perf_counter()
+    for _ in range(connections):
+        messages = iter(({"type": "websocket.connect"}, {"type": "websocket.receive", "text": "text"}))
+
+        async def receive(messages: Any = messages) -> Any:
+            return next(messages)
+
+        scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": HEADERS, "path_params": {}}
+        await app(scope, receive, send)
+    return (time.perf_counter() - began) / connections * 1e6
+
+
+async def measure(rounds: int) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {name: [] for name in SIDES}
+    for _ in range(rounds):
+        for name, (side, _) in SIDES.items():
+            found[name].append(await turn(side.app, 50))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=1000, help="how often each side has its turn (default: 1000)")
+    found = asyncio.run(measure(parser.parse_args().rounds))
+    print(f"{'':24}{'us':>8}{'least':>8}{'more':>8}{'least more':>12}")
+    for name, (_, other) in SIDES.items():
+        more = statistics.median(one - two for one, two in zip(found[name], found[other], strict=True))
+        least = min(found[name])
+        middle = statistics.median(found[name])
+        print(f"{name:24}{middle:8.2f}{least:8.2f}{more:8.2f}{least - min(found[other]):12.2f}")
+
+
+if __name__ == "__main__":
+    main()
