@@ -288,7 +288,8 @@ def _check_endpoint(endpoint: Callable[..., Any]) -> None:
         endpoint.close()  # nothing awaits it
         raise DeclarationError(endpoint, None, f"is called; write {endpoint.__name__} without parentheses")
     if isinstance(endpoint, classmethod):
-        raise DeclarationError(endpoint, None, f"has no class yet; register Class.{endpoint.__name__} after the class")
+        function = endpoint.__func__
+        raise DeclarationError(function, None, f"has no class yet; register Class.{function.__name__} after the class")
     if not callable(endpoint):
         raise DeclarationError(endpoint, None, f"the endpoint {endpoint!r} cannot be called; write an async function")
     if inspect.isclass(endpoint):
