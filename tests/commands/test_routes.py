@@ -12,7 +12,7 @@ from fastroute.commands import _terminal
 EXAMPLE = """
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
@@ -21,7 +21,7 @@ from fastroute import APIWebSocketRoute, Depends, Router, accelerate
 class Session: ...
 def current_user(session: Annotated[Session, Depends()]): ...
 async def page(request): ...
-async def room(websocket, user: Annotated[None, Depends(current_user)]): ...
+async def room(websocket: WebSocket, user: Annotated[None, Depends(current_user)]): ...
 
 app = Router([
     Route("/a/{b:int}", page, methods=["POST"]),
