@@ -138,3 +138,37 @@ def hostile(session: nox.Session) -> None:
     session.install(".[test]")
     session.run("python", "proof/hostile.py", *session.posargs)
     session.run("python", "proof/hostile.py", *session.posargs, env=PURE | {"FASTROUTE_REQUIRE_EXTENSIONS": "0"})
+
+
+#: The oldest that installs beside our Starlette, the last that copies routes, and the steps of included routers since.
+FASTAPI_RELEASES = ["0.133.0", "0.136.3", "0.137.2", "0.138.2", "0.150.0", "newest"]
+
+
+@nox.session
+@nox.parametrize("release", FASTAPI_RELEASES)
+def fastapi(session: nox.Session, release: str) -> None:
+    """The tests that meet FastAPI's own routers, on one release of FastAPI."""
+    session.env.update(PURE)
+    session.install(".[test]", "fastapi" if release == "newest" else f"fastapi=={release}")
+    session.run("pytest", "tests/router", "-k", "narrowing or (included and fastapi)", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """FastAPI's own suite, from its newest sdist, with every application accelerated at its first call."""
+    session.env.update(PURE)
+    session.install(".")
+    folder = Path(session.create_tmp()).resolve()
+    session.run("pip", "download", "--quiet", "--no-binary", "fastapi", "--no-deps", "--dest", str(folder), "fastapi")
+    archive = max(folder.glob("fastapi-*.tar.gz"), key=lambda found: found.stat().st_mtime)
+    with tarfile.open(archive) as sdist:
+        sdist.extractall(folder, filter="data")
+    tree = folder / archive.name.removesuffix(".tar.gz")
+    session.install("pip>=25.1")
+    session.install("--group", f"{tree / 'pyproject.toml'}:tests", f"{tree}[all]")
+    plugins = str(Path("tests", "peers").resolve())
+    session.chdir(tree)
+    selection = session.posargs or ["tests", "--ignore=tests/benchmarks", "--ignore=tests/memory_benchmarks"]
+    session.run(
+        "pytest", "-q", "-p", "accelerated_fastapi", *selection, env={"PYTHONPATH": f"{plugins}{os.pathsep}{tree}"}
+    )
