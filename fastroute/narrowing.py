@@ -17,7 +17,7 @@ without another change: an application that adds a route per request never waits
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import getattr_static
 from operator import is_
@@ -86,6 +86,8 @@ class _Index(_NotCopied):
         included: the included routers in the list, with the version of each and its list.
         mark: what the first included router does to a scope if it is asked; None inside of an included router.
         first_included: its place; after all others if there is none.
+        is_plain: whether a place is found once, and nothing is to be done between two of them.
+        classes, functions: those whose `matches` this was read from, and these functions.
         reach: of the whole list, for the list that this one is in.
         noted: whether every router below says that it has changed.
     """
@@ -98,6 +100,9 @@ class _Index(_NotCopied):
     included: tuple[tuple[Any, object, list[Any]], ...]
     mark: Callable[[Scope], Any] | None
     first_included: int
+    is_plain: bool
+    classes: list[type[Any]]
+    functions: list[_Function]
     reach: _Reach
     noted: bool
 
@@ -115,12 +120,20 @@ class _Index(_NotCopied):
 
     def can_be_used(self) -> bool:
         """Whether nobody has patched a `matches` since."""
-        return all(cls.matches is function for cls, function in self.reach.relied)
+        functions = [cls.matches for cls in self.classes]  # in one go, as this is done for each list of each request
+        return functions == self.functions
 
     def places(self, scope: Scope, path: str) -> list[int]:
         """The places that can match a path, in order; one can be there several times, one after the other."""
         table = self.http if scope["type"] == "http" else self.websocket
         return table.candidates(path)
+
+    def routes(self, scope: Scope, places: list[int]) -> Iterable[Any]:
+        """The routes at these places."""
+        if not self.is_plain:
+            return self.in_turn(scope, places)
+        candidates = self.candidates
+        return [candidates[place] for place in places]
 
     def in_turn(self, scope: Scope, places: Iterable[int]) -> Iterator[Any]:
         """The routes at these places, each when it is asked, and what those between them do to the scope."""
@@ -205,9 +218,16 @@ class NarrowedRouter(NotedRouter):
         if scope["type"] not in ("http", "websocket"):
             return None
         index = self._fastroute_index
-        if index is None or index.edition is not RouteList.newest or len(index.candidates) != len(self.routes):
+        # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
+        if (
+            index is None
+            or index.edition is not RouteList.newest
+            or len(index.candidates) != len(self._fastroute_routes)
+        ):
             index = self._fastroute_renewed()
-        if index is None or not index.can_be_used() or _fastapi.has_context_of_a_route(scope):
+        if index is None or not index.can_be_used():
+            return None
+        if "fastapi" in scope and _fastapi.has_context_of_a_route(scope):
             return None
         return index
 
@@ -250,9 +270,11 @@ class NarrowedRouter(NotedRouter):
 class _RouterView:
     """Stands in for a router as the `self` of FastAPI's `APIRouter.app`: it has fewer routes."""
 
-    __slots__ = ("_fastroute_asked", "_fastroute_index", "_fastroute_router", "_fastroute_scope")
+    __slots__ = ("__dict__", "_fastroute_asked", "_fastroute_index", "_fastroute_router", "_fastroute_scope")
 
     def __init__(self, router: NarrowedRouter, index: _Index, scope: Scope) -> None:
+        # What FastAPI reads from or writes to `self` is the router's.
+        self.__dict__ = router.__dict__
         self._fastroute_router = router
         self._fastroute_index = index
         self._fastroute_scope = scope
@@ -263,16 +285,16 @@ class _RouterView:
         return type(self._fastroute_router)
 
     @property
-    def routes(self) -> Iterator[Any]:
+    def routes(self) -> Iterable[Any]:
         """The routes that can match the path; asked again, also those for the path with the other slash."""
         index, scope = self._fastroute_index, self._fastroute_scope
         places = index.places(scope, route_path(scope))
         if not self._fastroute_asked:
             self._fastroute_asked = True
-            return index.in_turn(scope, places)
+            return index.routes(scope, places)
         if index.writers:
             # They are given another scope, and might write another path into that.
-            return iter(index.candidates)
+            return index.candidates
         return index.in_turn(scope, sorted(places + index.places(scope, _with_other_slash(scope))))
 
     def __getattr__(self, name: str) -> Any:
@@ -309,9 +331,9 @@ class _IncludedView:
     def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._fastroute_included)
 
-    def effective_candidates(self) -> Iterator[Any]:
+    def effective_candidates(self) -> Iterable[Any]:
         index, scope = self._fastroute_index, self._fastroute_scope
-        return index.in_turn(scope, index.places(scope, route_path(scope)))
+        return index.routes(scope, index.places(scope, route_path(scope)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fastroute_included, name)
@@ -406,16 +428,23 @@ class _Reader:
                 continue
             included.append((candidate, version, index.candidates))
             reaches.append(index.reach if self._is_asked_as_usual(candidate) else _ANYTHING)
+        has_included = first_included < len(candidates)
+        writers = frozenset(place for place, reach in enumerate(reaches) if reach.writes)
+        reach = _united(reaches)
         return _Index(
             edition=self._edition,
             candidates=candidates,
-            http=_table(reach.http for reach in reaches),
-            websocket=_table(reach.websocket for reach in reaches),
-            writers=frozenset(place for place, reach in enumerate(reaches) if reach.writes),
+            http=_table([reach.http for reach in reaches], has_included),
+            websocket=_table([reach.websocket for reach in reaches], has_included),
+            writers=writers,
             included=tuple(included),
-            mark=mark if first_included < len(candidates) else None,
+            mark=mark if has_included else None,
             first_included=first_included,
-            reach=_united(reaches),
+            is_plain=not (has_included or writers),
+            classes=[cls for cls, _ in reach.relied],
+            functions=[function for _, function in reach.relied],
+            # Nothing is around the list of a router that is no included one.
+            reach=reach if mark is None else _ANYTHING,
             noted=noted,
         )
 
@@ -478,7 +507,7 @@ class _Reader:
             return None
         if any(_attribute(cls, name) is not _attribute(base, name) for name in _DECLARED):
             return None
-        relied = frozenset((definer, definer.matches) for definer in definers)
+        relied = frozenset((definer, definer.matches) for definer in definers if definer is not BaseRoute)
         if any(vars(sys.modules[definer.__module__]) is not _globals(function) for definer, function in relied):
             return None
         return _Kind(http, websocket, base is not Host, relied)
@@ -542,8 +571,10 @@ def _attribute(cls: type[Any], name: str) -> Any:
     return found if hasattr(type(found), "__set__") else None
 
 
-def _table(paths: Iterable[tuple[Position, ...] | None]) -> RouteTable:
+def _table(paths: Sequence[tuple[Position, ...] | None], has_included: bool) -> RouteTable:
     """A table of places: that of each of these, for its positions or for every path."""
+    if has_included:
+        paths = _beginnings(paths)
     rows: list[Row] = []
     for place, positions in enumerate(paths):
         if positions is None:
@@ -551,6 +582,32 @@ def _table(paths: Iterable[tuple[Position, ...] | None]) -> RouteTable:
         else:
             rows += [Row(place, segments, below) for segments, below in positions]
     return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL)
+
+
+def _beginnings(paths: Sequence[tuple[Position, ...] | None]) -> list[tuple[Position, ...] | None]:
+    """Fewer positions, for the same paths and others: of each the shortest beginning that no other route has.
+
+    An included router whose paths all begin with `/users` gets one position, that of all paths below `/users`.
+    """
+    owners: dict[tuple[str | None, ...], int] = {}
+    for place, positions in enumerate(paths):
+        for segments, _ in positions or ():
+            for depth in range(1, len(segments)):
+                beginning = segments[:depth]
+                owners[beginning] = place if owners.get(beginning, place) == place else -1
+    shorter: list[tuple[Position, ...] | None] = []
+    for place, positions in enumerate(paths):
+        found = None if positions is None else dict.fromkeys(_beginning(each, place, owners) for each in positions)
+        shorter.append(None if found is None else tuple(found))
+    return shorter
+
+
+def _beginning(position: Position, place: int, owners: Mapping[tuple[str | None, ...], int]) -> Position:
+    segments, _ = position
+    for depth in range(1, len(segments)):
+        if owners[segments[:depth]] == place:
+            return segments[:depth], True
+    return position
 
 
 def _united(reaches: Sequence[_Reach]) -> _Reach:
