@@ -14,7 +14,7 @@ from .index import is_indexed
 from .index_router import IndexRouter, indexed_class
 from .narrowing import NarrowedRouter, leaves, narrow
 from .probe import reason_against_narrowing
-from .substitute import substitute_router_class
+from .route_list import RouteList
 
 __all__ = ["Acceleration", "Indexed", "Left", "accelerate"]
 
@@ -211,8 +211,12 @@ def _convert(router: Any) -> str | None:
 
 def _index(router: routing.Router) -> str | None:
     cls = type(router)
+    # In this order, so that a request in another thread finds a whole router in between.
+    vars(router)["_fastroute_routes"] = RouteList(router.routes)
     try:
-        substitute_router_class(router, lambda: indexed_class(cls))
-    except Exception as error:
+        router.__class__ = indexed_class(cls)
+    except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
+        del vars(router)["_fastroute_routes"]
         return f"{cls.__module__}.{cls.__qualname__} cannot become a subclass of fastroute's IndexRouter: {error}"
+    del vars(router)["routes"]
     return None

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import getattr_static
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 from starlette import routing
@@ -34,9 +34,12 @@ from .matching.implementation import RouteTable, route_path
 from .matching.rows import Row
 from .route_list import RouteList
 from .routing import APIWebSocketRoute
-from .substitute import Substitute, substitute_class, substitute_router_class
+from .substitute import Substitute, substitute_class
 
 __all__ = ["Leaf", "NarrowedRouter", "leaves", "narrow"]
+
+#: An included router of so few routes is asked for all of them, which costs less than a lookup.
+_FEW = 6
 
 #: How many requests after a change FastAPI's own scan answers: together they cost about as much as an index.
 _PATIENCE = 8
@@ -45,6 +48,8 @@ _PATIENCE = 8
 _BUILDING = threading.RLock()
 
 _Function = Callable[..., Any]
+
+_MATCHES_OF = attrgetter("matches")
 
 
 class _Reach(NamedTuple):
@@ -86,7 +91,7 @@ class _Index(_NotCopied):
         included: the included routers in the list, with the version of each and its list.
         mark: what the first included router does to a scope if it is asked; None inside of an included router.
         first_included: its place; after all others if there is none.
-        is_plain: whether a place is found once, and nothing is to be done between two of them.
+        is_plain: whether there is nothing to do but to ask the routes at the places.
         classes, functions: those whose `matches` this was read from, and these functions.
         reach: of the whole list, for the list that this one is in.
         noted: whether every router below says that it has changed.
@@ -118,24 +123,23 @@ class _Index(_NotCopied):
             )
         )
 
-    def can_be_used(self) -> bool:
-        """Whether nobody has patched a `matches` since."""
-        functions = [cls.matches for cls in self.classes]  # in one go, as this is done for each list of each request
-        return functions == self.functions
-
     def places(self, scope: Scope, path: str) -> list[int]:
         """The places that can match a path, in order; one can be there several times, one after the other."""
         table = self.http if scope["type"] == "http" else self.websocket
         return table.candidates(path)
 
     def routes(self, scope: Scope, places: list[int]) -> Iterable[Any]:
-        """The routes at these places."""
-        if not self.is_plain:
-            return self.in_turn(scope, places)
-        candidates = self.candidates
-        return [candidates[place] for place in places]
+        """The routes at these places, for a router that asks them in turn."""
+        if self.writers:
+            return self._in_turn(scope, places)
+        if self.mark is not None:
+            if places and places[0] < self.first_included:
+                return self._in_turn(scope, places)
+            if not places or places[0] > self.first_included:
+                self.mark(scope)
+        return list(map(self.candidates.__getitem__, dict.fromkeys(places)))
 
-    def in_turn(self, scope: Scope, places: Iterable[int]) -> Iterator[Any]:
+    def _in_turn(self, scope: Scope, places: Iterable[int]) -> Iterator[Any]:
         """The routes at these places, each when it is asked, and what those between them do to the scope."""
         path, root_path = scope["path"], scope.get("root_path")
         candidates, mark, last = self.candidates, self.mark, -1
@@ -180,19 +184,16 @@ class NotedRouter(Substitute, routing.Router):
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
     """
 
-    _fastroute_routes: RouteList
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        return self._fastroute_routes
-
-    @routes.setter
-    def routes(self, routes: Iterable[BaseRoute]) -> None:
-        self._fastroute_routes = routes if isinstance(routes, RouteList) else RouteList(routes)
-        RouteList.newest = object()
+    def __setattr__(self, name: str, value: Any) -> None:
+        # No property: FastAPI reads `routes` of each included router several times for each request.
+        if name == "routes":
+            value = value if isinstance(value, RouteList) else RouteList(value)
+        super().__setattr__(name, value)
+        if name == "routes":
+            RouteList.newest = object()
 
     def _mark_routes_changed(self) -> None:
-        super()._mark_routes_changed()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
+        self._fastroute_original._mark_routes_changed(self)
         RouteList.newest = object()
 
 
@@ -205,31 +206,30 @@ class NarrowedRouter(NotedRouter):
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by FastAPI's `APIRouter.app`, which is given the routes that can match."""
-        index = self._fastroute_index_for(scope)
-        if index is None:
-            await super().app(scope, receive, send)
+        # In one piece: on a table of a dozen routes, calls are what can be saved.
+        index = self._fastroute_index
+        # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
+        if index is None or index.edition is not RouteList.newest or len(index.candidates) != len(self.routes):
+            index = self._fastroute_renewed()
+        if (
+            index is None
+            or scope["type"] == "lifespan"
+            or list(map(_MATCHES_OF, index.classes)) != index.functions
+            or ("fastapi" in scope and _fastapi.has_context_of_a_route(scope))
+        ):
+            await self._fastroute_original.app(self, scope, receive, send)
             return
         if "router" not in scope:
             scope["router"] = self
-        await self._fastroute_original.app(_RouterView(self, index, scope), scope, receive, send)
-
-    def _fastroute_index_for(self, scope: Scope) -> _Index | None:
-        """The index of the routes as they are now; None if FastAPI has to scan."""
-        if scope["type"] not in ("http", "websocket"):
-            return None
-        index = self._fastroute_index
-        # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
-        if (
-            index is None
-            or index.edition is not RouteList.newest
-            or len(index.candidates) != len(self._fastroute_routes)
-        ):
-            index = self._fastroute_renewed()
-        if index is None or not index.can_be_used():
-            return None
-        if "fastapi" in scope and _fastapi.has_context_of_a_route(scope):
-            return None
-        return index
+        view = _RouterView()
+        # What FastAPI reads from `self` or writes to it is the router's.
+        view.__dict__ = self.__dict__
+        view._fastroute_router = self
+        view._fastroute_index = index
+        view._fastroute_scope = scope
+        places = (index.http if scope["type"] == "http" else index.websocket).candidates(route_path(scope))
+        view.routes = list(map(index.candidates.__getitem__, places)) if index.is_plain else index.routes(scope, places)
+        await self._fastroute_original.app(view, scope, receive, send)
 
     def _fastroute_renewed(self) -> _Index | None:
         edition, routes = RouteList.newest, self.routes
@@ -258,11 +258,11 @@ class NarrowedRouter(NotedRouter):
         # FastAPI asks every included router for them, which looks through all of its routes for a change.
         edition, index = RouteList.newest, self._fastroute_index
         if index is None or not index.noted or index.edition is not edition:
-            yield from super()._iter_low_priority_routes()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
+            yield from self._fastroute_original._iter_low_priority_routes(self)
             return
         kept = self._fastroute_low_priority
         if kept is None or kept.edition is not edition:
-            found = tuple(super()._iter_low_priority_routes())  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
+            found = tuple(self._fastroute_original._iter_low_priority_routes(self))
             kept = self._fastroute_low_priority = _LowPriority(edition, found)
         yield from kept.routes
 
@@ -270,32 +270,28 @@ class NarrowedRouter(NotedRouter):
 class _RouterView:
     """Stands in for a router as the `self` of FastAPI's `APIRouter.app`: it has fewer routes."""
 
-    __slots__ = ("__dict__", "_fastroute_asked", "_fastroute_index", "_fastroute_router", "_fastroute_scope")
+    __slots__ = ("__dict__", "_fastroute_index", "_fastroute_router", "_fastroute_scope", "routes")
 
-    def __init__(self, router: NarrowedRouter, index: _Index, scope: Scope) -> None:
-        # What FastAPI reads from or writes to `self` is the router's.
-        self.__dict__ = router.__dict__
-        self._fastroute_router = router
-        self._fastroute_index = index
-        self._fastroute_scope = scope
-        self._fastroute_asked = False
+    routes: Iterable[Any]
+    _fastroute_router: NarrowedRouter
+    _fastroute_index: _Index
+    _fastroute_scope: Scope
 
     @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
     def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._fastroute_router)
 
     @property
-    def routes(self) -> Iterable[Any]:
-        """The routes that can match the path; asked again, also those for the path with the other slash."""
+    def redirect_slashes(self) -> bool:
+        """Whether a path that no route matches is tried with the other slash; from now on there are routes for both.
+
+        FastAPI reads it before it tries. So a path that a route matches is looked up once.
+        """
         index, scope = self._fastroute_index, self._fastroute_scope
-        places = index.places(scope, route_path(scope))
-        if not self._fastroute_asked:
-            self._fastroute_asked = True
-            return index.routes(scope, places)
-        if index.writers:
-            # They are given another scope, and might write another path into that.
-            return index.candidates
-        return index.in_turn(scope, sorted(places + index.places(scope, _with_other_slash(scope))))
+        places = sorted(index.places(scope, route_path(scope)) + index.places(scope, _with_other_slash(scope)))
+        # Those that might write another path into the scope would get another scope now, which is not seen here.
+        self.routes = index.candidates if index.writers else index.routes(scope, places)
+        return self._fastroute_router.redirect_slashes
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fastroute_router, name)
@@ -308,32 +304,33 @@ class _NarrowedIncluded(Substitute):
 
     def _match(self: Any, scope: Scope) -> Any:
         index = self._fastroute_index
-        if index is not None and index.edition is not RouteList.newest:
+        if index is None or len(index.candidates) <= _FEW:
+            return self._fastroute_original._match(self, scope)
+        if index.edition is not RouteList.newest:
             edition = RouteList.newest
             index = replace(index, edition=edition) if self.effective_candidates() is index.candidates else None
             self._fastroute_index = index
-        if index is None or not index.can_be_used():
-            return super()._match(scope)  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # FastAPI's
-        return self._fastroute_original._match(_IncludedView(self, index, scope), scope)
+        if index is None or list(map(_MATCHES_OF, index.classes)) != index.functions:
+            return self._fastroute_original._match(self, scope)
+        view = _IncludedView()
+        view._fastroute_included = self
+        places = (index.http if scope["type"] == "http" else index.websocket).candidates(route_path(scope))
+        found = list(map(index.candidates.__getitem__, places)) if index.is_plain else index.routes(scope, places)
+        view.effective_candidates = found.__iter__
+        return self._fastroute_original._match(view, scope)
 
 
 class _IncludedView:
     """Stands in for an included router as the `self` of FastAPI's `_IncludedRouter._match`: it has fewer candidates."""
 
-    __slots__ = ("_fastroute_included", "_fastroute_index", "_fastroute_scope")
+    __slots__ = ("_fastroute_included", "effective_candidates")
 
-    def __init__(self, included: Any, index: _Index, scope: Scope) -> None:
-        self._fastroute_included = included
-        self._fastroute_index = index
-        self._fastroute_scope = scope
+    _fastroute_included: Any
+    effective_candidates: Callable[[], Iterator[Any]]
 
     @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
     def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return type(self._fastroute_included)
-
-    def effective_candidates(self) -> Iterable[Any]:
-        index, scope = self._fastroute_index, self._fastroute_scope
-        return index.routes(scope, index.places(scope, route_path(scope)))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fastroute_included, name)
@@ -454,20 +451,20 @@ class _Reader:
             included.original_router
         ):
             raise _NotNoted
-        if not issubclass(type(included), _NarrowedIncluded):
-            if type(included) is not self._fastapi.included:
-                raise _NotNoted
-            included.__class__ = substitute_class(type(included), _NarrowedIncluded)
+        if type(included) is not self._fastapi.included and not issubclass(type(included), _NarrowedIncluded):
+            raise _NotNoted
         version = included.original_router._get_routes_version()
         try:
             candidates = included.effective_candidates()
         except Exception:
             # It is raised at each request for which FastAPI asks this router.
             return version, None
-        known: _Index | None = included._fastroute_index
+        known: _Index | None = vars(included).get("_fastroute_index")
         if known is None or not known.holds_for(candidates):
             known = self._index(candidates, None)
         included._fastroute_index = known = replace(known, edition=self._edition)
+        if len(candidates) > _FEW and not issubclass(type(included), _NarrowedIncluded):
+            included.__class__ = substitute_class(type(included), _NarrowedIncluded)
         return version, known
 
     def _is_asked_as_usual(self, included: Any) -> bool:
@@ -666,9 +663,13 @@ def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
         if attribute != "routes" and attribute in vars(router):
             return f"its `{attribute}` was replaced"
     with _BUILDING:
+        # In this order, so that a request in another thread finds a whole router in between.
+        routes = router.routes
+        vars(router)["routes"] = routes if isinstance(routes, RouteList) else RouteList(routes)
         try:
-            substitute_router_class(router, lambda: substitute_class(original, mixin))
-        except Exception as error:
+            router.__class__ = substitute_class(original, mixin)
+        except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
+            vars(router)["routes"] = routes
             return f"{name} cannot become a subclass of fastroute's {mixin.__name__}: {error}"
     return None
 

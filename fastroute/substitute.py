@@ -1,11 +1,8 @@
 """A subclass in the place of an object's class: the object does more, and still looks like one of its own class."""
 
-from collections.abc import Callable
 from typing import Any, SupportsIndex
 
-from .route_list import RouteList
-
-__all__ = ["Substitute", "substitute_class", "substitute_router_class"]
+__all__ = ["Substitute", "substitute_class"]
 
 
 class Substitute:
@@ -40,30 +37,6 @@ def substitute_class(original: type[Any], mixin: type[Substitute]) -> type[Any]:
     # Not before: a class that its own `__init_subclass__` refused may still be among the subclasses.
     type.__setattr__(made, "_fastroute_original", original)
     return made
-
-
-def substitute_router_class(router: Any, cls: Callable[[], type[Any]]) -> None:
-    """Give a router a class that keeps its routes in `_fastroute_routes`.
-
-    Args:
-        router: with `routes` in its `__dict__`, or already with such a class.
-        cls: makes the class.
-
-    Raises:
-        Exception: from `cls`, as a metaclass or an `__init_subclass__` may raise anything. The router is as it was.
-    """
-    attributes = vars(router)
-    if "_fastroute_routes" in attributes:
-        router.__class__ = cls()
-        return
-    # In this order, so that a request in another thread finds a whole router in between.
-    attributes["_fastroute_routes"] = RouteList(router.routes)
-    try:
-        router.__class__ = cls()
-    except Exception:
-        del attributes["_fastroute_routes"]
-        raise
-    del attributes["routes"]
 
 
 def _make(original: type[Any], mixin: type[Substitute], *items: Any) -> Any:

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
     "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
     "route_list": set(),
-    "substitute": {"route_list"},
+    "substitute": set(),
     "index": {"routing", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
     "index_router": {"matching", "index", "route_list", "substitute", "connection", *FRAMEWORKS},
@@ -44,7 +44,7 @@ MAY_IMPORT = {
     # FastAPI's own code goes on deciding about its routes: `narrowing` gives it fewer of them, and copies none of it.
     "narrowing": {"routing", "matching", "index", "route_list", "substitute", *FRAMEWORKS},
     "probe": {"narrowing", *FRAMEWORKS},
-    "acceleration": {"index_router", "index", "narrowing", "probe", "substitute", *FRAMEWORKS},
+    "acceleration": {"index_router", "index", "narrowing", "probe", "route_list", *FRAMEWORKS},
     # It knows ASGI alone: any application can be tested.
     "testing": set(),
     "strategies": {"exceptions", "routing", "matching", "router"},

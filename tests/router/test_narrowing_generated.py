@@ -35,8 +35,8 @@ def _lost_row(patch: pytest.MonkeyPatch) -> None:
 
 
 def _wrong_order(patch: pytest.MonkeyPatch) -> None:
-    in_turn = narrowing._Index.in_turn
-    patch.setattr(narrowing._Index, "in_turn", lambda self, scope, places: in_turn(self, scope, places[::-1]))
+    routes = narrowing._Index.routes
+    patch.setattr(narrowing._Index, "routes", lambda self, scope, places: routes(self, scope, places[::-1]))
 
 
 def _stale_included_list(patch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,10 @@ def _stale_edition_of_included(patch: pytest.MonkeyPatch) -> None:
         index = self._fastroute_index
         if index is None:
             return self._fastroute_original._match(self, scope)
-        return self._fastroute_original._match(narrowing._IncludedView(self, index, scope), scope)
+        view = narrowing._IncludedView()
+        view._fastroute_included = self
+        view.effective_candidates = index.routes(scope, index.places(scope, scope["path"])).__iter__
+        return self._fastroute_original._match(view, scope)
 
     patch.setattr(narrowing._NarrowedIncluded, "_match", match)
 
@@ -68,38 +71,35 @@ def _missed_mark(patch: pytest.MonkeyPatch) -> None:
 
 
 def _missed_assignment(patch: pytest.MonkeyPatch) -> None:
-    def assign(self: Any, routes: Any) -> None:
-        self._fastroute_routes = RouteList(routes)
-
-    patch.setattr(narrowing.NotedRouter, "routes", narrowing.NotedRouter.routes.setter(assign))
+    patch.setattr(narrowing.NotedRouter, "__setattr__", object.__setattr__)
 
 
 def _leaked_key(patch: pytest.MonkeyPatch) -> None:
-    in_turn = narrowing._Index.in_turn
+    routes = narrowing._Index.routes
 
     def marking(self: Any, scope: Any, places: Any) -> Any:
         if self.mark is not None:
             self.mark(scope)
-        return in_turn(self, scope, places)
+        return routes(self, scope, places)
 
-    patch.setattr(narrowing._Index, "in_turn", marking)
+    patch.setattr(narrowing._Index, "routes", marking)
 
 
 def _lost_key(patch: pytest.MonkeyPatch) -> None:
-    in_turn = narrowing._Index.in_turn
+    routes = narrowing._Index.routes
     patch.setattr(
         narrowing._Index,
-        "in_turn",
-        lambda self, scope, places: in_turn(narrowing.replace(self, mark=None), scope, places),
+        "routes",
+        lambda self, scope, places: routes(narrowing.replace(self, mark=None), scope, places),
     )
 
 
 def _writers_trusted(patch: pytest.MonkeyPatch) -> None:
-    in_turn = narrowing._Index.in_turn
+    routes = narrowing._Index.routes
     patch.setattr(
         narrowing._Index,
-        "in_turn",
-        lambda self, scope, places: in_turn(narrowing.replace(self, writers=frozenset()), scope, places),
+        "routes",
+        lambda self, scope, places: routes(narrowing.replace(self, writers=frozenset()), scope, places),
     )
 
 
