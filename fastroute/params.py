@@ -1,11 +1,12 @@
 """Declarations of the values an endpoint or dependency takes: inert, read once when a route is declared."""
 
+import inspect
 import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import AliasChoices, AliasPath, Discriminator
 from pydantic.fields import FieldInfo
@@ -119,6 +120,23 @@ def _unknown_keyword(place: Place, keyword: str) -> str:
     return f"{place.capitalize()}() has no keyword {keyword!r}; {hint}"
 
 
+Marker = TypeVar("Marker", bound=Callable[..., Any])
+
+
+def _with_keywords_shown(marker: Marker) -> Marker:
+    """The same function; `help()` and tools show each keyword, as type checkers do."""
+    *own, _ = inspect.signature(marker).parameters.values()
+    keywords = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=name == "include_in_schema" or None, annotation=annotation
+        )
+        for name, annotation in ParamKeywords.__annotations__.items()
+    ]
+    vars(marker)["__signature__"] = inspect.Signature([*own, *keywords], return_annotation=Any)
+    return marker
+
+
+@_with_keywords_shown
 def Path(default: Any = ..., **keywords: Unpack[ParamKeywords]) -> Any:
     """Declare a parameter that the path template names (`fastapi.Path`).
 
@@ -134,6 +152,7 @@ def Path(default: Any = ..., **keywords: Unpack[ParamKeywords]) -> Any:
     return Param("path", **keywords)
 
 
+@_with_keywords_shown
 def Query(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) -> Any:
     """Declare a parameter of the query string (`fastapi.Query`).
 
@@ -145,6 +164,7 @@ def Query(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) -
     return Param("query", default, **keywords)
 
 
+@_with_keywords_shown
 def Header(
     default: Any = PydanticUndefined, *, convert_underscores: bool = True, **keywords: Unpack[ParamKeywords]
 ) -> Any:
@@ -158,6 +178,7 @@ def Header(
     return Param("header", default, convert_underscores=convert_underscores, **keywords)
 
 
+@_with_keywords_shown
 def Cookie(default: Any = PydanticUndefined, **keywords: Unpack[ParamKeywords]) -> Any:
     """Declare a parameter that is read from a cookie of the handshake (`fastapi.Cookie`).
 

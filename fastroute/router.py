@@ -1,12 +1,13 @@
 """Router: Starlette's router with an index over its routes, and dependencies for its WebSocket routes."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from starlette import routing
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Host
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from . import _fastapi
 from .connection.origins import Origins
@@ -21,7 +22,17 @@ from .routing import APIWebSocketRoute
 
 __all__ = ["Router"]
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
+
+
+class NewerOptions(TypedDict, total=False):
+    """What `starlette.routing.Router` takes in releases that are newer than the oldest one that we run with.
+
+    Attributes:
+        max_body_size: the most bytes of a request's body; needs Starlette 1.10.
+    """
+
+    max_body_size: int | None
 
 
 class Router(IndexRouter):
@@ -31,13 +42,17 @@ class Router(IndexRouter):
     `routes` without them is refused.
 
     Args:
-        *args: as for `starlette.routing.Router`: `routes`, `redirect_slashes`, `default`, `lifespan`.
+        routes: tried in this order.
+        redirect_slashes: redirect a path that misses to the one with or without a slash at its end.
+        default: the application that answers if no route does; by default 404, or a close.
+        lifespan: a context manager around the life of the application, called with it.
+        middleware: around the whole router.
         dependencies: `Depends()` for all WebSocket routes; they run before those of the route, in this order.
         dependency_overrides_provider: has a mapping `dependency_overrides`; for the routes registered here, and for
             those of included routers; see `APIWebSocketRoute`.
         prefix: the beginning of the paths of all routes: `/api`.
         policy: for all WebSocket routes that are registered here; see `ConnectionPolicy`.
-        **kwargs: as for `starlette.routing.Router`.
+        **newer: what the installed `starlette.routing.Router` takes besides.
 
     Attributes:
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
@@ -56,12 +71,17 @@ class Router(IndexRouter):
 
     def __init__(
         self,
-        *args: Any,
+        routes: Sequence[BaseRoute] | None = None,
+        redirect_slashes: bool = True,
+        default: ASGIApp | None = None,
+        lifespan: Lifespan[Any] | None = None,
+        *,
+        middleware: Sequence[Middleware] | None = None,
         dependencies: Sequence[Any] | None = None,
         dependency_overrides_provider: OverridesProvider | Starlette | None = None,
         prefix: str = "",
         policy: ConnectionPolicy | None = None,
-        **kwargs: Any,
+        **newer: Unpack[NewerOptions],
     ) -> None:
         check_prefix(prefix)
         self.prefix = prefix
@@ -69,7 +89,7 @@ class Router(IndexRouter):
         check_provider(dependency_overrides_provider, type(self))
         self.dependency_overrides_provider = dependency_overrides_provider
         self.policy = nested(policy)
-        super().__init__(*args, **kwargs)
+        super().__init__(routes, redirect_slashes, default, lifespan, middleware=middleware, **newer)
 
     def websocket(
         self,
@@ -92,7 +112,7 @@ class Router(IndexRouter):
     def add_api_websocket_route(
         self,
         path: str,
-        endpoint: Callable[..., Any],
+        endpoint: Callable[..., Awaitable[Any]],
         name: str | None = None,
         dependencies: Sequence[Any] | None = None,
         *,

@@ -66,7 +66,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     def __init__(
         self,
         path: str,
-        endpoint: Callable[..., Any],
+        endpoint: Callable[..., Awaitable[Any]],
         name: str | None = None,
         dependencies: Sequence[Any] | None = None,
         dependency_overrides_provider: OverridesProvider | Starlette | None = None,

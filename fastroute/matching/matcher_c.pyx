@@ -1,4 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
+# cython: language_level=3, freethreading_compatible=True, embedsignature=True, embedsignature.format=clinic
 """PathMatcher: one path template against one path (compiled twin; behaviour is described in matcher_py)."""
 
 from uuid import SafeUUID, UUID
@@ -285,7 +285,25 @@ cdef inline object _convert(ElementKind element_kind, object text, Py_ssize_t st
 
 @cython.final
 cdef class PathMatcher:
-    """One path template, ready to be matched (see the pure twin)."""
+    # Its first two lines are the signature, as CPython reads it.
+    """PathMatcher(path)\n--\n\nOne path template, ready to be matched, with the answers of `starlette.routing.compile_path`.
+
+    The convertors are those registered with Starlette when the matcher is made. A template of Starlette's own
+    convertors is matched in linear time; one with any other convertor, or without a leading slash (a host), goes
+    through Starlette's own regex.
+
+    Args:
+        path: the template, like `"/items/{item_id:int}"`.
+
+    Attributes:
+        path: the template as given.
+        path_format: the template without convertors, like `"/items/{item_id}"`.
+        param_convertors: Starlette's convertor for each parameter.
+        path_regex: the regex that Starlette would match with, built when it is first asked for.
+
+    Raises:
+        ValueError: the template names an unknown convertor, or a parameter twice.
+    """
 
     def __cinit__(self, path):
         cdef Py_ssize_t k
@@ -343,7 +361,20 @@ cdef class PathMatcher:
 
     @cython.binding(False)
     @cython.always_allow_keywords(False)
-    def match(self, route_path):
+    def match(self, route_path, /):
+        """Match a path and convert its parameters.
+
+        Args:
+            route_path: the path below the scope's `root_path`.
+
+        Returns:
+            A new dict of the converted parameters, or None if the path does not match. An int of more digits than
+            Python converts (`sys.get_int_max_str_digits`) does not match; Starlette raises there.
+
+        Raises:
+            TypeError: `route_path` is not a str.
+            Exception: a custom convertor raised it.
+        """
         return self.matched(route_path)
 
     cdef object matched(self, object route_path):

@@ -66,22 +66,23 @@ class PathMatcher:
         ValueError: the template names an unknown convertor, or a parameter twice.
     """
 
-    __slots__ = ("_elements", "_path_regex", "match", "param_convertors", "path", "path_format")
+    __slots__ = ("__dict__", "_elements", "_path_regex", "param_convertors", "path", "path_format")
 
-    match: Match
-    """Match a path and convert its parameters.
+    def match(self, route_path: str, /) -> dict[str, Any] | None:
+        """Match a path and convert its parameters.
 
-    Args:
-        route_path: the path below the scope's `root_path`.
+        Args:
+            route_path: the path below the scope's `root_path`.
 
-    Returns:
-        A new dict of the converted parameters, or None if the path does not match. An int of more digits than Python
-        converts (`sys.get_int_max_str_digits`) does not match; Starlette raises there.
+        Returns:
+            A new dict of the converted parameters, or None if the path does not match. An int of more digits than
+            Python converts (`sys.get_int_max_str_digits`) does not match; Starlette raises there.
 
-    Raises:
-        TypeError: `route_path` is not a str.
-        Exception: a custom convertor raised it.
-    """
+        Raises:
+            TypeError: `route_path` is not a str.
+            Exception: a custom convertor raised it.
+        """
+        raise AssertionError("each matcher has a function of its own in this place")
 
     def __init__(self, path: str) -> None:
         template = read_template(path)
@@ -91,11 +92,13 @@ class PathMatcher:
         self._elements = template.elements
         self._path_regex = template.path_regex
         if template.path_regex is not None:
-            self.match = _regex_match(template)
+            match = _regex_match(template)
         elif template.param_convertors:
-            self.match = element_match(template.elements)
+            match = element_match(template.elements)
         else:
-            self.match = _literal_match(template.path_format)
+            match = _literal_match(template.path_format)
+        match.__doc__ = PathMatcher.match.__doc__
+        vars(self)["match"] = match  # found before the method of the class, and called without it
 
     @property
     def path_regex(self) -> re.Pattern[str]:

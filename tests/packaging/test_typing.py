@@ -1,16 +1,19 @@
 """What type checkers make of the public API: mypy and pyright read this file, and every test here runs too."""
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, assert_type
 
+import fastapi
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
+from starlette import routing
 from starlette.applications import Starlette
 from starlette.convertors import Convertor
-from starlette.routing import BaseRoute, Match, WebSocketRoute
-from starlette.types import ASGIApp, Scope
+from starlette.routing import BaseRoute, Match, Mount, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 import fastroute
@@ -29,6 +32,8 @@ from fastroute import (
     SecurityScopes,
     WebSocketRequestValidationError,
 )
+from fastroute.matching import matcher_py
+from fastroute.router import NewerOptions
 from fastroute.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastroute.testing import ClientSession, connect
 
@@ -94,6 +99,22 @@ def test_matcher() -> None:
     assert assert_type(matcher.match("/rooms/7"), dict[str, Any] | None) == {"room_id": 7}
 
 
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+def test_router() -> None:
+    router = Router([Mount("/m", not_found)], False, not_found, None, middleware=[], prefix="/m")
+    assert_type(router.redirect_slashes, bool)
+    assert router.default is not_found
+    if "max_body_size" in inspect.signature(routing.Router).parameters:
+        Router(max_body_size=1000)
+
+    @router.websocket("/feed")
+    async def feed(websocket: WebSocket) -> None: ...
+
+    assert_type(router.routes, list[BaseRoute])
+
+
 def test_package() -> None:
     assert_type(fastroute.IMPLEMENTATION, Literal["cython", "python"])
     assert_type(fastroute.__version__, str)
@@ -143,8 +164,57 @@ async def client_of_tests() -> None:
 
 def refused() -> None:
     """Only read: both checkers also report an `ignore` that nothing needs."""
+
+    def plain(websocket: WebSocket) -> None: ...
+
+    APIWebSocketRoute("/", plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Router().add_api_websocket_route("/", plain)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Router().websocket("/")(plain)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    Router(redirect_slash=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Router(max_body_size="1 MB")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Query(max_lenght=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     PathMatcher(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     APIWebSocketRoute("/")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     APIWebSocketRoute("/", endpoint, dependency_overrides_provider={})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Router(dependency_overrides_provider=object())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Depends(current_user, scope="for ever")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# --- what help() and inspect show --------------------------------------------------------------------------------
+
+
+def shown(function: Any) -> list[tuple[str, Any, Any]]:
+    return [(each.name, each.kind, each.default) for each in inspect.signature(function).parameters.values()]
+
+
+def test_both_twins_of_the_matcher_look_the_same() -> None:
+    pure = matcher_py.PathMatcher
+    compiled: Any = pytest.importorskip("fastroute.matching.matcher_c", reason="a pure install").PathMatcher
+    assert shown(pure) == shown(compiled)
+    assert shown(pure.match) == shown(compiled.match)
+    assert [name for name, *_ in shown(pure.match)] == ["self", "route_path"]
+    for template in ("/a", "/{a}", "/{a}-{b}/x", "{host}"):
+        assert shown(pure(template).match) == shown(compiled(template).match) == shown(pure.match)[1:]
+        assert inspect.getdoc(pure(template).match) == inspect.getdoc(compiled(template).match)
+    assert inspect.getdoc(pure) == inspect.getdoc(compiled)
+    assert inspect.getdoc(pure.match) == inspect.getdoc(compiled.match)
+
+
+def test_markers_show_their_keywords() -> None:
+    for marker, theirs in (
+        (Path, fastapi.Path),
+        (Query, fastapi.Query),
+        (Header, fastapi.Header),
+        (Cookie, fastapi.Cookie),
+    ):
+        ours, kept = inspect.signature(marker).parameters, inspect.signature(theirs).parameters
+        assert set(kept) - set(ours) <= {"extra"}
+        assert all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in ours.values())
+        marker(..., **{each.name: each.default for each in list(ours.values())[1:]})
+
+
+def test_a_router_shows_the_parameters_of_the_oldest_starlette() -> None:
+    names = list(inspect.signature(Router).parameters)
+    assert names[:5] == ["routes", "redirect_slashes", "default", "lifespan", "middleware"]
+    theirs = set(inspect.signature(routing.Router).parameters)
+    assert theirs - set(names) <= NewerOptions.__optional_keys__
