@@ -14,7 +14,7 @@ from .matching.rows import Row, Shortcut, Unchanged
 from .matching.template import Part, kind_of, parts, pattern
 from .routing import APIWebSocketRoute
 
-__all__ = ["Position", "RouteIndex", "build_table", "is_indexed", "position_of", "serves"]
+__all__ = ["Position", "RouteIndex", "build_table", "changed_table", "is_indexed", "position_of", "relied_on", "serves"]
 
 #: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
@@ -65,6 +65,16 @@ class RouteIndex:
 def build_table(routes: Iterable[BaseRoute]) -> RouteTable:
     """A `RouteTable` of the routes as they are now."""
     return RouteTable(map(_row, routes), Match.NONE, Match.PARTIAL, Match.FULL)
+
+
+def changed_table(table: RouteTable, start: int, stop: int, routes: Iterable[BaseRoute]) -> RouteTable:
+    """The table with these routes in the place of its own from `start` up to `stop`, which stays as it is."""
+    return table.replaced(start, stop, [_row(route) for route in routes])
+
+
+def relied_on() -> tuple[Callable[..., Any], ...]:
+    """The functions that a table relies on; after one of them was patched, every route is to be read again."""
+    return tuple([cls.matches for cls in _MATCHES])  # type: ignore[attr-defined]  # they all have it
 
 
 def is_indexed(route: BaseRoute) -> bool:

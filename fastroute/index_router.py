@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterable
+from itertools import compress
+from operator import is_
 from typing import Any, NamedTuple
 
 from starlette import routing
@@ -12,21 +14,45 @@ from starlette.types import Receive, Scope, Send
 
 from ._starlette import SETS_ROUTE
 from .connection.observing import logger, shown
-from .index import build_table, serves
-from .matching.implementation import RouteTable, route_path
+from .index import build_table, changed_table, relied_on, serves
+from .matching.implementation import RouteTable, difference, route_path
 from .route_list import RouteList
 from .substitute import Substitute, substitute_class
 
 __all__ = ["IndexRouter", "indexed_class"]
 
 
+class _Part(NamedTuple):
+    """The table of those routes of a list that can match one type of scope."""
+
+    table: RouteTable
+    #: A byte for each route of the list: 1 if it is in the table.
+    chosen: bytes
+
+    def changed(self, start: int, stop: int, routes: list[BaseRoute], chosen: bytes) -> "_Part":
+        """The table after routes of the list were replaced, `chosen` of them by `chosen` of these."""
+        first, last = self.chosen.count(1, 0, start), self.chosen.count(1, 0, stop)
+        table = changed_table(self.table, first, last, compress(routes, chosen))
+        return _Part(table, self.chosen[:start] + chosen + self.chosen[stop:])
+
+
 class _Tables(NamedTuple):
-    """The tables of a list of routes in one of its editions; never changed, only replaced as a whole."""
+    """The tables of a list of routes in one of its editions; never changed, only replaced as a whole.
+
+    A list that was changed is compared with that of before, so that a change costs about as much as it changes.
+
+    Attributes:
+        edition: of the list.
+        routes: a copy of it.
+        relied: the tables hold only as long as these are the same objects.
+        http, websocket: the tables.
+    """
 
     edition: object
-    size: int
-    http: RouteTable
-    websocket: RouteTable
+    routes: list[BaseRoute]
+    relied: tuple[object, ...]
+    http: _Part
+    websocket: _Part
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A router that was pickled or copied deeply has other routes: None, so that its first request builds tables.
@@ -66,7 +92,7 @@ class IndexRouter(Substitute, routing.Router):
             return
 
         tables = self._fastroute_current_tables()
-        table = tables.http if scope["type"] == "http" else tables.websocket
+        table = (tables.http if scope["type"] == "http" else tables.websocket).table
         found = table.find(scope, route_path(scope))
         if found is not None:
             route, child_scope = found
@@ -91,22 +117,29 @@ class IndexRouter(Substitute, routing.Router):
         """The tables of the routes as they are now."""
         tables, routes = self._fastroute_tables, self._fastroute_routes
         # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
-        if tables is None or tables.edition is not routes.edition or tables.size != len(routes):
+        if tables is None or tables.edition is not routes.edition or len(tables.routes) != len(routes):
             tables = self._fastroute_tables = self._fastroute_build_tables(routes)
         return tables
 
     def _fastroute_build_tables(self, routes: RouteList) -> _Tables:
         # The edition is read first: a change while this runs leaves tables of the older edition, so that the next
         # request builds them again.
-        edition = routes.edition
+        edition, relied = routes.edition, (routes.reassigned, *relied_on())
         now = list(routes)
-        self._fastroute_check(now)
-        sockets = [route for route in now if serves(route, "websocket") and self._fastroute_may_serve_sockets(route)]
+        known = self._fastroute_tables
+        if known is None or not all(map(is_, known.relied, relied)):
+            known = _Tables(edition, [], relied, _Part(build_table(()), b""), _Part(build_table(()), b""))
+        start, stop, new_stop = difference(known.routes, now)
+        added = now[start:new_stop]
+        self._fastroute_check(added)
+        http = bytes(serves(route, "http") for route in added)
+        sockets = bytes(serves(route, "websocket") and self._fastroute_may_serve_sockets(route) for route in added)
         return _Tables(
             edition,
-            len(now),
-            build_table(route for route in now if serves(route, "http")),
-            build_table(sockets),
+            now,
+            relied,
+            known.http.changed(start, stop, added, http),
+            known.websocket.changed(start, stop, added, sockets),
         )
 
     def _fastroute_list_of(self, routes: Iterable[BaseRoute]) -> RouteList:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from functools import wraps
+from operator import is_
 from typing import Any, ClassVar, SupportsIndex
 
 from starlette.routing import BaseRoute
@@ -34,6 +35,7 @@ class RouteList(list[BaseRoute]):
 
     Attributes:
         edition: another object after each change.
+        reassigned: another object after a route was assigned to the place where it is: it is to be read again.
         newest: of the class: another object after a change of any list.
     """
 
@@ -45,6 +47,7 @@ class RouteList(list[BaseRoute]):
         check: Callable[[Iterable[BaseRoute]], None] | None = None,
     ) -> None:
         self.edition = object()
+        self.reassigned = object()
         self.check = check
         self._changing = threading.RLock()
         super().__init__(self._checked(routes))
@@ -72,10 +75,15 @@ class RouteList(list[BaseRoute]):
 
     @_changes
     def __setitem__(self, position: Any, value: Any) -> None:
+        found = self[position]
         if isinstance(position, slice):
-            super().__setitem__(position, self._checked(value))
+            before, after = found, self._checked(value)
+            super().__setitem__(position, after)
         else:
-            super().__setitem__(position, self._checked([value])[0])
+            before, after = [found], self._checked([value])
+            super().__setitem__(position, after[0])
+        if any(map(is_, before, after)):
+            self.reassigned = object()
 
     @_changes
     def __iadd__(self, routes: Iterable[BaseRoute]) -> Any:

@@ -6,13 +6,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-__all__ = ["IMPLEMENTATION", "KERNELS", "REASON", "PathMatcher", "RouteMatching", "RouteTable", "route_path"]
+__all__ = [
+    "IMPLEMENTATION",
+    "KERNELS",
+    "REASON",
+    "PathMatcher",
+    "RouteMatching",
+    "RouteTable",
+    "difference",
+    "route_path",
+]
 
 #: The kernels and the names each of its twins exports.
 KERNELS = {
     "matcher": ("PathMatcher",),
     "scope": ("RouteMatching", "route_path"),
-    "table": ("RouteTable",),
+    "table": ("RouteTable", "difference"),
 }
 
 
@@ -69,8 +78,8 @@ IMPLEMENTATION, REASON = _choose()
 if TYPE_CHECKING or IMPLEMENTATION == "python":
     from .matcher_py import PathMatcher
     from .scope_py import RouteMatching, route_path
-    from .table_py import RouteTable
+    from .table_py import RouteTable, difference
 else:
     from .matcher_c import PathMatcher
     from .scope_c import RouteMatching, route_path
-    from .table_c import RouteTable
+    from .table_c import RouteTable, difference

@@ -1,4 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
+# cython: language_level=3, freethreading_compatible=True, cdivision=True
 """RouteTable: many path templates -> the routes that can match one path (compiled twin; see table_py).
 
 The tree lies in flat arrays, and one open-addressed table holds the literal segments of all its nodes, so that a
@@ -9,8 +9,9 @@ cimport cython
 from cpython.dict cimport PyDict_CheckExact
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
+from libc.string cimport memcpy, memset
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object text)
@@ -34,17 +35,28 @@ cdef enum:
 cdef uint32_t HASH_START = 2166136261
 cdef uint32_t HASH_FACTOR = 16777619
 
+# Between the labels of neighbours at first: so many routes, halving what is left, fit between two of them.
+cdef int64_t GAP = <int64_t> 1 << 40
+
 cdef struct Node:
     int any  # child for one segment of any text, or 0
-    int ends, ends_stop  # slice of `positions`: templates that end here
-    int below, below_stop  # slice of `positions`: templates that take everything below
+    int ends, last_end  # chain of `entries`: templates that end here
+    int below, last_below  # chain of `entries`: templates that take everything below
 
 cdef struct Edge:
     int parent
     int child  # 0: this slot is free
     uint32_t hash
-    Py_ssize_t label  # the start of the text of the segment in `labels`
+    Py_ssize_t label  # the start of the text of the segment in `texts`
     Py_ssize_t size
+
+cdef struct Key:
+    int64_t label  # in the order of the routes
+    int number  # of the row, never used again in one tree
+
+cdef struct Entry:
+    Key key
+    int next  # 0: the last of its chain
 
 cdef struct Numbers:
     int* items
@@ -84,10 +96,20 @@ cdef inline int push(Numbers* numbers, int number) except -1:
     return 0
 
 
-cdef inline int push_slice(Numbers* numbers, const int* items, int first, int last) except -1:
-    for first in range(first, last):
-        push(numbers, items[first])
-    return 0
+cdef inline int is_before(const Key* one, const Key* other) noexcept nogil:
+    return one.label < other.label or (one.label == other.label and one.number < other.number)
+
+
+cdef void* grown(void* items, Py_ssize_t count, Py_ssize_t* room, size_t size) except NULL:
+    """Memory for one item more than `count`."""
+    if count < room[0]:
+        return items
+    cdef Py_ssize_t wanted = 2 * count + 16
+    cdef void* larger = PyMem_Realloc(items, wanted * size)
+    if larger == NULL:
+        raise MemoryError
+    room[0] = wanted
+    return larger
 
 
 cdef int compare(const void* one, const void* other) noexcept nogil:
@@ -104,6 +126,8 @@ cdef class CRow:
     """A route and its shortcut (see rows.py); `cls` is None if it has none."""
 
     cdef object route
+    cdef object segments
+    cdef bint below
     cdef object cls, matches, path_regex, param_convertors, match
     cdef Py_ssize_t longest_path
     cdef tuple names  # of the text segments
@@ -111,8 +135,8 @@ cdef class CRow:
     cdef str endpoint
     cdef bint checks_method, adds_route
 
-    def __cinit__(self, route, shortcut):
-        self.route = route
+    def __cinit__(self, row):
+        self.route, self.segments, self.below, shortcut = row
         if shortcut is None:
             return
         unchanged = shortcut.unchanged
@@ -131,104 +155,229 @@ cdef class CRow:
 
 
 @cython.final
+cdef class Tree:
+    """The tree of one table and of those that are made from it by changes; it only ever grows."""
+
+    cdef Node* nodes
+    cdef Py_ssize_t node_count, node_room
+    cdef Edge* edges
+    cdef Py_ssize_t edge_count
+    cdef uint32_t mask
+    cdef Py_UCS4* texts
+    cdef Py_ssize_t text_count, text_room
+    cdef Entry* entries  # from 1 on
+    cdef Py_ssize_t entry_count, entry_room
+    cdef int unindexed, last_unindexed  # chain of `entries`: routes that are candidates for every path
+    cdef int edition  # of the newest table
+
+    def __cinit__(self):
+        self.mask = 7
+        self.edges = <Edge*> PyMem_Calloc(self.mask + 1, sizeof(Edge))
+        self.nodes = <Node*> PyMem_Calloc(16, sizeof(Node))
+        if self.edges == NULL or self.nodes == NULL:
+            raise MemoryError
+        self.node_room = 16
+        self.node_count = self.entry_count = 1
+
+    def __dealloc__(self):
+        PyMem_Free(self.nodes)
+        PyMem_Free(self.edges)
+        PyMem_Free(self.texts)
+        PyMem_Free(self.entries)
+
+    cdef int add(self, CRow row, Key key) except -1:
+        cdef int node = 0
+        self.entries = <Entry*> grown(self.entries, self.entry_count, &self.entry_room, sizeof(Entry))
+        self.entries[self.entry_count] = Entry(key, 0)
+        if row.segments is None:
+            self._chain(&self.unindexed, &self.last_unindexed)
+            return 0
+        for segment in row.segments:
+            node = self._wild(node) if segment is None else self._literal(node, segment)
+        if row.below:
+            self._chain(&self.nodes[node].below, &self.nodes[node].last_below)
+        else:
+            self._chain(&self.nodes[node].ends, &self.nodes[node].last_end)
+        return 0
+
+    cdef void _chain(self, int* first, int* last) noexcept:
+        if first[0]:
+            self.entries[last[0]].next = self.entry_count
+        else:
+            first[0] = self.entry_count
+        last[0] = self.entry_count
+        self.entry_count += 1
+
+    cdef int _new_node(self) except -1:
+        self.nodes = <Node*> grown(self.nodes, self.node_count, &self.node_room, sizeof(Node))
+        memset(&self.nodes[self.node_count], 0, sizeof(Node))
+        self.node_count += 1
+        return self.node_count - 1
+
+    cdef int _wild(self, int parent) except -1:
+        if not self.nodes[parent].any:
+            child = self._new_node()
+            self.nodes[parent].any = child
+        return self.nodes[parent].any
+
+    cdef int _literal(self, int parent, str segment) except -1:
+        cdef uint32_t hash = HASH_START, slot
+        cdef Py_ssize_t size = len(segment), k
+        cdef Py_UCS4 character
+        cdef Edge* edge
+        for character in segment:
+            hash = (hash ^ <uint32_t> character) * HASH_FACTOR
+        slot = mix(hash, parent) & self.mask
+        while self.edges[slot].child:
+            edge = &self.edges[slot]
+            if edge.hash == hash and edge.parent == parent and edge.size == size:
+                for k in range(size):
+                    if self.texts[edge.label + k] != segment[k]:
+                        break
+                else:
+                    return edge.child
+            slot = (slot + 1) & self.mask
+        child = self._new_node()
+        label = self.text_count
+        for character in segment:
+            self.texts = <Py_UCS4*> grown(self.texts, self.text_count, &self.text_room, sizeof(Py_UCS4))
+            self.texts[self.text_count] = character
+            self.text_count += 1
+        self.edges[slot] = Edge(parent, child, hash, label, size)
+        self.edge_count += 1
+        if 2 * self.edge_count > self.mask:
+            self._spread()
+        return child
+
+    cdef int _spread(self) except -1:
+        """Twice as many slots for edges."""
+        cdef Edge* old = self.edges
+        cdef uint32_t slot, k, mask = 2 * self.mask + 1
+        cdef Edge* edges = <Edge*> PyMem_Calloc(<size_t> mask + 1, sizeof(Edge))
+        if edges == NULL:
+            raise MemoryError
+        for k in range(self.mask + 1):
+            if old[k].child:
+                slot = mix(old[k].hash, old[k].parent) & mask
+                while edges[slot].child:
+                    slot = (slot + 1) & mask
+                edges[slot] = old[k]
+        self.edges = edges
+        self.mask = mask
+        PyMem_Free(old)
+        return 0
+
+    cdef inline int child(self, int parent, Character* path, Py_ssize_t first, Py_ssize_t after,
+                          uint32_t hash) noexcept:
+        cdef uint32_t slot = mix(hash, parent) & self.mask
+        cdef Edge* edge = &self.edges[slot]
+        while edge.child:
+            if (edge.hash == hash and edge.parent == parent and edge.size == after - first
+                    and _same(path + first, self.texts + edge.label, edge.size)):
+                return edge.child
+            slot = (slot + 1) & self.mask
+            edge = &self.edges[slot]
+        return 0
+
+
+@cython.final
 cdef class RouteTable:
     """Routes in registration order, found by a tree over the segments of their templates (see the pure twin)."""
 
     cdef list rows
     cdef object none, partial, full
-    cdef Node* nodes
-    cdef Edge* edges
-    cdef uint32_t mask
-    cdef Py_UCS4* labels
-    cdef int* positions  # of rows: first of those that are not indexed, then of those at each node
-    cdef int unindexed  # how many are not indexed
+    cdef Tree tree
+    cdef Key* keys  # of the rows
+    cdef int size
+    cdef bint in_step  # the number of a row is its position
+    cdef int edition
 
     def __cinit__(self, rows, none, partial, full):
         self.none = none
         self.partial = partial
         self.full = full
-        self.rows = []
-        unindexed = []
-        children = {}
-        wild, ends, below = [0], {}, {}
-        for position, (route, segments, takes_below, shortcut) in enumerate(rows):
-            self.rows.append(CRow(route, shortcut))
-            if segments is None:
-                unindexed.append(position)
-                continue
-            node = 0
-            for segment in segments:
-                if segment is None:
-                    child = wild[node]
-                    if not child:
-                        child = wild[node] = len(wild)
-                        wild.append(0)
-                else:
-                    child = children.get((node, segment))
-                    if child is None:
-                        child = children[node, segment] = len(wild)
-                        wild.append(0)
-                node = child
-            (below if takes_below else ends).setdefault(node, []).append(position)
-        self._store(children, wild, ends, below, unindexed)
+        if rows is not None:
+            self._start([CRow(row) for row in rows])
 
-    cdef int _store(self, dict children, list wild, dict ends, dict below, list unindexed) except -1:
-        cdef int node, position, stored = 0
-        self.nodes = <Node*> PyMem_Calloc(len(wild), sizeof(Node))
-        self.positions = <int*> PyMem_Malloc((len(self.rows) + 1) * sizeof(int))
-        if self.nodes == NULL or self.positions == NULL:
-            raise MemoryError
-        for position in unindexed:
-            self.positions[stored] = position
-            stored += 1
-        self.unindexed = stored
-        for node in range(len(wild)):
-            self.nodes[node].any = wild[node]
-            self.nodes[node].ends = stored
-            for position in ends.get(node, ()):
-                self.positions[stored] = position
-                stored += 1
-            self.nodes[node].ends_stop = self.nodes[node].below = stored
-            for position in below.get(node, ()):
-                self.positions[stored] = position
-                stored += 1
-            self.nodes[node].below_stop = stored
-        self._store_edges(children)
+    cdef int _start(self, list rows) except -1:
+        """A tree of its own for these rows."""
+        cdef int position
+        self.rows = rows
+        self._allocate(len(rows))
+        self.in_step = True
+        self.tree = Tree()
+        for position in range(self.size):
+            self.keys[position] = Key(position * GAP, position)
+            self.tree.add(rows[position], self.keys[position])
         return 0
 
-    cdef int _store_edges(self, dict children) except -1:
-        cdef Py_ssize_t size = 0
-        cdef uint32_t slots = 8, slot, hash
-        cdef Py_UCS4 character
-        cdef str segment
-        for _, segment in children:
-            size += len(segment)
-        while slots < 2 * len(children):
-            slots *= 2
-        self.mask = slots - 1
-        self.edges = <Edge*> PyMem_Calloc(slots, sizeof(Edge))
-        self.labels = <Py_UCS4*> PyMem_Malloc((size + 1) * sizeof(Py_UCS4))
-        if self.edges == NULL or self.labels == NULL:
+    cdef int _allocate(self, Py_ssize_t size) except -1:
+        self.size = size
+        self.keys = <Key*> PyMem_Malloc((size + 1) * sizeof(Key))
+        if self.keys == NULL:
             raise MemoryError
-        size = 0
-        for (parent, segment), child in children.items():
-            hash = HASH_START
-            for character in segment:
-                hash = (hash ^ <uint32_t> character) * HASH_FACTOR
-            slot = mix(hash, parent) & self.mask
-            while self.edges[slot].child:
-                slot = (slot + 1) & self.mask
-            self.edges[slot] = Edge(parent, child, hash, size, len(segment))
-            for character in segment:
-                self.labels[size] = character
-                size += 1
         return 0
 
     def __dealloc__(self):
-        PyMem_Free(self.nodes)
-        PyMem_Free(self.edges)
-        PyMem_Free(self.labels)
-        PyMem_Free(self.positions)
+        PyMem_Free(self.keys)
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle 'RouteTable' object")
+
+    def replaced(self, int start, int stop, rows, /):
+        cdef list added = [CRow(row) for row in rows]
+        cdef RouteTable table = RouteTable(None, self.none, self.partial, self.full)
+        with cython.critical_section(self.tree):
+            if not self._grow_into(table, start, stop, added):
+                table._start(self.rows[:start] + added + self.rows[stop:])
+        return table
+
+    cdef bint _grow_into(self, RouteTable table, int start, int stop, list added) except -1:
+        """Make a table that shares the tree; False if that needs one of its own."""
+        cdef int k, count = len(added), number = self.tree.entry_count - 1
+        cdef int64_t before = self.keys[start - 1].label if start else 0
+        cdef int64_t step = GAP
+        if self.edition != self.tree.edition or number > 2 * (self.size + 16):
+            return False
+        if stop < self.size:
+            if not start:
+                before = self.keys[stop].label - (count + 1) * GAP
+            step = (self.keys[stop].label - before) // (count + 1)
+            if step == 0:
+                return False
+        table._allocate(self.size - (stop - start) + count)
+        memcpy(table.keys, self.keys, start * sizeof(Key))
+        memcpy(table.keys + start + count, self.keys + stop, (self.size - stop) * sizeof(Key))
+        for k in range(count):
+            table.keys[start + k] = Key(before + (k + 1) * step, number + k)
+            self.tree.add(added[k], table.keys[start + k])
+        table.rows = self.rows[:start] + added + self.rows[stop:]
+        table.in_step = self.in_step and start == stop == self.size and number == self.size
+        table.tree = self.tree
+        table.edition = self.tree.edition = self.edition + 1
+        return True
+
+    cdef inline int _position(self, const Key* key) noexcept nogil:
+        """The position of a row; -1 if it is in other tables of the tree only."""
+        cdef int low = 0, high = self.size, middle
+        if self.in_step:
+            return key.number if key.number < self.size else -1
+        while low < high:
+            middle = (low + high) >> 1
+            if is_before(&self.keys[middle], key):
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < self.size and self.keys[low].number == key.number else -1
+
+    cdef inline int _push_chain(self, Numbers* found, int entry) except -1:
+        cdef int position
+        while entry:
+            position = self._position(&self.tree.entries[entry].key)
+            if position >= 0:
+                push(found, position)
+            entry = self.tree.entries[entry].next
+        return 0
 
     def candidates(self, str route_path not None):
         cdef Numbers found
@@ -293,10 +442,14 @@ cdef class RouteTable:
         return first_partial
 
     cdef int _collect(self, str route_path, Numbers* found) except -1:
+        with cython.critical_section(self.tree):
+            return self._collect_locked(route_path, found)
+
+    cdef int _collect_locked(self, str route_path, Numbers* found) except -1:
         cdef int kind = PyUnicode_KIND(route_path)
         cdef void* data = PyUnicode_DATA(route_path)
         cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path)
-        push_slice(found, self.positions, 0, self.unindexed)
+        self._push_chain(found, self.tree.unindexed)
         if kind == 1:
             self._walk(<uint8_t*> data, size, found)
         elif kind == 2:
@@ -346,9 +499,9 @@ cdef class RouteTable:
         cdef int k, child
         cdef Node* node
         for k in range(nodes.count):
-            node = &self.nodes[nodes.items[k]]
-            push_slice(found, self.positions, node.below, node.below_stop)
-            child = self._child(nodes.items[k], path, first, after, hash)
+            node = &self.tree.nodes[nodes.items[k]]
+            self._push_chain(found, node.below)
+            child = self.tree.child(nodes.items[k], path, first, after, hash)
             if child:
                 push(following, child)
             if node.any and after > first:
@@ -360,33 +513,34 @@ cdef class RouteTable:
         cdef int k
         cdef Node* node
         for k in range(nodes.count):
-            node = &self.nodes[nodes.items[k]]
-            push_slice(found, self.positions, node.below, node.below_stop)
+            node = &self.tree.nodes[nodes.items[k]]
+            self._push_chain(found, node.below)
             if node.any and after > first:
-                node = &self.nodes[node.any]
-                push_slice(found, self.positions, node.ends, node.ends_stop)
+                node = &self.tree.nodes[node.any]
+                self._push_chain(found, node.ends)
         return self._end_at_literal(path, first, after, hash, nodes, found)
 
     cdef int _end_at_literal(self, Character* path, Py_ssize_t first, Py_ssize_t after, uint32_t hash,
                              Numbers* nodes, Numbers* found) except -1:
         cdef int k, child
         for k in range(nodes.count):
-            child = self._child(nodes.items[k], path, first, after, hash)
+            child = self.tree.child(nodes.items[k], path, first, after, hash)
             if child:
-                push_slice(found, self.positions, self.nodes[child].ends, self.nodes[child].ends_stop)
+                self._push_chain(found, self.tree.nodes[child].ends)
         return 0
 
-    cdef inline int _child(self, int parent, Character* path, Py_ssize_t first, Py_ssize_t after,
-                           uint32_t hash) noexcept:
-        cdef uint32_t slot = mix(hash, parent) & self.mask
-        cdef Edge* edge = &self.edges[slot]
-        while edge.child:
-            if (edge.hash == hash and edge.parent == parent and edge.size == after - first
-                    and _same(path + first, self.labels + edge.label, edge.size)):
-                return edge.child
-            slot = (slot + 1) & self.mask
-            edge = &self.edges[slot]
-        return 0
+
+@cython.binding(False)
+def difference(list old not None, list new not None, /):
+    cdef Py_ssize_t start = 0, old_stop = PyList_GET_SIZE(old), new_stop = PyList_GET_SIZE(new)
+    cdef Py_ssize_t shortest = min(old_stop, new_stop)
+    while start < shortest and PyList_GET_ITEM(old, start) == PyList_GET_ITEM(new, start):
+        start += 1
+    while (old_stop > start and new_stop > start
+           and PyList_GET_ITEM(old, old_stop - 1) == PyList_GET_ITEM(new, new_stop - 1)):
+        old_stop -= 1
+        new_stop -= 1
+    return start, old_stop, new_stop
 
 
 cdef inline bint _same(const Character* text, const Py_UCS4* label, Py_ssize_t size) noexcept nogil:

@@ -1,11 +1,21 @@
 """RouteTable: many path templates -> the routes that can match one path, in registration order (pure twin)."""
 
-from collections.abc import Iterable, Mapping
+import itertools
+import operator
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .rows import Row, Shortcut, Unchanged
 
-__all__ = ["RouteTable"]
+__all__ = ["RouteTable", "difference"]
+
+#: A label in the order of the routes, and the number of a row, which is never used again in one tree.
+_Key = tuple[int, int]
+
+#: Between the labels of neighbours at first: so many routes, halving what is left, fit between two of them.
+_GAP = 1 << 40
 
 
 class _Node:
@@ -17,9 +27,32 @@ class _Node:
         self.literals: dict[str, _Node] = {}
         #: The node after one segment of any text except the empty one.
         self.any: _Node | None = None
-        #: The positions of the rows whose templates end here, and of those that take everything below.
-        self.ends: list[int] = []
-        self.below: list[int] = []
+        #: The keys of the rows whose templates end here, and of those that take everything below.
+        self.ends: list[_Key] = []
+        self.below: list[_Key] = []
+
+
+class _Tree:
+    """The tree of one table and of those that are made from it by changes; it only ever grows."""
+
+    def __init__(self) -> None:
+        self.root = _Node()
+        self.unindexed: list[_Key] = []
+        self.depth = 0
+        self.rows = 0
+        #: Of the newest table.
+        self.edition = 0
+
+    def add(self, row: Row, key: _Key) -> None:
+        self.rows += 1
+        if row.segments is None:
+            self.unindexed.append(key)
+            return
+        node = self.root
+        self.depth = max(self.depth, len(row.segments))
+        for segment in row.segments:
+            node = _child(node, segment)
+        (node.below if row.below else node.ends).append(key)
 
 
 class RouteTable:
@@ -28,6 +61,10 @@ class RouteTable:
     Templates share the nodes of their common beginning. A lookup walks the segments of the path, keeps every node that
     is still possible, and ends as soon as none is left: a miss costs no scan. The rows it finds are a superset of those
     that match; each of them is then matched in turn. Nothing is remembered from lookup to lookup.
+
+    A table is never changed: `replaced` makes another one, at a cost that does not depend on how many routes there are.
+    Both share the tree, in which each row has a key that sorts as the routes do. A lookup passes over the rows that
+    its own table does not have.
 
     The templates `/users/me`, `/users/{id}` and `/{rest:path}` at the positions 0, 1 and 2 make this tree:
 
@@ -47,24 +84,58 @@ class RouteTable:
         self._none = none
         self._partial = partial
         self._full = full
-        self._rows: list[tuple[Any, Shortcut | None]] = []
-        self._unindexed: list[int] = []
-        self._root = _Node()
-        self._depth = 0
-        for position, (route, segments, below, shortcut) in enumerate(rows):
-            self._rows.append((route, shortcut))
-            if segments is None:
-                self._unindexed.append(position)
-                continue
-            node = self._root
-            for segment in segments:
-                node = _child(node, segment)
-            (node.below if below else node.ends).append(position)
-            self._depth = max(self._depth, len(segments))
+        self._start([Row(*row) for row in rows])
+
+    def _start(self, rows: list[Row]) -> None:
+        """A tree of its own for these rows."""
+        self._rows = rows
+        self._keys = [(position * _GAP, position) for position in range(len(rows))]
+        #: The number of a row is its position.
+        self._in_step = True
+        self._edition = 0
+        self._tree = _Tree()
+        for row, key in zip(rows, self._keys, strict=True):
+            self._tree.add(row, key)
+
+    def replaced(self, start: int, stop: int, rows: Sequence[Row], /) -> "RouteTable":
+        """The table that has `rows` in the place of those from `start` up to `stop`; this one stays as it is.
+
+        The routes of both are the same objects. Changes that follow each other share one tree; a change of an older
+        table copies it, and so does one after many routes have gone.
+        """
+        table = RouteTable((), self._none, self._partial, self._full)
+        added = [Row(*row) for row in rows]
+        with _GROWING:
+            if not self._grow_into(table, start, stop, added):
+                table._start([*self._rows[:start], *added, *self._rows[stop:]])
+        return table
+
+    def _grow_into(self, table: "RouteTable", start: int, stop: int, added: list[Row]) -> bool:
+        """Make a table that shares the tree; False if that needs one of its own."""
+        tree, keys, number = self._tree, self._keys, self._tree.rows
+        if self._edition != tree.edition or number > 2 * (len(keys) + 16):
+            return False
+        before, step = keys[start - 1][0] if start else 0, _GAP
+        if stop < len(keys):
+            if not start:
+                before = keys[stop][0] - (len(added) + 1) * _GAP
+            step = (keys[stop][0] - before) // (len(added) + 1)
+            if not step:
+                return False
+        new = [(before + k * step, number + k - 1) for k in range(1, len(added) + 1)]
+        table._rows = [*self._rows[:start], *added, *self._rows[stop:]]
+        table._keys = [*keys[:start], *new, *keys[stop:]]
+        table._in_step = self._in_step and start == stop == len(keys) == number
+        table._tree = tree
+        # First: a lookup in this table that meets one of the new rows must see that it may.
+        table._edition = tree.edition = tree.edition + 1
+        for row, key in zip(added, new, strict=True):
+            tree.add(row, key)
+        return True
 
     def candidates(self, route_path: str) -> list[Any]:
         """The routes that can match `route_path`, a superset of those that do, in registration order."""
-        return [self._rows[position][0] for position in self._positions(self._split(route_path))]
+        return [self._rows[position].route for position in self._positions(self._split(route_path))]
 
     def find(
         self, scope: Mapping[str, Any], route_path: str, any_match: bool = False
@@ -85,7 +156,7 @@ class RouteTable:
         first_partial = None
         segments = self._split(route_path)
         for position in self._positions(segments):
-            route, shortcut = self._rows[position]
+            route, _, _, shortcut = self._rows[position]
             answer = None if shortcut is None else _answer(route, shortcut, scope, route_path, segments)
             if answer is not None:
                 is_match, is_partial, child_scope = answer
@@ -108,7 +179,8 @@ class RouteTable:
     def _scan(
         self, scope: Mapping[str, Any], start: int, any_match: bool, first_partial: tuple[Any, Any] | None
     ) -> tuple[Any, Any] | None:
-        for route, _ in self._rows[start:]:
+        for row in self._rows[start:]:
+            route = row.route
             match, child_scope = route.matches(scope)
             if match is self._full or (any_match and match is not self._none):
                 return route, child_scope
@@ -117,21 +189,34 @@ class RouteTable:
         return first_partial
 
     def _split(self, route_path: str) -> list[str]:
-        # Segment 0 is the text before the first slash. Nothing in the tree is deeper than `_depth`: the rest of a
+        # Segment 0 is the text before the first slash. Nothing in the tree is deeper than `depth`: the rest of a
         # longer path stays one segment, which leads nowhere.
-        return route_path.split("/", self._depth + 1)
+        return route_path.split("/", self._tree.depth + 1)
 
     def _positions(self, segments: list[str]) -> list[int]:
-        found = self._unindexed.copy()
+        tree = self._tree
+        found = tree.unindexed.copy()
         if len(segments) > 1 and not segments[0]:
             self._walk(segments, found)
-        if len(found) > 1:
-            found.sort()
-        return found
+        if not found:
+            return []
+        # Read after the walk: a change writes it before it adds anything.
+        if self._in_step and tree.edition == self._edition:
+            positions = [number for _, number in found]
+        else:
+            positions = [position for key in found if (position := self._position(key)) is not None]
+        if len(positions) > 1:
+            positions.sort()
+        return positions
 
-    def _walk(self, segments: list[str], found: list[int]) -> None:
+    def _position(self, key: _Key) -> int | None:
+        """The position of a row; None if it is in other tables of the tree only."""
+        position = bisect_left(self._keys, key)
+        return position if position < len(self._keys) and self._keys[position] == key else None
+
+    def _walk(self, segments: list[str], found: list[_Key]) -> None:
         last = len(segments) - 1
-        node, number = self._root, 1
+        node, number = self._tree.root, 1
         waiting: list[tuple[_Node, int]] = []
         while True:
             if node.below:
@@ -160,6 +245,23 @@ class RouteTable:
             if not waiting:
                 return
             node, number = waiting.pop()
+
+
+def difference(old: list[Any], new: list[Any], /) -> tuple[int, int, int]:
+    """The part in which two lists differ, by identity: where it starts, where it stops in `old`, and where in `new`."""
+    shortest = min(len(old), len(new))
+    start = _common(old, new, shortest)
+    end = _common(reversed(old), reversed(new), shortest - start)
+    return start, len(old) - end, len(new) - end
+
+
+def _common(one: Iterable[Any], other: Iterable[Any], most: int) -> int:
+    differing = itertools.compress(itertools.count(), map(operator.is_not, one, other))
+    return min(next(differing, most), most)
+
+
+# One change at a time.
+_GROWING = threading.Lock()
 
 
 def _child(node: _Node, segment: str | None) -> _Node:

@@ -4,7 +4,7 @@ import copy
 import functools
 import pickle
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 from unittest.mock import Mock
@@ -195,7 +195,7 @@ def test_attributes_of_a_registered_route_count(attribute: str) -> None:
         case "endpoint":
             route.endpoint = other_page
             scope: Scope = {"type": "http", "method": "GET", "path": "/a", "headers": []}
-            table = router._fastroute_current_tables().http
+            table = router._fastroute_current_tables().http.table
             assert table.find(scope, "/a")[1]["endpoint"] is other_page  # type: ignore[index]
         case _:
             route.path_regex = Route("/b", page).path_regex
@@ -229,18 +229,22 @@ def test_a_class_patched_after_the_index_was_built_is_asked(monkeypatch: pytest.
 
 
 def test_index_is_built_once_for_an_edition(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = []
-    build_table = index.build_table
-    monkeypatch.setattr("fastroute.index_router.build_table", lambda routes: built.append(1) or build_table(routes))
+    built: list[int] = []
+
+    def changed_table(table: Any, start: int, stop: int, routes: Iterable[BaseRoute]) -> Any:
+        built.append(len(routes := list(routes)))
+        return index.changed_table(table, start, stop, routes)
+
+    monkeypatch.setattr("fastroute.index_router.changed_table", changed_table)
     router = Router([Route("/a", page)])
     assert not built
     for _ in range(3):
         get(router, "/a")
-    assert len(built) == 2  # http and websocket
+    assert built == [1, 0]  # http and websocket
     router.routes.append(Route("/b", page))
     router.routes.append(Route("/c", page))
     get(router, "/c")
-    assert len(built) == 4
+    assert built == [1, 0, 2, 0]
 
 
 def test_an_index_that_could_not_be_built_is_built_for_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +252,7 @@ def test_an_index_that_could_not_be_built_is_built_for_the_next_request(monkeypa
     assert get(router, "/b")[0] == 404
     router.routes.append(Route("/b", page))
     with monkeypatch.context() as patch:
-        patch.setattr("fastroute.index_router.build_table", Mock(side_effect=MemoryError))
+        patch.setattr("fastroute.index_router.changed_table", Mock(side_effect=MemoryError))
         with pytest.raises(MemoryError):
             get(router, "/b")
     assert get(router, "/b")[0] == 200
@@ -261,7 +265,7 @@ def test_threads_that_match_while_others_register() -> None:
 
     def find(path: str) -> BaseRoute | None:
         scope: Scope = {"type": "http", "method": "GET", "path": path}
-        found = router._fastroute_current_tables().http.find(scope, path)
+        found = router._fastroute_current_tables().http.table.find(scope, path)
         return found[0] if found else None
 
     def register(name: str) -> None:

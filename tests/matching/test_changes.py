@@ -1,0 +1,118 @@
+"""Tables made from tables by a change: each answers as a table of its own, whatever is made of it afterwards."""
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastroute.matching import implementation as selector
+from fastroute.matching.rows import Row
+
+pytestmark = pytest.mark.twins
+
+SEGMENTS = st.lists(st.none() | st.sampled_from(["", "a", "b", "é", "😀"]), min_size=1, max_size=3)
+ROWS = st.tuples(
+    st.integers(0, 1_000),
+    st.none() | SEGMENTS.map(tuple),
+    st.booleans(),
+).map(lambda row: Row(*row))
+PATHS = ["", "/", "/a", "/b", "/a/b", "/a/a", "/a/b/a", "/é", "/a/😀", "/x", "/a/\n", "/a\n", "no"]
+
+
+def table_of(rows: Any) -> Any:
+    return selector.RouteTable(rows, "none", "partial", "full")
+
+
+def answers(table: Any) -> list[list[Any]]:
+    return [table.candidates(path) for path in PATHS]
+
+
+@given(st.data())
+def test_a_changed_table_answers_as_a_new_one(data: st.DataObject) -> None:
+    rows: list[Row] = data.draw(st.lists(ROWS, max_size=6))
+    table = table_of(rows)
+    made = [(table, answers(table_of(rows)))]
+    for _ in range(data.draw(st.integers(1, 12))):
+        if data.draw(st.integers(0, 9)) == 0:  # a change of an older table
+            rows, table = [], table_of([])
+        start = data.draw(st.integers(0, len(rows)))
+        stop = data.draw(st.integers(start, min(len(rows), start + 3)))
+        new = data.draw(st.lists(ROWS, max_size=3))
+        table = table.replaced(start, stop, new)
+        rows = [*rows[:start], *new, *rows[stop:]]
+        made.append((table, answers(table_of(rows))))
+        assert answers(table) == made[-1][1]
+    for older, expected in made:
+        assert answers(older) == expected
+
+
+def test_two_changes_of_one_table() -> None:
+    rows = [Row(number, (f"r{number}",)) for number in range(3)]
+    table = table_of(rows)
+    one = table.replaced(1, 1, [Row("one", ("x",))])
+    other = table.replaced(1, 2, [Row("other", ("x",))])
+    assert (one.candidates("/x"), other.candidates("/x"), table.candidates("/x")) == (["one"], ["other"], [])
+    assert (one.candidates("/r1"), other.candidates("/r1"), table.candidates("/r1")) == ([1], [], [1])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_so_many_insertions_at_one_place_that_labels_run_out(place: int) -> None:
+    table = table_of([Row("first", ("a",)), Row("last", ("a",))])
+    expected: list[Any] = ["first", "last"]
+    for number in range(200):
+        table = table.replaced(place, place, [Row(number, ("a",))])
+        expected.insert(place, number)
+        assert table.candidates("/a") == expected
+
+
+def test_so_many_removals_that_the_tree_is_made_anew() -> None:
+    table = table_of([Row("kept", ("a",))])
+    for number in range(500):
+        table = table.replaced(1, 1, [Row(number, ("a",))])
+        assert table.candidates("/a") == ["kept", number]
+        table = table.replaced(1, 2, [])
+        assert table.candidates("/a") == ["kept"]
+
+
+def test_lookups_while_another_thread_changes_see_one_whole_edition() -> None:
+    """Each change moves the one route from a path to another: a lookup finds exactly one, under one of the two."""
+    tables = [table_of([Row(0, ("r0",)), Row("all", (), True)])]
+    failures: list[Any] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            table = tables[0]
+            found = [table.candidates("/r0"), table.candidates("/r1")]
+            if sorted(map(len, found)) != [1, 2]:
+                failures.append(found)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 300):
+        tables[0] = tables[0].replaced(0, 1, [Row(number, (f"r{number % 2}",))])
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=6), st.lists(st.sampled_from("abc"), max_size=6))
+def test_difference(one: list[str], other: list[str]) -> None:
+    start, stop, new_stop = selector.difference(one, other)
+    assert [*one[:start], *other[start:new_stop], *one[stop:]] == other
+    if start < stop and start < new_stop:
+        assert one[start] is not other[start]
+        assert one[stop - 1] is not other[new_stop - 1]
+
+
+def test_difference_goes_by_identity() -> None:
+    class Equal:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    one, other, same = Equal(), Equal(), Equal()
+    assert selector.difference([one, same], [other, same]) == (0, 1, 1)
