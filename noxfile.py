@@ -113,10 +113,10 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def recipes(session: nox.Session) -> None:
-    """The recipes of the cookbook, with the libraries that they are about."""
+    """The recipes of the cookbook and the comparison, with the libraries that they are about."""
     session.env.update(PURE)
-    session.install(".[test,examples]")
-    session.run("pytest", "tests/test_recipes.py", *session.posargs)
+    session.install(".[test,examples,comparison]")
+    session.run("pytest", "tests/test_recipes.py", "tests/test_comparison.py", *session.posargs)
 
 
 @nox.session

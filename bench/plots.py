@@ -135,7 +135,8 @@ def draw_dots(file: str, title: str, unit: str, rows: Rows, sides: Sequence[str]
         axes.plot([row[side] for row in rows.values()], range(len(rows)), "o", color=COLORS[side], label=side)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()
-    axes.set(xscale="log", xlabel=unit)
+    axes.set(xscale="log", xlabel=f"{unit}, lower is better")
+    axes.xaxis.set_major_formatter("{x:,g}")
     finish(figure, axes, file, title)
 
 
@@ -146,7 +147,9 @@ def draw_lines(file: str, title: str, unit: str, found: dict[str, dict[int, dict
         for side in next(iter(by_size.values())):
             times = [sides[side] for sides in by_size.values()]
             axes.plot(list(by_size), times, style, color=COLORS[side], label=f"{side}, {answer}")
-    axes.set(xscale="log", yscale="log", xlabel="routes", ylabel=unit)
+    axes.set(xscale="log", yscale="log", xlabel="routes", ylabel=f"{unit}, lower is better")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_major_formatter("{x:,g}")
     finish(figure, axes, file, title)
 
 

@@ -23,7 +23,9 @@ def draw(file: Path, costs: Sequence[Any], caption: str) -> None:
         for answer, style in (("hit", "-"), ("miss", "--")):
             micros = [getattr(cost, f"{side}_{answer}") * 1e6 for cost in costs]
             axes.plot(routes, micros, style, color=color, marker=".", label=f"{name}, {answer}")
-    axes.set(xscale="log", yscale="log", xlabel="routes", ylabel="microseconds to the endpoint")
+    axes.set(xscale="log", yscale="log", xlabel="routes", ylabel="microseconds to the endpoint, lower is better")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.set_title(caption, fontsize="small")
     axes.grid(which="major", alpha=0.3)
     axes.legend()
