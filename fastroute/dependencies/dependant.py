@@ -15,7 +15,7 @@ from .. import _fastapi
 from ..connection.injected import Injected, Injection
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
-from .fields import Declaration, ParamField, UnsendableProblem, alternatives, declaration, param_field
+from .fields import Declaration, ParamField, UnsendableProblem, alternatives, declaration, param_field, plain_field
 from .markers import adopted, check_dependency, written
 from .nesting import Nested, unnested
 from .signature import (
@@ -245,7 +245,12 @@ class _Tree:
         check_kind(parameter)
         if parameter.name not in self.path_names:
             check_annotated(parameter)
-        name, declared = parameter.name, declaration(evaluated(parameter, namespace))
+        parameter = evaluated(parameter, namespace)
+        field = plain_field(parameter, self.path_names)
+        if field is not None:
+            (node.path_params if field.place == "path" else node.query_params).append(field)
+            return None
+        name, declared = parameter.name, declaration(parameter)
         if isinstance(declared.marker, Dependency):
             depends = declared.marker
             if depends.dependency is None:

@@ -186,6 +186,38 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     )
 
 
+#: Types of which a parameter without a marker needs no analysis, and types of defaults that are never copied.
+_PLAIN = frozenset({str, int, float, bool})
+_PLAIN_DEFAULTS = _PLAIN | {type(None)}
+
+
+def plain_field(parameter: inspect.Parameter, path_names: frozenset[str]) -> ParamField | None:
+    """The field of a parameter of a plain type without a marker: that of `param_field`, at a tenth of its cost.
+
+    Returns:
+        None for every other parameter.
+    """
+    name, annotation, default = parameter.name, parameter.annotation, parameter.default
+    has_default = default is not parameter.empty
+    if type(annotation) is not type or annotation not in _PLAIN:
+        return None
+    if has_default and type(default) not in _PLAIN_DEFAULTS:
+        return None
+    info, adapter = _plain(annotation)
+    info = copy.copy(info)
+    info.default = default if has_default else PydanticUndefined
+    place: Place = "path" if name in path_names else "query"
+    required = place == "path" or not has_default
+    return ParamField(name, place, (name,), info, adapter, required, info.default, None, False, False, None)
+
+
+@functools.cache
+def _plain(annotation: Any) -> tuple[FieldInfo, TypeAdapter[Any]]:
+    """What fields of a plain type share: the first is to be copied, nobody changes the second."""
+    info = FieldInfo.from_annotation(annotation)
+    return info, _adapter(info)
+
+
 _BODY_FIX = (
     "read a message with websocket.receive_json(), or name another place: "
     "Annotated[..., Query()], Header() or Cookie() (also for a pydantic model)"
