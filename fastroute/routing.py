@@ -90,8 +90,14 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             raise DeclarationError(endpoint, None, str(error)) from None
         self._endpoint_context = _endpoint_context(endpoint)
         try:
+            # What its tree shares with those of other routes lasts as long as one of these.
+            self._readings: list[Any] = []
             self.dependant: Dependant = get_dependant(
-                path=self.path_format, call=endpoint, path_names=self.param_convertors, dependencies=self.dependencies
+                path=self.path_format,
+                call=endpoint,
+                path_names=self.param_convertors,
+                dependencies=self.dependencies,
+                readings=self._readings,
             )
         except DeclarationError as error:
             error.endpoint = endpoint
@@ -188,7 +194,13 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
 
     def __getstate__(self) -> dict[str, Any]:
         # The generated application cannot be pickled; a copy generates its own on the first connection.
-        return {**vars(self), "_application": None, "_drained_application": None, "_last_overridden": None}
+        return {
+            **vars(self),
+            "_application": None,
+            "_drained_application": None,
+            "_last_overridden": None,
+            "_readings": [],
+        }
 
     def _connect_overridable(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         provider = scope.get("app") if self._provider is None else self._provider

@@ -4,7 +4,10 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import is_
+from types import FunctionType
 from typing import Any, get_origin
+from weakref import WeakValueDictionary
 
 from starlette.background import BackgroundTasks
 from starlette.requests import HTTPConnection, Request
@@ -15,7 +18,16 @@ from .. import _fastapi
 from ..connection.injected import Injected, Injection
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
-from .fields import Declaration, ParamField, UnsendableProblem, alternatives, declaration, param_field, plain_field
+from .fields import (
+    Declaration,
+    ParamField,
+    UnsendableProblem,
+    alternatives,
+    copied,
+    declaration,
+    param_field,
+    plain_field,
+)
 from .markers import adopted, check_dependency, written
 from .nesting import Nested, unnested
 from .signature import (
@@ -99,6 +111,40 @@ class Dependant:
         yield from self.cookie_params
 
 
+@dataclass(slots=True, weakref_slot=True)
+class Reading:
+    """All that the signature of one callable says. Trees share it if they have the same path names.
+
+    Attributes:
+        node: without anything of a tree; it is copied for each.
+        dependencies: the parameters that receive results, and what they declare.
+        is_lasting: False if an annotation had to be evaluated: its names may stand for something else later.
+        made_of: the objects that tell whether the callable is still the same.
+    """
+
+    node: Dependant
+    dependencies: list[tuple[str, Dependency]] = field(default_factory=list)
+    is_lasting: bool = True
+    made_of: tuple[object, ...] = ()
+
+    def copied_node(self) -> Dependant:
+        node = self.node
+        return Dependant(
+            call=node.call,
+            path=node.path,
+            path_params=copied(node.path_params),
+            query_params=copied(node.query_params),
+            header_params=copied(node.header_params),
+            cookie_params=copied(node.cookie_params),
+            websocket_param_name=node.websocket_param_name,
+            http_connection_param_name=node.http_connection_param_name,
+            injected=dict(node.injected),
+            security_scopes_param_name=node.security_scopes_param_name,
+            security_scopes_type=node.security_scopes_type,
+            kind=node.kind,
+        )
+
+
 def get_dependant(
     *,
     path: str,
@@ -110,6 +156,7 @@ def get_dependant(
     scope: DependencyScope | None = None,
     concurrency: Concurrency | None = None,
     use_cache: bool = True,
+    readings: list[Reading] | None = None,
 ) -> Dependant:
     """The tree of a callable (`fastapi.dependencies.utils.get_dependant`).
 
@@ -119,16 +166,19 @@ def get_dependant(
         path_names: the parameters of the template.
         dependencies: `Depends()` that run before all others; their results are dropped.
         name, parent_scopes, scope, concurrency, use_cache: attributes of the new node.
+        readings: gets what other trees may share; it is kept as long as this list is.
 
     Raises:
         DeclarationError: a signature asks for something impossible; the message names the place and the fix.
     """
-    tree = _Tree(path, frozenset(path_names))
+    tree = _Tree(path, frozenset(path_names), call, shares=readings is not None)
     root = Dependency(call, use_cache, scope, concurrency)
     with _located(call, None):
         check_dependency(root)
     dependant = unnested(tree.node(root, name, parent_scopes))
     leading = [unnested(tree.node(_fastapi.adopt(marker), None, ())) for marker in as_dependencies(dependencies, call)]
+    if readings is not None:
+        readings += tree.readings
     return replace(dependant, dependencies=[*leading, *dependant.dependencies])
 
 
@@ -176,13 +226,41 @@ def _is_of_frameworks(function: Any) -> bool:
     return package in ("fastapi", "fastroute")
 
 
+#: By the id of the callable, which a reading keeps alive, and the path names. Routes keep the readings.
+_READINGS: WeakValueDictionary[tuple[int, frozenset[str]], Reading] = WeakValueDictionary()
+
+
+def _made_of(call: Any) -> tuple[object, ...] | None:
+    """All that the signature of a plain function is made of; None for every other callable."""
+    if type(call) is not FunctionType:
+        return None
+    try:
+        annotations = call.__annotations__
+    except NameError:  # from Python 3.14 on they are evaluated here
+        return None
+    keywords, attributes = call.__kwdefaults__ or {}, vars(call)
+    return (
+        call.__code__,
+        call.__defaults__,
+        *keywords,
+        *keywords.values(),
+        *annotations,
+        *annotations.values(),
+        *attributes,
+        *attributes.values(),
+    )
+
+
 class _Tree:
     """Builds the nodes of one tree; equal subtrees are one object, so that a diamond costs linear time."""
 
-    def __init__(self, path: str, path_names: frozenset[str]) -> None:
+    def __init__(self, path: str, path_names: frozenset[str], root: Callable[..., Any], shares: bool) -> None:
         self.path = path
+        self.root = root
+        self.shares = shares
         self.path_names = path_names
         self.nodes: dict[Any, Dependant] = {}
+        self.readings: list[Reading] = []
         # The calls from the root to the node that is being built, by id.
         self.active: dict[int, Callable[..., Any]] = {}
 
@@ -195,8 +273,11 @@ class _Tree:
         if node is None:
             self._check_cycle(call)
             self.active[id(call)] = call
-            node = self.nodes[key] = yield self._build(call, depends, own_scopes, parent_scopes)
+            built: Dependant = yield self._build(call, depends, own_scopes, parent_scopes)
+            built.name = name
+            self.nodes[key] = built
             del self.active[id(call)]
+            return built
         return replace(node, name=name)
 
     def _check_cycle(self, call: Callable[..., Any]) -> None:
@@ -214,22 +295,17 @@ class _Tree:
         parent_scopes: tuple[str, ...],
     ) -> Nested[Dependant]:
         scopes = tuple(dict.fromkeys(parent_scopes + own_scopes))
-        node = Dependant(
-            call,
-            self.path,
-            own_scopes=own_scopes,
-            security_scopes=scopes,
-            use_cache=depends.use_cache,
-            scope=depends.scope,
-            concurrency=depends.concurrency,
-            kind=call_kind(call),
-        )
-        namespace = namespace_of(call)
-        for parameter in parameters(call):
-            with _located(call, parameter.name):
-                dependency = self._add_parameter(node, parameter, namespace)
-            if dependency is not None:
-                node.dependencies.append((yield self.node(dependency, parameter.name, scopes)))
+        # An endpoint is seldom that of several routes.
+        if self.shares and call is not self.root:
+            reading = self._shared(call)
+            node = reading.copied_node()
+        else:
+            reading = self._read(call)
+            node = reading.node
+        node.path, node.own_scopes, node.security_scopes = self.path, own_scopes, scopes
+        node.use_cache, node.scope, node.concurrency = depends.use_cache, depends.scope, depends.concurrency
+        for name, dependency in reading.dependencies:
+            node.dependencies.append((yield self.node(dependency, name, scopes)))
         node.uses_scopes = (
             bool(own_scopes)
             or node.security_scopes_param_name is not None
@@ -238,14 +314,44 @@ class _Tree:
         )
         return node
 
+    def _shared(self, call: Callable[..., Any]) -> Reading:
+        """The reading that another tree has made of a function; else one of its own, for later trees."""
+        made_of = _made_of(call)
+        if made_of is None:
+            return self._read(call)
+        key = (id(call), self.path_names)
+        reading = _READINGS.get(key)
+        if reading is None or len(reading.made_of) != len(made_of) or not all(map(is_, reading.made_of, made_of)):
+            reading = self._read(call)
+            if not reading.is_lasting:
+                return reading
+            reading.made_of = made_of
+            _READINGS[key] = reading
+        self.readings.append(reading)
+        return reading
+
+    def _read(self, call: Callable[..., Any]) -> Reading:
+        node = Dependant(call, self.path, kind=call_kind(call))
+        reading = Reading(node)
+        namespace = namespace_of(call)
+        for parameter in parameters(call):
+            with _located(call, parameter.name):
+                dependency = self._add_parameter(reading, parameter, namespace)
+            if dependency is not None:
+                reading.dependencies.append((parameter.name, dependency))
+        return reading
+
     def _add_parameter(
-        self, node: Dependant, parameter: inspect.Parameter, namespace: dict[str, Any]
+        self, reading: Reading, parameter: inspect.Parameter, namespace: dict[str, Any]
     ) -> Dependency | None:
         """Add a parameter to its node, or return the dependency that it declares."""
+        node = reading.node
         check_kind(parameter)
         if parameter.name not in self.path_names:
             check_annotated(parameter)
-        parameter = evaluated(parameter, namespace)
+        written, parameter = parameter, evaluated(parameter, namespace)
+        if parameter.annotation is not written.annotation:
+            reading.is_lasting = False
         field = plain_field(parameter, self.path_names)
         if field is not None:
             (node.path_params if field.place == "path" else node.query_params).append(field)

@@ -30,6 +30,7 @@ __all__ = [
     "ParamField",
     "_is_scalar",
     "alternatives",
+    "copied",
     "declaration",
     "param_field",
 ]
@@ -102,6 +103,26 @@ class ParamField:
     def alias(self) -> str:
         """The preferred key."""
         return self.keys[0]
+
+
+def copied(fields: list[ParamField]) -> list[ParamField]:
+    """The same fields for another route; they share only what nobody changes."""
+    return [
+        ParamField(
+            field.name,
+            field.place,
+            field.keys,
+            copy.copy(field.info),
+            field.adapter,
+            field.required,
+            field.default,
+            field.default_factory,
+            field.validate_default,
+            field.sequence,
+            field.model,
+        )
+        for field in fields
+    ]
 
 
 @dataclass(slots=True)
