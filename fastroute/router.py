@@ -56,7 +56,10 @@ class Router(IndexRouter):
 
     Attributes:
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
-        prefix, dependencies, dependency_overrides_provider, policy: as given; `dependencies` is a tuple.
+        prefix: as given.
+        dependencies: as given, as a tuple.
+        dependency_overrides_provider: as given.
+        policy: as given.
 
     Raises:
         DeclarationTypeError: the provider of overrides can have none.

@@ -45,7 +45,11 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         policy: from where connections may come, and when they end.
 
     Attributes:
-        path, endpoint, name, dependencies, dependency_overrides_provider: as given; `dependencies` is a list.
+        path: as given.
+        endpoint: as given.
+        name: as given.
+        dependencies: as given, as a list.
+        dependency_overrides_provider: as given.
         policy: as given, inside of the policies of the routers that it was registered in.
         path_regex: the compiled pattern of the path, made on first use.
         path_format: the path without convertors.

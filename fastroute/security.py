@@ -112,7 +112,9 @@ class APIKeyQuery(_APIKey):
 
     Args:
         name: the query parameter.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     def credentials(self, connection: HTTPConnection) -> str | None:
@@ -124,7 +126,9 @@ class APIKeyHeader(_APIKey):
 
     Args:
         name: the header; letter case does not matter.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
 
     Raises:
         ValueError: no header can have this name.
@@ -151,7 +155,9 @@ class APIKeyCookie(_APIKey):
 
     Args:
         name: the cookie.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     def credentials(self, connection: HTTPConnection) -> str | None:
@@ -162,7 +168,8 @@ class HTTPBasicCredentials(BaseModel):
     """The result of `HTTPBasic`.
 
     Attributes:
-        username, password: decoded.
+        username: decoded.
+        password: decoded.
     """
 
     username: str
@@ -188,7 +195,9 @@ class HTTPBasic(SecurityBase[HTTPBasicCredentials]):
 
     Args:
         realm: named in the challenge.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
 
     Raises:
         ValueError: a header cannot hold the realm.
@@ -234,7 +243,9 @@ class HTTPBearer(_HTTPCredentials):
 
     Args:
         bearerFormat: a hint such as "JWT".
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -256,7 +267,9 @@ class HTTPDigest(_HTTPCredentials):
     (override `make_not_authenticated_error`).
 
     Args:
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     challenge = "Digest"
@@ -274,9 +287,12 @@ class OAuth2PasswordBearer(_OAuth2Bearer):
     A header without a token gives the empty text, as in FastAPI.
 
     Args:
-        tokenUrl, refreshUrl: the addresses that give tokens to clients.
+        tokenUrl: the address that gives tokens to clients.
+        refreshUrl: the address that renews them.
         scopes: name -> description.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -299,8 +315,12 @@ class OAuth2AuthorizationCodeBearer(_OAuth2Bearer):
 
     Args:
         authorizationUrl: the address of the log-in page.
-        tokenUrl, refreshUrl, scopes: as in `OAuth2PasswordBearer`.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        tokenUrl: as in `OAuth2PasswordBearer`.
+        refreshUrl: as in `OAuth2PasswordBearer`.
+        scopes: as in `OAuth2PasswordBearer`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -325,7 +345,9 @@ class OpenIdConnect(SecurityBase[str]):
 
     Args:
         openIdConnectUrl: the address of the provider's discovery document.
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
     """
 
     def __init__(
@@ -382,7 +404,9 @@ class SubprotocolBearer(SecurityBase[SubprotocolCredentials]):
         name: marks the token (Kubernetes has "base64url.bearer.authorization.k8s.io").
         subprotocols: those the application speaks, preferred first.
         base64url: False if clients offer the token without encoding (a JWT fits).
-        scheme_name, description, auto_error: as in `SecurityBase`.
+        scheme_name: as in `SecurityBase`.
+        description: as in `SecurityBase`.
+        auto_error: as in `SecurityBase`.
 
     Raises:
         ValueError: no client can offer `name` or one of the subprotocols.

@@ -33,7 +33,8 @@ class HandshakeRefused(WebSocketDisconnect):
         status: of the HTTP answer; 403 if the application closed before it accepted, as every server then sends.
         headers: of the HTTP answer (`starlette.datastructures.Headers`); none after a close.
         body: of the HTTP answer; empty after a close.
-        code, reason: of the close; after an HTTP answer 1006, which is all that a browser sees, and the body as text.
+        code: of the close; after an HTTP answer 1006, which is all that a browser sees, and the body as text.
+        reason: of the close; after an HTTP answer 1006, which is all that a browser sees, and the body as text.
     """
 
     def __init__(self, status: int, headers: Headers, body: bytes, code: int, reason: str) -> None:
@@ -118,7 +119,8 @@ class ClientSession:
         """Leave with a close frame.
 
         Args:
-            code, reason: of the frame.
+            code: of the frame.
+            reason: of the frame.
         """
         if not self._left:
             self._left = True
@@ -149,7 +151,8 @@ class ClientSession:
         Raises:
             WebSocketDisconnect: the application closed instead.
             AssertionError: the message is binary.
-            TimeoutError, Exception: as in `receive`.
+            TimeoutError: as in `receive`.
+            Exception: as in `receive`.
         """
         text: str = await self._data("text")
         return text
@@ -159,7 +162,9 @@ class ClientSession:
 
         Raises:
             AssertionError: the message is text.
-            WebSocketDisconnect, TimeoutError, Exception: as in `receive_text`.
+            WebSocketDisconnect: as in `receive_text`.
+            TimeoutError: as in `receive_text`.
+            Exception: as in `receive_text`.
         """
         data: bytes = await self._data("bytes")
         return data
@@ -169,7 +174,9 @@ class ClientSession:
 
         Raises:
             AssertionError: the message is of the other mode.
-            WebSocketDisconnect, TimeoutError, Exception: as in `receive_text`.
+            WebSocketDisconnect: as in `receive_text`.
+            TimeoutError: as in `receive_text`.
+            Exception: as in `receive_text`.
         """
         return json.loads(await self._data("text" if mode == "text" else "bytes"))
 

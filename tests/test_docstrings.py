@@ -65,3 +65,9 @@ def test_the_docstring_names_each_parameter(name: str) -> None:
         if parameter not in ("self", "args", "kwargs", *elsewhere)
     ]
     assert [parameter for parameter in parameters if not re.search(rf"\b{parameter}\b", told)] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_each_parameter_and_attribute_has_a_line_of_its_own(name: str) -> None:
+    """Else tools that read docstrings take both names for one."""
+    assert not re.findall(r"^ +\w+(?:, \w+)+: .*$", DOCUMENTED[name].__doc__ or "", re.MULTILINE)

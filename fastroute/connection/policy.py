@@ -33,6 +33,9 @@ class ConnectionPolicy:
     Nothing is set unless it is given. The policies of a router, of `include_router` and of a route add up: a handshake
     must pass the `origins` of each of them; of everything else, the innermost value that is set counts.
 
+    A timeout of `float("inf")` is none: it takes back the timeout of a policy around this one. All are looked at five
+    times a second.
+
     Args:
         origins: from which pages a browser may open a connection: `"https://app.example.org"`, or
             `"https://*.example.org"` for all hosts below one, but not for itself. A port that is left out is the
@@ -49,9 +52,6 @@ class ConnectionPolicy:
             code, the reason and the seconds since the start of the handshake. For a handshake that was refused the code
             is the HTTP status, else the one of the close frame (RFC 6455, section 7.4.1). An exception that it raises
             is logged, and changes nothing.
-
-        A timeout of `float("inf")` is none: it takes back the timeout of a policy around this one. All are looked at
-        five times a second.
 
     Attributes:
         origins: as given, as a tuple.
