@@ -57,6 +57,7 @@ class _Application:
         self.root.include_router(self.inner, prefix="/inner")
         self.root.include_router(self.nested, prefix="/again")
         self.root.add_api_route("/after/{x}/", _endpoint)
+        self.root.add_api_route("/after/{x}/more", _endpoint)
         for router in self.routers:
             if hasattr(router, "_low_priority_routes"):
                 router._low_priority_routes.append(Answering("/files/{path:path}", _endpoint))

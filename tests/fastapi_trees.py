@@ -237,7 +237,7 @@ def _templates() -> st.SearchStrategy[str]:
 
 
 def _leaves() -> st.SearchStrategy[Leaf]:
-    kinds = st.sampled_from((*(["api"] * 6), *ROUTES, *OTHERS))
+    kinds = st.sampled_from((*(["api"] * 16), *ROUTES, *OTHERS))
     methods = st.sampled_from((("GET",), ("POST",), ("GET", "POST")))
     return st.builds(Leaf, kinds, _templates(), methods)
 

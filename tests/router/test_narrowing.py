@@ -1,0 +1,243 @@
+"""FastAPI's routers with an index: single cases that the generated comparison does not reach."""
+
+import copy
+import threading
+from typing import Any
+
+import pytest
+from asgi import http_scope, request
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Match, Route
+
+from fastroute import accelerate, narrowing, probe
+
+pytestmark = pytest.mark.twins
+
+
+async def page(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(f"{request.url.path} {request.path_params}")
+
+
+def application(routers: int = 3, routes: int = 10) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    for number in range(routers):
+        router = APIRouter()
+        for path in range(routes):
+            router.add_api_route(f"/item{path}/{{id}}", page)
+        app.include_router(router, prefix=f"/resource{number}")
+    return app
+
+
+def asked_count(monkeypatch: pytest.MonkeyPatch, app: FastAPI, path: str, **items: Any) -> int:
+    """How many routes FastAPI asks for a request."""
+    asked = []
+    matches = APIRoute.matches
+
+    def counting(self: Any, scope: Any) -> Any:
+        asked.append(self)
+        return matches(self, scope)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(APIRoute, "matches", counting)
+        # The index relies on the function that was there when it was built.
+        for index in (vars(thing).get("_fastroute_index") for thing in (app.router, *app.routes)):
+            if index is not None:
+                index.functions[:] = [cls.matches for cls in index.classes]
+        request(app, path, **items)
+        patch.undo()
+        for index in (vars(thing).get("_fastroute_index") for thing in (app.router, *app.routes)):
+            if index is not None:
+                index.functions[:] = [cls.matches for cls in index.classes]
+    return len(asked)
+
+
+def test_only_routes_that_can_match_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = application()
+    accelerate(app)
+    request(app, "/nowhere")
+    assert asked_count(monkeypatch, app, "/resource2/item9/1") == 2  # to match, and to handle
+    assert asked_count(monkeypatch, app, "/nowhere") == 0
+    assert asked_count(monkeypatch, app, "/resource2/item9/1/") == 1
+
+
+def test_a_patched_matches_is_asked_at_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = application()
+    accelerate(app)
+    assert request(app, "/anything")[0] == 404
+    monkeypatch.setattr(APIRoute, "matches", lambda self, scope: (Match.FULL, {"path_params": {}}))
+    assert request(app, "/anything")[0] == 200
+    monkeypatch.undo()
+    assert request(app, "/anything")[0] == 404
+
+
+def forwarding(other: FastAPI) -> Any:
+    """An endpoint that hands its own scope to another application."""
+
+    async def forward(request: Request) -> PlainTextResponse:
+        if "forwarded" in request.scope:
+            return PlainTextResponse(f"again {request.path_params}")
+        request.scope["forwarded"] = True
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await other.router(request.scope, request.receive, send)
+        return PlainTextResponse(f"{[message.get('body') for message in sent]}")
+
+    return forward
+
+
+def test_an_endpoint_hands_its_scope_to_an_application_with_the_same_route() -> None:
+    """FastAPI's route then goes by the inclusion that the scope names, not by its own path."""
+    answers = []
+    for accelerated in (False, True):
+        other, app, router = FastAPI(openapi_url=None), FastAPI(openapi_url=None), APIRouter()
+        router.add_api_route("/a", forwarding(other))
+        other.router.routes.append(router.routes[-1])
+        app.include_router(router, prefix="/in")
+        if accelerated:
+            accelerate(app)
+            accelerate(other)
+        answers.append([request(app, "/in/a"), request(other, "/a"), request(other, "/in/a")])
+    assert answers[0] == answers[1]
+    assert "again" in answers[0][0][1]
+
+
+def test_after_a_change_fastapi_scans_until_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = application()
+    accelerate(app)
+    request(app, "/nowhere")
+    before = app.router._fastroute_index  # type: ignore[attr-defined]
+    app.add_api_route("/new", page)
+    for _ in range(narrowing._PATIENCE):
+        assert request(app, "/new")[0] == 200
+        assert app.router._fastroute_index is before  # type: ignore[attr-defined]
+    request(app, "/new")
+    assert app.router._fastroute_index is not before  # type: ignore[attr-defined]
+    assert asked_count(monkeypatch, app, "/nowhere") == 0
+
+
+def test_a_change_of_another_application_keeps_the_index() -> None:
+    app, other = application(), application()
+    accelerate(app)
+    accelerate(other)
+    request(app, "/nowhere")
+    candidates = app.router._fastroute_index.candidates  # type: ignore[attr-defined]
+    other.add_api_route("/new", page)
+    request(app, "/nowhere")
+    assert app.router._fastroute_index.candidates is candidates  # type: ignore[attr-defined]
+
+
+def test_names_classes_and_copies_stay() -> None:
+    app = application()
+    accelerate(app)
+    request(app, "/nowhere")
+    for thing, name in [(app.router, "APIRouter"), (app.routes[0], "_IncludedRouter")]:
+        cls = type(thing)
+        assert (cls.__name__, cls.__qualname__, cls.__module__) == (name, name, "fastapi.routing")
+    copied = copy.copy(app.router)
+    assert isinstance(copied, APIRouter)
+    copied.routes = [Route("/copied", page)]
+    assert request(copied.app, "/copied")[0] == 200
+    assert request(app, "/copied")[0] == 404
+    flat = APIRouter()
+    flat.add_route("/a", page)
+    accelerate(flat)
+    request(flat, "/a")
+    deep = copy.deepcopy(flat)
+    deep.add_route("/b", page)
+    assert [request(deep.app, path)[0] for path in ("/a", "/b")] == [200, 200]
+    assert request(flat, "/b")[0] == 404
+
+
+def test_threads_change_and_ask() -> None:
+    app = application()
+    accelerate(app)
+    failed: list[Any] = []
+
+    def work(number: int) -> None:
+        router = APIRouter()
+        app.include_router(router, prefix=f"/thread{number}")
+        for path in range(25):
+            router.add_api_route(f"/{path}/{{id}}", page)
+            for asked in {path, path // 2}:
+                if request(app, f"/thread{number}/{asked}/1")[0] != 200:
+                    failed.append((number, path, asked))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+
+
+def test_a_router_that_cannot_be_narrowed_is_left_with_the_reason() -> None:
+    class Own(APIRouter):
+        async def app(self, scope: Any, receive: Any, send: Any) -> None:
+            await PlainTextResponse("own")(scope, receive, send)
+
+    router = Own()
+    (left,) = accelerate(router).left
+    assert left.reason.endswith("Own has `app` of its own")
+    assert type(router) is Own
+
+
+def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every_path() -> None:
+    class Silent(APIRouter):
+        def _mark_routes_changed(self) -> None:
+            super()._mark_routes_changed()
+
+    silent = Silent()
+    silent.add_api_route("/page", page)
+    app = application()
+    app.include_router(silent, prefix="/silent")
+    (indexed,) = accelerate(app).indexed
+    assert list(indexed.asked) == [app.routes[-1]]
+    assert request(app, "/silent/page")[0] == 200
+    silent.add_api_route("/later", page)
+    assert request(app, "/silent/later")[0] == 200
+
+
+def test_a_fastapi_that_answers_differently_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(narrowing, "_with_other_slash", lambda scope: "/elsewhere")
+    probe.reason_against_narrowing.cache_clear()
+    try:
+        app = application()
+        (left,) = accelerate(app).left
+        assert "answers differently, as for http GET" in left.reason
+        assert type(app.router) is APIRouter
+    finally:
+        probe.reason_against_narrowing.cache_clear()
+
+
+def test_a_fastapi_without_a_private_name_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("fastapi.routing._get_fastapi_scope")
+    probe.reason_against_narrowing.cache_clear()
+    try:
+        (left,) = accelerate(FastAPI()).left
+        assert left.reason.endswith("it has no _get_fastapi_scope")
+    finally:
+        probe.reason_against_narrowing.cache_clear()
+
+
+def test_accelerating_builds_no_list_of_fastapi() -> None:
+    app = application()
+    report = accelerate(app)
+    assert "30 routes with those of 3 included routers" in str(report)
+    assert not any(route._effective_candidates for route in app.routes)  # type: ignore[attr-defined]
+
+
+def test_lifespan_and_url_path_for() -> None:
+    app = application()
+    expected = app.url_path_for("page", id="1")
+    accelerate(app)
+    request(app, "/nowhere")
+    assert app.url_path_for("page", id="1") == expected
+    with pytest.raises(AssertionError):
+        request(app.router, "/", type="other")
+    assert http_scope("/")["type"] == "http"
