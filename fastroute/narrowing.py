@@ -36,7 +36,7 @@ from .route_list import RouteList
 from .routing import APIWebSocketRoute
 from .substitute import Substitute, substitute_class
 
-__all__ = ["Leaf", "NarrowedRouter", "leaves", "narrow"]
+__all__ = ["Leaf", "NarrowedRouter", "NotedRouter", "found_by_path", "leaves", "narrow"]
 
 #: An included router of so few routes is asked for all of them, which costs less than a lookup.
 _FEW = 6
@@ -677,3 +677,9 @@ def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
 def leaves(router: NarrowedRouter) -> list[Leaf]:
     """The routes of a router and of those that it includes, as they are declared."""
     return list(_Reader().leaves(router.routes, None))
+
+
+def found_by_path(candidate: Any) -> bool:
+    """Whether an index finds a route, or FastAPI's stand-in for one, by its path; it is asked for every path if not."""
+    reach = _Reader().reach(candidate)
+    return reach.http is not None and reach.websocket is not None

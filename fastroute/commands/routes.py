@@ -7,6 +7,7 @@ from typing import Any
 
 from ..index import is_indexed
 from ..index_router import IndexRouter
+from ..narrowing import NotedRouter, found_by_path
 from ._entries import Entry, entries, record
 from ._loading import add_application
 from ._terminal import print_table
@@ -53,6 +54,11 @@ def _rows(tree: Sequence[Entry], inside: tuple[Entry, ...], outer: str) -> Itera
 
 
 def _lookup(entry: Entry) -> str:
+    if isinstance(getattr(entry.router, "original_router", entry.router), NotedRouter):
+        # FastAPI's, and accelerated. An included router is found by the paths of all routes below it.
+        below = entry.children if entry.kind == "included" else ()
+        found = all(_lookup(child) == "index" for child in below) if below else found_by_path(entry.route)
+        return "index" if found else "always"
     if not isinstance(entry.router, IndexRouter):
         return "scan"
     return "index" if is_indexed(entry.route) else "always"

@@ -13,6 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Match, Route
 
 from fastroute import accelerate, narrowing, probe
+from fastroute.commands import routes
+from fastroute.commands._entries import entries, walk
 
 pytestmark = pytest.mark.twins
 
@@ -21,11 +23,11 @@ async def page(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"{request.url.path} {request.path_params}")
 
 
-def application(routers: int = 3, routes: int = 10) -> FastAPI:
+def application(routers: int = 3, paths: int = 10) -> FastAPI:
     app = FastAPI(openapi_url=None)
     for number in range(routers):
         router = APIRouter()
-        for path in range(routes):
+        for path in range(paths):
             router.add_api_route(f"/item{path}/{{id}}", page)
         app.include_router(router, prefix=f"/resource{number}")
     return app
@@ -241,3 +243,21 @@ def test_lifespan_and_url_path_for() -> None:
     with pytest.raises(AssertionError):
         request(app.router, "/", type="other")
     assert http_scope("/")["type"] == "http"
+
+
+def test_the_routes_of_included_routers_are_shown_with_their_lookup() -> None:
+    class Own(APIRoute):
+        def matches(self, scope: Any) -> Any:
+            return super().matches(scope)
+
+    app = application(2, 2)
+    own = APIRouter(route_class=Own)
+    own.add_api_route("/own/{id}", page)
+    own.add_api_websocket_route("/talk", page)
+    app.include_router(own, prefix="/in")
+    report = accelerate(app)
+    shown = [(entry.kind, entry.path, routes._lookup(entry)) for entry in walk(entries(app))]
+    always = [entry for entry in shown if entry[2] == "always"]
+    assert always == [("included", "/in", "always"), ("http", "/in/own/{id}", "always")]
+    assert {lookup for _, _, lookup in shown} == {"index", "always"}
+    assert list(report.indexed[0].asked) == [own.routes[0]]
