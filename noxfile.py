@@ -172,3 +172,11 @@ def peers(session: nox.Session) -> None:
     session.run(
         "pytest", "-q", "-p", "accelerated_fastapi", *selection, env={"PYTHONPATH": f"{plugins}{os.pathsep}{tree}"}
     )
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Real servers and clients, and all that can go wrong between them: `-- --seconds 600 --seed 1`."""
+    session.env.update(COMPILED)
+    session.install(".[test]")
+    session.run("python", "proof/chaos.py", *session.posargs)
