@@ -136,7 +136,8 @@ class SilentRouter(APIRouter):
     """Does not say by FastAPI's own function when it changes."""
 
     def _mark_routes_changed(self) -> None:
-        super()._mark_routes_changed()
+        if hasattr(APIRouter, "_mark_routes_changed"):  # since FastAPI 0.137
+            super()._mark_routes_changed()
 
 
 ROUTERS: dict[str, type[APIRouter]] = {
@@ -353,7 +354,8 @@ class Application:
 
     def mark(self, number: int) -> None:
         """Tell FastAPI of changes that were made to the list of a router, as its own methods do."""
-        getattr(self.routers[number], "_mark_routes_changed", lambda: None)()
+        if hasattr(APIRouter, "_mark_routes_changed"):  # since FastAPI 0.137
+            self.routers[number]._mark_routes_changed()
 
     def _append(self, router: Any, item: Any, place: int) -> None:
         router.routes.append(self._made(router, item))
