@@ -415,7 +415,9 @@ def _credentials_from_any_origin(declared: _Declared) -> Iterator[str]:
 def _credentials_of_scheme(call: Any) -> Iterator[str]:
     """The credentials that a browser sends by itself, if a security scheme reads such."""
     if isinstance(call, APIKeyCookie) or _fastapi.is_a_scheme(call, "APIKeyCookie"):
-        yield f"the cookie {getattr(call, 'name', None) or call.model.name!r} (APIKeyCookie)"
+        scheme: Any = call
+        name = scheme.name if hasattr(scheme, "name") else scheme.model.name
+        yield f"the cookie {name!r} (APIKeyCookie)"
     if isinstance(call, HTTPBasic) or _fastapi.is_a_scheme(call, "HTTPBasic"):
         yield "HTTP basic credentials (HTTPBasic)"
 

@@ -160,14 +160,16 @@ class Life(Outgoing):
         message_type = message["type"]
         if message_type == "websocket.send":
             return self._sent(message)
-        if message_type == "websocket.accept":
-            if self.expires < inf:
-                self._look_at_time(monotonic(), interrupt=False)
-            if self.cause is None:
-                self._accepted = self._heard = True
-        elif self.cause is None:
+        accepts = message_type == "websocket.accept"
+        if accepts and self.expires < inf:
+            self._look_at_time(monotonic(), interrupt=False)
+        if self.cause is not None:
+            return self._tell()
+        if accepts:
+            self._accepted = self._heard = True
+        else:
             self._told = True
-        return Outgoing.send(self, message) if self.cause is None else self._tell()
+        return Outgoing.send(self, message)
 
     async def _received(self) -> Message:
         raise AssertionError("each kind has its own")

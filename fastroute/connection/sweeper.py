@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from asyncio import _get_running_loop
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Protocol
@@ -72,7 +73,7 @@ _last: Sweeper | None = None
 def current_sweeper() -> Sweeper:
     """The sweeper of the running event loop."""
     global _last
-    loop = asyncio._get_running_loop()
+    loop = _get_running_loop()
     last = _last
     if last is not None and last.loop is loop:
         return last
