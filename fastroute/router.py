@@ -101,13 +101,16 @@ class Router(IndexRouter):
         *,
         dependencies: Sequence[Any] | None = None,
         policy: ConnectionPolicy | None = None,
+        include_in_schema: bool = True,
     ) -> Callable[[Endpoint], Endpoint]:
         """Register the decorated function as by `add_api_websocket_route`; it is returned as it was."""
         if not isinstance(path, str) and callable(path):
             raise DeclarationError(path, "path", "@router.websocket needs a path; write @router.websocket('/path')")
 
         def register(endpoint: Endpoint) -> Endpoint:
-            self.add_api_websocket_route(path, endpoint, name, dependencies=dependencies, policy=policy)
+            self.add_api_websocket_route(
+                path, endpoint, name, dependencies=dependencies, policy=policy, include_in_schema=include_in_schema
+            )
             return endpoint
 
         return register
@@ -120,6 +123,7 @@ class Router(IndexRouter):
         dependencies: Sequence[Any] | None = None,
         *,
         policy: ConnectionPolicy | None = None,
+        include_in_schema: bool = True,
     ) -> None:
         """Register a WebSocket endpoint with typed parameters and dependencies.
 
@@ -130,6 +134,7 @@ class Router(IndexRouter):
             name: for `url_path_for`; the endpoint's name unless it is given.
             dependencies: `Depends()` that run after those of the router and before those of the endpoint.
             policy: inside of the policy of the router.
+            include_in_schema: False leaves the route out of the document of `fastroute.asyncapi`.
         """
         _check_path(path, endpoint)
         whole_path = self.prefix + path
@@ -141,6 +146,7 @@ class Router(IndexRouter):
             [*self.dependencies, *as_dependencies(dependencies, endpoint)],
             self.dependency_overrides_provider,
             policy=nested(self.policy, policy),
+            include_in_schema=include_in_schema,
         )
         self.routes.append(route)
 

@@ -43,6 +43,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             read for each connection. Without a provider, the innermost application in `scope["app"]` is one if it has
             the attribute.
         policy: from where connections may come, and when they end.
+        include_in_schema: False leaves the route out of the document of `fastroute.asyncapi`.
 
     Attributes:
         path: as given.
@@ -50,6 +51,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         name: as given.
         dependencies: as given, as a list.
         dependency_overrides_provider: as given.
+        include_in_schema: as given.
         policy: as given, inside of the policies of the routers that it was registered in.
         path_regex: the compiled pattern of the path, made on first use.
         path_format: the path without convertors.
@@ -76,6 +78,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         dependency_overrides_provider: OverridesProvider | Starlette | None = None,
         *,
         policy: ConnectionPolicy | None = None,
+        include_in_schema: bool = True,
     ) -> None:
         if callable(path) and isinstance(endpoint, str):
             raise DeclarationError(path, None, f"path and endpoint are swapped; write ({endpoint!r}, {get_name(path)})")
@@ -88,6 +91,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         self.dependencies = as_dependencies(dependencies, endpoint)
         self.dependency_overrides_provider = dependency_overrides_provider
         self.policy = nested(policy)
+        self.include_in_schema = include_in_schema
         try:
             self._matcher = PathMatcher(path)
         except ValueError as error:
@@ -170,7 +174,15 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         """
         cls = self.class_when_remade or type(self)
         parameters = inspect.signature(cls).parameters.values()
-        known = ("path", "endpoint", "name", "dependencies", "dependency_overrides_provider", "policy")
+        known = {
+            "path",
+            "endpoint",
+            "name",
+            "dependencies",
+            "dependency_overrides_provider",
+            "policy",
+            "include_in_schema",
+        }
         unknown = [each.name for each in parameters if each.name not in known and each.kind not in _COLLECTING]
         if unknown:
             raise ValueError(
@@ -194,6 +206,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
                 f"{cls.__module__}.{cls.__qualname__} does not pass on the policy that its route {path!r} "
                 "gets from the including router; take `policy` in its `__init__` and give it to APIWebSocketRoute"
             )
+        route.include_in_schema = self.include_in_schema
         return route
 
     def __getstate__(self) -> dict[str, Any]:
@@ -261,10 +274,13 @@ class _IncludedByFastAPI:
 
     FastAPI says in the scope in which inclusion the route was found. There it is made again once, with the prefix and
     the dependencies of that inclusion.
+
+    Attributes:
+        included_route: ours.
     """
 
     def __init__(self, route: APIWebSocketRoute) -> None:
-        self._route = route
+        self.included_route = route
         self._made: tuple[_fastapi.Inclusion, APIWebSocketRoute] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -273,19 +289,19 @@ class _IncludedByFastAPI:
         await route.app(scope, receive, send)
 
     def _included(self, scope: Scope) -> APIWebSocketRoute:
-        inclusion = _fastapi.inclusion_in(scope, self._route)
+        inclusion = _fastapi.inclusion_in(scope, self.included_route)
         if inclusion is None:
             raise RuntimeError(
-                f"{self._route!r} was included by FastAPI, which does not say with which dependencies; use "
+                f"{self.included_route!r} was included by FastAPI, which does not say with which dependencies; use "
                 "app.router.routes.append(route), FastAPI(routes=[route]) or app.mount()"
             )
         if self._made is None or self._made[0].context is not inclusion.context:
             provider = inclusion.context.dependency_overrides_provider
-            route = self._route.remade(
-                inclusion.prefix + self._route.path,
-                [*inclusion.dependencies, *self._route.dependencies],
-                self._route.dependency_overrides_provider if provider is None else provider,
-                self._route.policy,
+            route = self.included_route.remade(
+                inclusion.prefix + self.included_route.path,
+                [*inclusion.dependencies, *self.included_route.dependencies],
+                self.included_route.dependency_overrides_provider if provider is None else provider,
+                self.included_route.policy,
             )
             self._made = (inclusion, route)
         return self._made[1]
