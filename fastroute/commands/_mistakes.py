@@ -22,6 +22,7 @@ from starlette.routing import PARAM_REGEX
 
 from .. import _fastapi
 from .._starlette import mounted_app
+from ..connection.messages import MessageTypes
 from ..dependencies.dependant import Dependant
 from ..dependencies.fields import ParamField
 from ..matching.template import kind_of
@@ -384,7 +385,11 @@ def _without_websocket(declared: _Declared) -> Iterator[str]:
     if declared.entry.kind != "websocket" or declared.entry.wrapped or not dependants:
         return
     names = ("websocket_param_name", "http_connection_param_name")
-    taken = any(getattr(dependant, name, None) is not None for dependant in dependants for name in names)
+    taken = any(getattr(dependant, name, None) is not None for dependant in dependants for name in names) or any(
+        isinstance(injection.make, MessageTypes)
+        for dependant in dependants
+        for injection in getattr(dependant, "injected", {}).values()
+    )
     if not taken and not _raises(dependants[0].call):
         yield (
             "neither the endpoint nor a dependency takes the WebSocket: nobody can accept the connection. "

@@ -31,7 +31,9 @@ from fastroute import (
     APIWebSocketRoute,
     ConnectionPolicy,
     Cookie,
+    Deadline,
     Depends,
+    Messages,
     Query,
     Security,
     SecurityScopes,
@@ -469,6 +471,12 @@ def accepts(websocket: WebSocket) -> None: ...
 def reads(connection: HTTPConnection) -> None: ...
 
 
+async def with_messages(messages: Messages[int, int]) -> None: ...
+
+
+async def with_deadline(deadline: Deadline) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("route", "expected"),
     [
@@ -480,6 +488,8 @@ def reads(connection: HTTPConnection) -> None: ...
         (APIWebSocketRoute("/", socket), []),
         (WebSocketRoute("/", socket), []),
         (Route("/", page), []),
+        (APIWebSocketRoute("/", with_messages), []),
+        (APIWebSocketRoute("/deadline", with_deadline), ["/deadline"]),
     ],
 )
 def test_an_endpoint_without_a_websocket(route: BaseRoute, expected: list[str]) -> None:
