@@ -2,7 +2,8 @@
 
     uvicorn --app-dir examples starlette_chat:app
 
-Then open http://127.0.0.1:8000/ in two windows; the tokens are `ann-secret` and `bob-secret`.
+Then open http://127.0.0.1:8000/ in two windows; the tokens are `ann-secret` and `bob-secret`. The sockets are described
+at http://127.0.0.1:8000/asyncapi, and in starlette_chat.asyncapi.yaml.
 """
 
 import secrets
@@ -19,7 +20,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from fastroute import APIWebSocketRoute, Depends, Query, Router
+from fastroute import APIWebSocketRoute, Depends, Query, Router, asyncapi
 from fastroute.security import SubprotocolBearer, SubprotocolCredentials
 
 TOKENS = {"ann": "ann-secret", "bob": "bob-secret"}
@@ -62,6 +63,7 @@ async def chat(
     members: Annotated[list[WebSocket], Depends(membership)],
     nick: Annotated[str | None, Query(min_length=2, max_length=12)] = None,
 ) -> None:
+    """One room: every text goes to all members."""
     await websocket.accept(subprotocol=bearer.subprotocol)
     await websocket.send_text(f"welcome {nick or user}, {len(members)} here")
     with suppress(WebSocketDisconnect):
@@ -82,3 +84,4 @@ app = Starlette(
         Mount("/rooms", Router([APIWebSocketRoute("/{room_id:int}", chat)])),
     ]
 )
+app.routes.extend(asyncapi.routes(app))

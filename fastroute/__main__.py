@@ -21,6 +21,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "asyncapi": Command("write the AsyncAPI document of the WebSockets, or compare it with a committed one"),
     "bench": Command("measure routing and matching on your own routes, fastroute beside Starlette"),
     "check": Command("find routes that nothing can reach, and WebSockets that nobody guards"),
     "demo": Command("serve a small chat on a real server and call it, with valid and invalid requests", extra="demo"),

@@ -47,6 +47,7 @@ __all__ = [
     "reads_from_path",
     "route_classes",
     "routing",
+    "scheme_model",
     "security_scopes_types",
     "socket_as",
     "validation_error",
@@ -105,6 +106,14 @@ def is_security_scheme(call: object) -> bool:
 def is_a_scheme(call: object, name: str) -> bool:
     """Whether it is a security scheme of the class with this name in FastAPI."""
     return _is_a(call, "fastapi.security", name)
+
+
+def scheme_model(scheme: Any) -> dict[str, Any]:
+    """What a security scheme of FastAPI says of itself for OpenAPI."""
+    model = getattr(scheme, "model", None)
+    dump = getattr(model, "model_dump", None)
+    described: dict[str, Any] = {} if dump is None else dump(mode="json", by_alias=True, exclude_none=True)
+    return described
 
 
 def is_scheme_class(cls: type[Any]) -> bool:

@@ -70,18 +70,24 @@ class Browser:
 
 
 @contextmanager
-def browsing(profile: Path, address: str) -> Iterator[Browser]:
-    """A page, opened in a browser; the test is skipped if there is none."""
+def opened_browser(profile: Path) -> Iterator[Browser]:
+    """A browser; the test is skipped if there is none."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        pytest.skip("no Chromium is installed here: the page of the chat was not opened in a browser")
+        pytest.skip("no Chromium is installed here: the page was not opened in a browser")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
     with (
         started(found, *options, f"--user-data-dir={profile}", says=r"listening on (ws://\S+)") as devtools,
         dial(devtools, max_size=None, proxy=None) as connection,
     ):
-        browser = Browser(connection)
+        yield Browser(connection)
+
+
+@contextmanager
+def browsing(profile: Path, address: str) -> Iterator[Browser]:
+    """The page of the chat, opened in a browser."""
+    with opened_browser(profile) as browser:
         browser.call("Page.navigate", url=address)
         browser.wait_for("document.readyState + document.title", "completeChat")
         yield browser

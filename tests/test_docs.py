@@ -18,6 +18,7 @@ import pytest
 from websocket_client import connect, websocket_scope
 
 import fastroute
+import fastroute.asyncapi
 import fastroute.security
 import fastroute.strategies
 import fastroute.testing
@@ -362,7 +363,7 @@ def test_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
 
 def test_the_reference_has_every_public_name_and_no_other() -> None:
     reference = page("docs/reference.md")
-    for module in (fastroute, fastroute.security, fastroute.strategies, fastroute.testing):
+    for module in (fastroute, fastroute.asyncapi, fastroute.security, fastroute.strategies, fastroute.testing):
         rows = re.findall(r"^\| (`.*?) \|", section(reference, module.__name__), re.MULTILINE)
         named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
         elsewhere = {"SecurityScopes"} if module is fastroute.security else set()

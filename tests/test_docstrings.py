@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import fastroute
-from fastroute import security, strategies, testing
+from fastroute import asyncapi, security, strategies, testing
 from fastroute.matching import matcher_py
 from fastroute.params import ParamKeywords
 
@@ -16,7 +16,7 @@ DATA = {"IMPLEMENTATION", "__version__"}
 
 
 def public() -> Iterator[tuple[str, Any]]:
-    for module in (fastroute, security, strategies, testing):
+    for module in (fastroute, asyncapi, security, strategies, testing):
         for name in module.__all__:
             if name not in DATA:
                 # A compiled class does not tell its signature; its twin does.

@@ -12,7 +12,10 @@ import pytest
 import fastroute
 
 PACKAGE = Path(fastroute.__file__).parent
-WINGS = ("matching", "dependencies", "connection", "commands")
+WINGS = ("matching", "dependencies", "connection", "asyncapi", "commands")
+
+#: Wings that users import from.
+DOORS = {"asyncapi"}
 
 #: A room is a wing or a file at the top. What it may import besides itself; `__init__` is the package's own.
 FRAMEWORKS = {"_starlette", "_fastapi"}
@@ -53,7 +56,8 @@ MAY_IMPORT = {
 EVERYTHING = {room for rooms in MAY_IMPORT for room in rooms.split(", ")}
 ALLOWED = {room: allowed for rooms, allowed in MAY_IMPORT.items() for room in rooms.split(", ")}
 # Nothing but `__main__` imports the commands, and it does so by name.
-ALLOWED |= {"commands": EVERYTHING, "__main__": {"__init__"}}
+# The document reads the routes of an application as the commands do.
+ALLOWED |= {"asyncapi": EVERYTHING | {"commands"}, "commands": EVERYTHING | {"asyncapi"}, "__main__": {"__init__"}}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}
@@ -163,8 +167,11 @@ def test_there_is_no_cycle() -> None:
 
 @pytest.mark.parametrize("wing", WINGS)
 def test_a_wing_opens_with_its_map(wing: str) -> None:
-    [map_of_the_wing] = tree(f"{wing}.__init__").body
+    map_of_the_wing, *door = tree(f"{wing}.__init__").body
     assert isinstance(map_of_the_wing, ast.Expr)
+    # A public door exports names besides, and has nothing else.
+    assert all(isinstance(statement, ast.ImportFrom | ast.Assign) for statement in door)
+    assert bool(door) == (wing in DOORS)
     named = str(ast.literal_eval(map_of_the_wing.value))
     files = [path for path in (PACKAGE / wing).glob("*.py*") if path.suffix in (".py", ".pyx")]
     missing = [path.stem for path in files if path.stem != "__init__" and f"`{path.stem}`" not in named]
@@ -172,7 +179,8 @@ def test_a_wing_opens_with_its_map(wing: str) -> None:
 
 
 def test_the_house_has_at_most_24_entries() -> None:
-    entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    # `py.typed` is a mark for type checkers, and nothing to read.
+    entries = [path.name for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "py.typed")]
     assert len(entries) <= 24, sorted(entries)
 
 

@@ -1,6 +1,7 @@
 """The command line, `python -m fastroute`. A module without an underscore is the command of that name.
 
 - `routes`, `match`, `plan`, `check`: what an application does, and what is wrong with it.
+- `asyncapi`: the document of its WebSockets.
 - `bench`, `fuzz`: how fast and how exact the matching is, on routes of your own.
 - `demo`, `info`: a small server with its clients; the versions and the implementation that run here.
 

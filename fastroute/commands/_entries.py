@@ -23,6 +23,7 @@ __all__ = [
     "redirects",
     "routes_of",
     "walk",
+    "walk_inside",
 ]
 
 EntryKind = Literal["http", "websocket", "mount", "host", "included", "frontend", "other"]
@@ -107,6 +108,13 @@ def walk(tree: Sequence[Entry]) -> Iterator[Entry]:
     for entry in tree:
         yield entry
         yield from walk(entry.children)
+
+
+def walk_inside(tree: Sequence[Entry], inside: tuple[Entry, ...] = ()) -> Iterator[tuple[Entry, tuple[Entry, ...]]]:
+    """Every entry of a tree as `walk` does, each with the mounts and hosts around it."""
+    for entry in tree:
+        yield entry, inside
+        yield from walk_inside(entry.children, entry.around_children(inside))
 
 
 def one_line(entry: Entry, inside: Sequence[Entry] = ()) -> str:

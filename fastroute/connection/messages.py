@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..exceptions import ConnectionEnded, Problem
 from .injected import Injected, Injection
 
-__all__ = ["MessageRules", "MessageTypes", "Messages"]
+__all__ = ["MessageRules", "MessageTypes", "Messages", "members"]
 
 _INVALID, _TOO_BIG = 1007, 1009  # RFC 6455, section 7.4.1
 
@@ -175,7 +175,7 @@ class MessageTypes:
 
     Attributes:
         rules: as given.
-        receives, sends: the adapters of both types.
+        received, sent: the types, without a ValidationError.
         validate: the message from its JSON; raises ValidationError.
         to_json: writes a message of exactly this class, without a search through a union.
         surely_fits: a text of so many characters is not too large, whatever they are.
@@ -185,22 +185,22 @@ class MessageTypes:
     """
 
     def __init__(self, cls: type[Messages[Any, Any]], receive: Any, send: Any, rules: MessageRules) -> None:
-        members = list(_members(receive))
-        if ValidationError in members:
+        named = list(members(receive))
+        if ValidationError in named:
             if rules.on_invalid != "yield":
                 raise Problem("a ValidationError never comes here; add MessageRules(on_invalid='yield')")
-            members.remove(ValidationError)
-            receive = Union[tuple(members)]  # noqa: UP007  # made of many
+            named.remove(ValidationError)
+            receive = Union[tuple(named)]  # noqa: UP007  # made of many
         self._cls = cls
         self.rules = rules
-        self.receives = _adapter(receive)
-        self.sends = _adapter(send)
-        self._sent = send
-        self.validate: Callable[[str | bytes], Any] = self.receives.validator.validate_json
+        self.received, self.sent = receive, send
+        self._adapter = _adapter(receive)
+        _adapter(send)
+        self.validate: Callable[[str | bytes], Any] = self._adapter.validator.validate_json
         self.surely_fits = rules.max_size // 4
-        classes = [member for member in _members(send) if _is_class_of_messages(member)]
+        classes = [member for member in members(send) if _is_class_of_messages(member)]
         self.to_json = {member: TypeAdapter(member).serializer.to_json for member in classes}
-        others = [member for member in _members(send) if member not in classes]
+        others = [member for member in members(send) if member not in classes]
         self._others = _adapter(Union[tuple(others)]) if others else None  # noqa: UP007  # made of many
 
     def __call__(self, websocket: WebSocket, life: object) -> Messages[Any, Any]:
@@ -221,7 +221,7 @@ class MessageTypes:
                 return self._others.serializer.to_json(message, by_alias=True, warnings="error").decode()
             except PydanticSerializationError as error:
                 raise TypeError(f"{self._cls.__name__}.send(): {error}") from error
-        raise TypeError(f"{self._cls.__name__}.send() takes {_named(self._sent)}, not {type(message).__name__}")
+        raise TypeError(f"{self._cls.__name__}.send() takes {_named(self.sent)}, not {type(message).__name__}")
 
     def reason(self, error: ValidationError) -> str:
         """The fields that are wrong, and why, without a word of the input."""
@@ -235,10 +235,10 @@ class MessageTypes:
     @cached_property
     def _words(self) -> frozenset[str]:
         """All names in the schema of the received type."""
-        return frozenset(_words_in(self.receives.core_schema))
+        return frozenset(_words_in(self._adapter.core_schema))
 
 
-def _members(annotation: Any) -> Iterator[Any]:
+def members(annotation: Any) -> Iterator[Any]:
     """The members of a union; of anything else itself. A discriminator says nothing about what they are."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
@@ -246,7 +246,7 @@ def _members(annotation: Any) -> Iterator[Any]:
             annotation = inner
     if get_origin(annotation) in (Union, UnionType):
         for member in get_args(annotation):
-            yield from _members(member)
+            yield from members(member)
     else:
         yield annotation
 
@@ -266,8 +266,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 
 def _named(annotation: Any) -> str:
-    members = [member.__name__ if isinstance(member, type) else repr(member) for member in _members(annotation)]
-    return " | ".join(members)
+    return " | ".join(each.__name__ if isinstance(each, type) else repr(each) for each in members(annotation))
 
 
 def _problem(error: Any) -> str:

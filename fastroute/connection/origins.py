@@ -6,7 +6,7 @@ of an IPv6 address) for the others.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, Final, NamedTuple
@@ -82,9 +82,18 @@ class Origins:
     def __hash__(self) -> int:
         return hash((self._exact, self._below))
 
-    def __repr__(self) -> str:
+    def __iter__(self) -> Iterator[str]:
+        """The origins as they are compared, sorted."""
         below = [f"{scheme}://*.{host}{port and ':'}{port}" for scheme, host, port in self._below]
-        return f"Origins({sorted([*map(str, self._exact), *below])})"
+        yield from sorted([*map(str, self._exact), *below])
+
+    def __repr__(self) -> str:
+        return f"Origins({list(self)})"
+
+    def patterns(self) -> list[str]:
+        """Regular expressions for the origins as browsers write them."""
+        label = rf"({_LABEL}\.)+"
+        return [re.escape(origin).replace(r"://\*\.", rf"://{label}") for origin in self]
 
     def allows(self, headers: Iterable[Any]) -> bool:
         """Whether a handshake may go on.

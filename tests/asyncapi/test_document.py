@@ -1,0 +1,458 @@
+"""The AsyncAPI document of an application, part by part."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from asyncapi_applications import CREDENTIALS, PAYLOADS, applications
+from fastapi import APIRouter, FastAPI
+from fastapi import Depends as TheirDepends
+from fastapi import security as theirs
+from hypothesis import given
+from jsonschema import Draft7Validator
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from fastroute import (
+    APIWebSocketRoute,
+    ConnectionPolicy,
+    Cookie,
+    Deadline,
+    Depends,
+    Header,
+    MessageRules,
+    Messages,
+    Query,
+    Router,
+    Security,
+)
+from fastroute.asyncapi import document
+from fastroute.security import APIKeyHeader, APIKeyQuery, HTTPBearer, OAuth2PasswordBearer, SecurityBase
+
+
+async def room(websocket: WebSocket) -> None:
+    """One room.
+
+    And more of it.
+    """
+
+
+def described(*routes: Any, **options: Any) -> Any:
+    return document(Starlette(routes=list(routes)), **options)
+
+
+def channel(endpoint: Any, path: str = "/", **options: Any) -> Any:
+    [found] = described(APIWebSocketRoute(path, endpoint, **options))["channels"].values()
+    return found
+
+
+# --- the frame ---
+
+
+def test_the_smallest_document() -> None:
+    assert described() == {
+        "asyncapi": "3.1.0",
+        "info": {"title": "WebSockets", "version": "0.1.0"},
+        "defaultContentType": "application/json",
+        "channels": {},
+    }
+
+
+def test_title_and_version_are_those_of_the_application_or_given() -> None:
+    app = FastAPI(title="Prices", version="7", description="All of them.")
+    assert document(app)["info"] == {"title": "Prices", "version": "7", "description": "All of them."}
+    assert document(app, title="Mine", version="8")["info"] | {"description": ""} == {
+        "title": "Mine",
+        "version": "8",
+        "description": "",
+    }
+
+
+def test_servers_are_as_given() -> None:
+    servers = {"live": {"host": "example.org", "protocol": "wss"}}
+    assert described(servers=servers)["servers"] == servers
+
+
+# --- addresses and names ---
+
+
+def test_addresses_have_no_convertors_and_all_that_is_around_a_route() -> None:
+    inner = Router(prefix="/v1")
+    inner.add_api_websocket_route("/{room_id:int}", room, name="inner")
+    included = Router()
+    included.include_router(inner, prefix="/chat")
+    found = described(
+        Mount("/t/{tenant:uuid}", routes=[Mount("/deep", routes=[APIWebSocketRoute("/{rest:path}", room)])]),
+        Mount("/in", included),
+        Host("{sub}.example.org", Router([APIWebSocketRoute("/host", room, name="hosted")])),
+        Route("/http", lambda request: None),
+    )["channels"]
+    assert [each["address"] for each in found.values()] == [
+        "/t/{tenant}/deep/{rest}",
+        "/in/chat/v1/{room_id}",
+        "/host",
+    ]
+    assert list(found["room"]["parameters"]) == ["tenant", "rest"]
+    assert found["inner"]["parameters"] == {
+        "room_id": {"description": "integer", "x-schema": {"type": "integer", "minimum": 0}}
+    }
+    assert found["hosted"]["x-host"] == "{sub}.example.org"
+
+
+def test_the_root_path_is_in_the_address_or_in_the_server() -> None:
+    app = FastAPI()
+    app.root_path = "/api"
+    app.add_api_websocket_route("/x", room)
+    assert document(app)["channels"]["room"]["address"] == "/api/x"
+    server = {"host": "example.org", "protocol": "wss", "pathname": "/api"}
+    assert document(app, servers={"live": server})["channels"]["room"]["address"] == "/x"
+
+
+def test_names_are_unique_and_stay_when_a_route_is_appended() -> None:
+    routes = [APIWebSocketRoute(f"/{number}", room, name=name) for number, name in enumerate(["a b", "a", "a", "/"])]
+    names = list(described(*routes)["channels"])
+    assert names == ["a_b", "a", "a_2", "unnamed"]
+
+    class Chat(BaseModel):
+        text: str
+
+    first = Chat
+
+    class Chat(BaseModel):  # type: ignore[no-redef]
+        number: int
+
+    def takes(cls: Any) -> APIWebSocketRoute:
+        async def endpoint(messages: Messages[cls, None]) -> None: ...
+
+        return APIWebSocketRoute("/", endpoint)
+
+    before, after = described(takes(first)), described(takes(first), takes(Chat))
+    for place in ("channels", "operations"):
+        assert before[place].items() <= after[place].items()
+    for place in ("schemas", "messages"):
+        assert before["components"][place].items() <= after["components"][place].items()
+    assert list(after["components"]["schemas"]) == ["Chat", "Chat_2"]
+
+
+def test_a_route_can_be_left_out() -> None:
+    router = Router()
+    router.add_api_websocket_route("/a", room, name="a", include_in_schema=False)
+
+    @router.websocket("/b", include_in_schema=False)
+    async def b(websocket: WebSocket) -> None: ...
+
+    outer = Router()
+    outer.include_router(router, prefix="/outer")
+    outer.add_api_websocket_route("/shown", room)
+    assert list(document(outer)["channels"]) == ["room"]
+    app = FastAPI()
+    api = APIRouter()
+    api.routes.append(APIWebSocketRoute("/c", room, include_in_schema=False))
+    app.include_router(api)
+    assert document(app)["channels"] == {}
+
+
+# --- parameters ---
+
+
+class Color(Enum):
+    RED = "red"
+
+
+def test_query_headers_and_cookies_with_all_that_is_said_of_them() -> None:
+    async def below(q: Annotated[int, Query(ge=1)]) -> None: ...
+
+    async def endpoint(
+        websocket: WebSocket,
+        below: Annotated[None, Depends(below)],
+        q: Annotated[str, Query(max_length=3, description="how much", title="Q", examples=["7"], deprecated=True)],
+        x_token: Annotated[str, Header()],
+        color: Annotated[Color, Cookie()] = Color.RED,
+        tags: Annotated[list[str], Query(alias="tag")] = [],  # noqa: B006  # copied for each connection
+    ) -> None: ...
+
+    ws = channel(endpoint)["bindings"]["ws"]
+    assert ws["query"] == {
+        "type": "object",
+        "properties": {
+            "q": {
+                "allOf": [
+                    {"type": "integer", "minimum": 1},
+                    {
+                        "type": "string",
+                        "maxLength": 3,
+                        "title": "Q",
+                        "description": "how much",
+                        "examples": ["7"],
+                        "deprecated": True,
+                    },
+                ]
+            },
+            "tag": {"type": "array", "items": {"type": "string"}, "default": []},
+        },
+        "required": ["q"],
+    }
+    assert ws["headers"]["required"] == ["x-token"]
+    assert list(ws["x-cookies"]["properties"]) == ["color"]
+    assert ws["bindingVersion"] == "0.1.0"
+
+
+def test_a_default_that_json_cannot_hold_is_left_out() -> None:
+    async def with_object(websocket: WebSocket, q: Annotated[str, Query()] = object()) -> None: ...  # type: ignore[assignment]
+
+    assert channel(with_object)["bindings"]["ws"]["query"]["properties"] == {"q": {"type": "string"}}
+
+
+def test_a_type_without_a_schema_may_be_anything() -> None:
+    class Odd:
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            from pydantic_core import core_schema
+
+            return core_schema.no_info_plain_validator_function(lambda value: value)
+
+    async def endpoint(websocket: WebSocket, q: Annotated[Odd, Header()]) -> None: ...
+
+    assert channel(endpoint)["bindings"]["ws"]["headers"]["properties"] == {"q": {}}
+
+
+# --- security ---
+
+
+@pytest.mark.parametrize(("scheme", "options"), CREDENTIALS, ids=lambda each: getattr(each, "__name__", ""))
+@pytest.mark.parametrize("auto_error", [True, False])
+def test_each_scheme(scheme: Any, options: Any, auto_error: bool) -> None:
+    made = scheme(**options, auto_error=auto_error, description="said")
+    found = described(APIWebSocketRoute("/", room, dependencies=[Depends(made)]))
+    [[name, described_scheme]] = found["components"]["securitySchemes"].items()
+    assert name == scheme.__name__
+    assert ("x-optional" in described_scheme) == (not auto_error)
+    assert described_scheme["description"] == "said"
+    assert found["operations"]["room.receive"]["security"] == [{"$ref": f"#/components/securitySchemes/{name}"}]
+    refused = found["channels"]["room"].get("x-responses", {})
+    assert ("401" in refused) == auto_error
+    if auto_error:
+        assert refused["401"]["headers"] == {"WWW-Authenticate": made.challenge}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["APIKeyQuery", "APIKeyHeader", "APIKeyCookie", "HTTPBasic", "HTTPBearer", "HTTPDigest", "OAuth2PasswordBearer",
+     "OAuth2AuthorizationCodeBearer", "OpenIdConnect"],
+)  # fmt: skip
+def test_schemes_of_fastapi_are_described_as_ours(name: str) -> None:
+    options = next(options for scheme, options in CREDENTIALS if scheme.__name__ == name)
+    ours = next(scheme for scheme, _ in CREDENTIALS if scheme.__name__ == name)
+    servers = {"live": {"host": "example.org", "protocol": "wss"}}
+
+    def components(scheme: Any) -> Any:
+        route = APIWebSocketRoute("/", room, dependencies=[Security(scheme, scopes=["read"])])
+        return described(route, servers=servers)["components"]["securitySchemes"]
+
+    assert components(getattr(theirs, name)(**options)) == components(ours(**options))
+
+
+def test_several_schemes_and_scopes() -> None:
+    oauth = OAuth2PasswordBearer("https://id.example/token", scopes={"read": "r", "write": "w"})
+    routes = [
+        APIWebSocketRoute("/a", room, dependencies=[Security(oauth, scopes=["read"]), Depends(APIKeyQuery(name="k"))]),
+        APIWebSocketRoute("/b", room, dependencies=[Security(oauth, scopes=["write"])]),
+        APIWebSocketRoute("/c", room, dependencies=[Security(HTTPBearer(), scopes=["read"])]),
+    ]
+    found = described(*routes)
+    schemes = found["components"]["securitySchemes"]
+    assert found["operations"]["room.receive"]["x-security-all"] is True
+    assert "x-security-all" not in found["operations"]["room_2.receive"]
+    assert schemes["OAuth2PasswordBearer"]["scopes"] == ["read"]
+    assert schemes["OAuth2PasswordBearer_2"]["scopes"] == ["write"]
+    assert schemes["HTTPBearer"] == {"type": "http", "scheme": "bearer", "x-scopes": ["read"]}
+    flow = schemes["OAuth2PasswordBearer"]["flows"]["password"]
+    assert flow == {"tokenUrl": "https://id.example/token", "availableScopes": {"read": "r", "write": "w"}}
+
+
+def test_a_relative_address_is_joined_to_the_server_or_told_beside() -> None:
+    route = APIWebSocketRoute("/", room, dependencies=[Depends(OAuth2PasswordBearer("token"))])
+    server = {"host": "example.org", "protocol": "wss", "pathname": "/api/"}
+    joined = described(route, servers={"live": server})["components"]["securitySchemes"]["OAuth2PasswordBearer"]
+    assert joined["flows"]["password"]["tokenUrl"] == "https://example.org/api/token"
+    alone = described(route)["components"]["securitySchemes"]["OAuth2PasswordBearer"]
+    assert alone["flows"] == {}
+    assert alone["x-relative-flows"] == {"password": {"tokenUrl": "token", "availableScopes": {}}}
+
+
+def test_a_scheme_of_ones_own() -> None:
+    class Ticket(SecurityBase[str]):
+        challenge = 'Ticket realm="x"'
+
+    class Key(APIKeyHeader):
+        def make_not_authenticated_error(self) -> Any:
+            raise RuntimeError("only in a connection")
+
+    found = described(APIWebSocketRoute("/", room, dependencies=[Depends(Ticket()), Depends(Key(name="x"))]))
+    schemes = found["components"]["securitySchemes"]
+    assert schemes["Ticket"] == {"type": "http", "scheme": "ticket"}
+    assert schemes["Key"] == {"type": "httpApiKey", "in": "header", "name": "x"}
+    assert "not authenticated" in found["channels"]["room"]["x-responses"]["401"]["description"]
+
+
+# --- policy, messages, and the rest ---
+
+
+def test_origins_and_times_of_a_policy() -> None:
+    policy = ConnectionPolicy(
+        origins=["https://*.b.example", "https://a.example:8443"], accept_timeout=5, idle_timeout=60, max_lifetime=3600
+    )
+
+    async def endpoint(websocket: WebSocket, deadline: Deadline) -> None: ...
+
+    found = channel(endpoint, policy=policy)
+    assert found["x-origins"] == ["https://*.b.example", "https://a.example:8443"]
+    assert list(found["x-responses"]) == ["1001", "1008", "401", "403", "408"]
+    origin = found["bindings"]["ws"]["headers"]["properties"]["Origin"]
+    for value, allowed in {
+        "https://a.example:8443": True,
+        "https://x.y.b.example": True,
+        "https://b.example": False,
+        "https://a.example": False,
+        "https://axexample:8443": False,
+        "null": False,
+    }.items():
+        assert Draft7Validator(origin).is_valid(value) == allowed, value
+
+
+class Ask(BaseModel):
+    """A question.
+
+    With more.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "ask", "text": "why?"}]})
+    kind: Literal["ask"] = "ask"
+    text: str
+
+
+class Tree(BaseModel):
+    kind: Literal["tree"] = "tree"
+    name: str = Field(alias="Name", min_length=12)
+    children: "list[Tree]" = []
+    pair: tuple[int, str]
+
+
+def test_messages_of_both_directions_with_examples() -> None:
+    rules = MessageRules(on_invalid="yield", max_size=10)
+
+    async def endpoint(
+        messages: Annotated[Messages[Annotated[Ask | Tree, Field(discriminator="kind")], Tree | None], rules],
+    ) -> None: ...
+
+    found = described(APIWebSocketRoute("/", endpoint))
+    messages = found["components"]["messages"]
+    assert list(messages) == ["Ask", "Tree", "NoneType"]
+    assert messages["Ask"]["summary"] == "A question."
+    assert messages["Ask"]["examples"] == [{"payload": {"kind": "ask", "text": "why?"}}]
+    [example] = messages["Tree"]["examples"]
+    assert example["payload"] == {"Name": "textxxxxxxxx", "pair": [0, "text"], "kind": "tree"}
+    assert found["operations"]["endpoint.receive"]["messages"] == [
+        {"$ref": "#/channels/endpoint/messages/Ask"},
+        {"$ref": "#/channels/endpoint/messages/Tree"},
+    ]
+    assert found["operations"]["endpoint.send"]["action"] == "send"
+    sent = [each["$ref"] for each in found["operations"]["endpoint.send"]["messages"]]
+    assert sent == ["#/channels/endpoint/messages/Tree", "#/channels/endpoint/messages/NoneType"]
+    assert list(found["channels"]["endpoint"]["x-responses"]) == ["1009"]
+    tree = found["components"]["schemas"]["Tree"]
+    assert tree["properties"]["pair"]["items"] == [{"type": "integer"}, {"type": "string"}]
+    assert tree["properties"]["children"]["items"] == {"$ref": "#/components/schemas/Tree"}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=str)
+def test_examples_are_valid(payload: Any) -> None:
+    async def endpoint(messages: Messages[payload, payload]) -> None: ...
+
+    found = described(APIWebSocketRoute("/", endpoint))
+    for message in found["components"]["messages"].values():
+        [example] = message["examples"]
+        schema = (
+            {**message["payload"], "components": found["components"]}
+            if "$ref" not in message["payload"]
+            else {"allOf": [message["payload"]], "components": found["components"]}
+        )
+        Draft7Validator(schema).validate(example["payload"])
+
+
+def test_docstrings_are_descriptions_and_plain_routes_are_described_by_their_path() -> None:
+    class Application:
+        """Not of the endpoint."""
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    found = described(WebSocketRoute("/{id:int}", room), WebSocketRoute("/app", Application()))["channels"]
+    assert found["room"]["description"] == "One room.\n\nAnd more of it."
+    assert found["room"]["parameters"]["id"]["x-schema"] == {"type": "integer", "minimum": 0}
+    assert "description" not in found["Application"]
+
+
+def test_routes_of_fastapi_are_described_from_their_signatures() -> None:
+    api = APIRouter(prefix="/r", dependencies=[TheirDepends(theirs.HTTPBearer())])
+
+    async def outer(z: int) -> None: ...
+
+    @api.websocket("/x/{id}")
+    async def x(websocket: WebSocket, id: int, q: str | None = None) -> None:
+        """Theirs."""
+
+    api.routes.append(APIWebSocketRoute("/ours/{id}", room, dependencies=[Depends(APIKeyQuery(name="k"))]))
+    app = FastAPI()
+    app.include_router(api, prefix="/outer", dependencies=[TheirDepends(outer)])
+    found = document(app)
+    channel = found["channels"]["x"]
+    assert channel["address"] == "/outer/r/x/{id}"
+    assert channel["description"] == "Theirs."
+    assert channel["parameters"]["id"]["x-schema"]["type"] == "integer"
+    assert list(channel["bindings"]["ws"]["query"]["properties"]) == ["z", "q"]
+    assert found["operations"]["x.receive"]["security"] == [{"$ref": "#/components/securitySchemes/HTTPBearer"}]
+    ours = found["channels"]["room"]
+    assert ours["address"] == "/outer/ours/{id}"
+    assert list(ours["bindings"]["ws"]["query"]["properties"]) == ["z"]
+    assert found["operations"]["room.receive"]["security"] == [{"$ref": "#/components/securitySchemes/APIKeyQuery"}]
+
+
+# --- all of it ---
+
+
+@given(applications())
+def test_a_document_is_json_and_refers_to_what_it_has(made: Any) -> None:
+    found = json.loads(json.dumps(document(made.app)))
+    assert found == document(made.app)
+    for reference in references(found):
+        target = found
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+
+
+def references(thing: Any) -> Iterator[str]:
+    if isinstance(thing, dict):
+        if isinstance(thing.get("$ref"), str):
+            yield thing["$ref"]
+        for value in thing.values():
+            yield from references(value)
+    elif isinstance(thing, list):
+        for item in thing:
+            yield from references(item)
+
+
+@pytest.mark.slow
+def test_the_document_is_the_same_in_every_run() -> None:
+    examples = Path(__file__).parent.parent.parent / "examples"
+    command = [sys.executable, "-m", "fastroute", "asyncapi", "--app-dir", str(examples), "starlette_chat:app"]
+    runs = {
+        subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": seed}).stdout for seed in "123"
+    }
+    assert len(runs) == 1

@@ -1,0 +1,171 @@
+"""The two routes of `fastroute.asyncapi.routes`, and their page: as text, and in a real browser."""
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncapi_applications import applications
+from browser import opened_browser, started
+from hypothesis import given
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket
+
+from fastroute import APIWebSocketRoute, Router
+from fastroute.asyncapi import document, routes
+from fastroute.asyncapi.page import page
+
+APPLICATION = """
+from typing import Annotated, Literal
+
+from fastroute import APIWebSocketRoute, MessageRules, Messages, Query
+from fastroute.asyncapi import routes
+from pydantic import BaseModel
+from starlette.applications import Starlette
+
+
+class Say(BaseModel):
+    kind: Literal["say"] = "say"
+    text: str
+
+
+class Said(BaseModel):
+    text: str
+
+
+async def room(
+    messages: Messages[Say, Said], room_id: int, tag: Annotated[list[str], Query()], nick: str = "you"
+) -> None:
+    \"""A room <script>alert(1)</script>.\"""
+    await messages.accept(*messages.websocket.scope["subprotocols"][:1])
+    async for message in messages:
+        await messages.send(Said(text=f"{nick} in {room_id} {tag}: {message.text}"))
+
+
+app = Starlette(routes=[APIWebSocketRoute("/rooms/{room_id:int}", room)])
+app.routes.extend(routes(app))
+"""
+
+
+async def room(websocket: WebSocket) -> None:
+    """One room."""
+
+
+def test_both_routes() -> None:
+    app = Starlette(routes=[APIWebSocketRoute("/room", room)])
+    app.router.routes.extend(routes(app))
+    client = TestClient(app)
+    assert client.get("/asyncapi.json").json() == document(app)
+    answer = client.get("/asyncapi")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert answer.text == page(document(app), "asyncapi.json")
+
+
+def test_they_describe_another_application_under_another_path() -> None:
+    described = Router()
+    described.add_api_websocket_route("/room", room)
+    client = TestClient(Starlette(routes=list(routes(described, path="/docs/sockets"))))
+    assert list(client.get("/docs/sockets.json").json()["channels"]) == ["room"]
+    assert 'href="sockets.json"' in client.get("/docs/sockets").text
+
+
+@pytest.mark.parametrize("path", ["asyncapi", "/", "/asyncapi/", ""])
+def test_a_path_that_cannot_be_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="must start with a slash and not end with one"):
+        routes(Starlette(), path=path)
+
+
+class _Checker(HTMLParser):
+    """Notes what a page would load, and the elements that are not closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href", "action", "data")]
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@given(applications())
+def test_a_page_loads_nothing_and_is_whole(made: Any) -> None:
+    checker = _Checker()
+    checker.feed(page(document(made.app), "x.json"))
+    assert checker.open == []
+    assert all(address == "x.json" or address.startswith("#") for address in checker.loads)
+
+
+def test_a_page_without_routes_is_small_and_has_nothing_from_elsewhere() -> None:
+    text = page(document(Starlette()), "x.json")
+    assert len(text.encode()) < 30_000
+    assert "http" not in text.replace("/^http/", "")
+    for wanted in ("prefers-color-scheme:dark", "@media print"):
+        assert wanted in text
+
+
+def test_texts_of_an_application_are_escaped() -> None:
+    async def endpoint(websocket: WebSocket, q: str = "</script><b>") -> None:
+        """<b>bold</b>"""
+
+    app = Starlette(routes=[APIWebSocketRoute('/"><b>/{x}', endpoint, name='"><b>')])
+    checker = _Checker()
+    checker.feed(page(document(app, title="</title><b>"), "x.json"))
+    assert "b" not in checker.tags
+
+
+CHANNEL = "document.getElementById('room')"
+LOG = "Array.from(document.querySelectorAll('.log li'), line => line.textContent).join('|')"
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    (tmp_path / "served.py").write_text(APPLICATION, encoding="utf-8")
+    server = [sys.executable, "-P", "-m", "uvicorn", "--app-dir", str(tmp_path), "--port", "0", "served:app"]
+    with started(*server, says=r"running on (http://\S+)") as address, opened_browser(tmp_path / "files") as browser:
+        # Without script: everything but the form can be read.
+        browser.call("Emulation.setScriptExecutionDisabled", value=True)
+        browser.call("Page.navigate", url=f"{address}/asyncapi")
+        browser.wait_for("document.readyState + document.title", "completeWebSockets")
+        assert browser.run(f"{CHANNEL}.innerText.includes('A room <script>alert(1)</script>.')")
+        assert browser.run(f"{CHANNEL}.querySelector('form').offsetHeight") == 0
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+        light = browser.run("getComputedStyle(document.body).backgroundColor")
+        browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+        assert browser.run("getComputedStyle(document.body).backgroundColor") != light
+
+        browser.call("Page.navigate", url=f"{address}/asyncapi")
+        browser.wait_for("document.readyState", "complete")
+        browser.wait_for(f"{CHANNEL}.querySelector('form').offsetHeight > 0", True)
+        browser.run("var form = document.querySelector('form')")
+        assert browser.run("form.elements.server.value") == address.replace("http", "ws")
+        for name, value in {"room_id": "7", "tag": "a,b", "nick": "ann &"}.items():
+            browser.run(f"form.querySelector('[data-name={name}]').value = {value!r}")
+        browser.run("form.elements.subprotocols.value = 'chat, other'; form.requestSubmit()")
+        browser.wait_for(LOG, "open, subprotocol chat")
+        browser.run("form.querySelectorAll('button')[1].click()")
+        browser.wait_for(f"{LOG}.split('|').length", 3)
+        assert "\u2190 {\"text\":\"ann & in 7 ['a', 'b']: text\"}" in browser.run(LOG)
+        browser.run("form.elements.message.value = '{}'; form.querySelectorAll('button')[1].click()")
+        browser.wait_for(f"{LOG}.includes('closed (1007) text: Field required')", True)
+
+        # A refused handshake can be tried again.
+        browser.run("form.querySelector('[data-name=room_id]').value = 'seven'; form.requestSubmit()")
+        browser.wait_for(f"{LOG}.includes('closed (1006)')", True)
+        assert browser.run("form.querySelector('button').disabled") is False
+
+        browser.call("Emulation.setEmulatedMedia", media="print")
+        assert browser.run("form.offsetHeight") == 0
+        pdf = browser.call("Page.printToPDF")
+        assert len(pdf["data"]) > 1000
+        assert not re.search("error", browser.run("document.body.innerText"), re.IGNORECASE)
