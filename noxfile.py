@@ -98,6 +98,17 @@ def servers(session: nox.Session) -> None:
     session.run("python", "tests/servers/matrix.py", *session.posargs)
 
 
+@nox.session
+def asyncapi(session: nox.Session) -> None:
+    """The official parser of AsyncAPI, from npm, on the README, the examples and generated applications."""
+    session.env.update(PURE)
+    session.install(".[test]")
+    folder = str(Path(session.create_tmp()).resolve())
+    session.run("npm", "install", "--silent", "--prefix", folder, "@asyncapi/parser@3.6.6", external=True)
+    session.env["FASTROUTE_ASYNCAPI_PARSER"] = folder
+    session.run("pytest", "tests/asyncapi/test_official_parser.py", *session.posargs)
+
+
 # Cython cannot be traced on Python 3.13 and newer.
 @nox.session(python="3.12")
 def coverage(session: nox.Session) -> None:
