@@ -5,7 +5,6 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 from pydantic import AliasChoices, AliasPath, Discriminator
@@ -114,6 +113,8 @@ class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTy
 
 
 def _unknown_keyword(place: Place, keyword: str) -> str:
+    from difflib import get_close_matches  # for this error alone
+
     options = [*ParamKeywords.__annotations__, *(["convert_underscores"] if place == "header" else [])]
     close = get_close_matches(keyword, options, 1)
     hint = f"did you mean {close[0]}?" if close else f"it takes default, {', '.join(options)}"

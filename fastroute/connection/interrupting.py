@@ -1,28 +1,34 @@
 """Where event loops differ for code that is ended from outside: cancellations, shields, tasks without a parent."""
 
 import asyncio
+import functools
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any
 
 import anyio
-from anyio._backends import _asyncio
 
 __all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn"]
 
-#: The cancel scopes of each task of asyncio; None if this anyio keeps them somewhere else.
-_STATES: Any = getattr(_asyncio, "_task_states", None)
+
+@functools.cache
+def _states() -> Any:
+    """The cancel scopes of each task of asyncio; None if this anyio keeps them somewhere else."""
+    # Here, as it is half of the time that it takes to import fastroute; if asyncio runs, it has been imported.
+    from anyio._backends import _asyncio
+
+    return getattr(_asyncio, "_task_states", None)
 
 
 def sees_shields() -> bool:
     """Whether `is_shielded` can tell."""
-    return _STATES is not None
+    return _states() is not None
 
 
 def is_shielded(task: "asyncio.Task[Any]") -> bool:
     """Whether a task is inside a shield of anyio, for example because a thread works for it."""
-    state = _STATES.get(task)
+    state = _states().get(task)
     scope = None if state is None else state.cancel_scope
     while scope is not None:
         if scope.shield:

@@ -32,7 +32,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Runs a test in an event loop."""
     backend, name, *scopes = request.param.split()
     if scopes:
-        monkeypatch.setattr(interrupting, "_STATES", None)
+        monkeypatch.setattr(interrupting, "_states", lambda: None)
     monkeypatch.setattr(sweeper, "PERIOD", 0.05)
     with engine(name):
         yield functools.partial(anyio.run, backend=backend)
