@@ -351,7 +351,8 @@ cdef class RouteTable:
         for k in range(count):
             table.keys[start + k] = Key(before + (k + 1) * step, number + k)
             self.tree.add(added[k], table.keys[start + k])
-        table.rows = self.rows[:start] + added + self.rows[stop:]
+        table.rows = self.rows[:]
+        table.rows[start:stop] = added
         table.in_step = self.in_step and start == stop == self.size and number == self.size
         table.tree = self.tree
         table.edition = self.tree.edition = self.edition + 1

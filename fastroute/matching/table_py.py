@@ -123,8 +123,9 @@ class RouteTable:
             if not step:
                 return False
         new = [(before + k * step, number + k - 1) for k in range(1, len(added) + 1)]
-        table._rows = [*self._rows[:start], *added, *self._rows[stop:]]
-        table._keys = [*keys[:start], *new, *keys[stop:]]
+        table._rows, table._keys = self._rows.copy(), keys.copy()
+        table._rows[start:stop] = added
+        table._keys[start:stop] = new
         table._in_step = self._in_step and start == stop == len(keys) == number
         table._tree = tree
         # First: a lookup in this table that meets one of the new rows must see that it may.
