@@ -28,8 +28,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from fastroute import Router, index
-from fastroute import router as router_module
+from fastroute import Router, index, index_router
 from fastroute.matching import matcher_c, matcher_py, scope_c, scope_py, table_c, table_py
 
 TABLES = Path(__file__).parent / "tables"
@@ -138,7 +137,7 @@ def use_twin(twin: str) -> None:
     kernel, matcher, scope_kernel = TWINS[twin]
     index.RouteTable = kernel.RouteTable  # type: ignore[misc,attr-defined]  # the other twin of it
     index.PathMatcher = matcher.PathMatcher  # type: ignore[misc,attr-defined]  # the same
-    router_module.route_path = scope_kernel.route_path  # type: ignore[attr-defined]  # the same
+    index_router.route_path = scope_kernel.route_path  # type: ignore[attr-defined]  # the same
 
 
 def starlette_sides(table: Sequence[str]) -> Iterator[Side]:
@@ -348,7 +347,7 @@ def router_sides(table: Sequence[str]) -> Iterator[Side]:
         use_twin(twin)
         router = make(Router)
         through(router)(case("/", None).scope)  # builds the index with this twin
-        router_module.route_path = TWINS["compiled"][2].route_path  # type: ignore[attr-defined]  # see use_twin
+        index_router.route_path = TWINS["compiled"][2].route_path  # type: ignore[attr-defined]  # see use_twin
         yield Side(f"fastroute {twin}", through(router), "find(scope)", right, names=names)
     try:
         from ffroute import FFRouter
