@@ -1,10 +1,11 @@
 """RouteTable: many path templates -> the routes that can match one path, in registration order (pure twin)."""
 
+import heapq
 import itertools
 import operator
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .rows import Row, Shortcut, Unchanged
@@ -17,13 +18,18 @@ _Key = tuple[int, int]
 #: Between the labels of neighbours at first: so many routes, halving what is left, fit between two of them.
 _GAP = 1 << 40
 
+#: So many nodes are walked at once; more are visited in the order of the routes, as far as they are asked for.
+_MOST_NODES = 100
+
 
 class _Node:
     """The templates that are still possible after some whole segments of a path."""
 
-    __slots__ = ("any", "below", "ends", "literals")
+    __slots__ = ("any", "below", "ends", "first", "literals")
 
-    def __init__(self) -> None:
+    def __init__(self, first: _Key) -> None:
+        #: No key here or in the nodes below comes before it.
+        self.first = first
         self.literals: dict[str, _Node] = {}
         #: The node after one segment of any text except the empty one.
         self.any: _Node | None = None
@@ -36,7 +42,7 @@ class _Tree:
     """The tree of one table and of those that are made from it by changes; it only ever grows."""
 
     def __init__(self) -> None:
-        self.root = _Node()
+        self.root = _Node((0, 0))
         self.unindexed: list[_Key] = []
         self.depth = 0
         self.rows = 0
@@ -50,8 +56,10 @@ class _Tree:
             return
         node = self.root
         self.depth = max(self.depth, len(row.segments))
+        node.first = min(node.first, key)
         for segment in row.segments:
-            node = _child(node, segment)
+            node = _child(node, segment, key)
+            node.first = min(node.first, key)
         (node.below if row.below else node.ends).append(key)
 
 
@@ -194,13 +202,13 @@ class RouteTable:
         # longer path stays one segment, which leads nowhere.
         return route_path.split("/", self._tree.depth + 1)
 
-    def _positions(self, segments: list[str]) -> list[int]:
+    def _positions(self, segments: list[str]) -> Iterable[int]:
         tree = self._tree
         found = tree.unindexed.copy()
-        if len(segments) > 1 and not segments[0]:
-            self._walk(segments, found)
+        if len(segments) > 1 and not segments[0] and not self._walk(segments, found):
+            return self._in_turn(segments)
         if not found:
-            return []
+            return ()
         # Read after the walk: a change writes it before it adds anything.
         if self._in_step and tree.edition == self._edition:
             positions = [number for _, number in found]
@@ -210,16 +218,47 @@ class RouteTable:
             positions.sort()
         return positions
 
+    def _in_turn(self, segments: list[str]) -> Iterator[int]:
+        """As `_positions`, found one by one: the first of very many may be the only one that is asked for."""
+        # Keys of rows, and nodes by a key that none of theirs comes before; a node is before the row of the same key.
+        heap: list[tuple[_Key, int, _Node | None, int]] = [(self._tree.root.first, 1, self._tree.root, 1)]
+        ties = itertools.count(2)
+        heap += [(key, next(ties), None, 0) for key in self._tree.unindexed]
+        heapq.heapify(heap)
+        while heap:
+            key, _, node, number = heapq.heappop(heap)
+            if node is None:
+                position = self._position(key)
+                if position is not None:
+                    yield position
+                continue
+            keys, nodes = self._step(node, segments, number)
+            for key in keys:
+                heapq.heappush(heap, (key, next(ties), None, 0))
+            for node in nodes:
+                heapq.heappush(heap, (node.first, next(ties), node, number + 1))
+
+    def _step(self, node: _Node, segments: list[str], number: int) -> tuple[list[_Key], list[_Node]]:
+        """The keys that a node adds for a segment, and the nodes from which to go on."""
+        segment = segments[number]
+        nodes = [child for child in (node.literals.get(segment), node.any if segment else None) if child is not None]
+        if number < len(segments) - 1:
+            return node.below, nodes
+        if segment[-1:] == "\n" and (child := node.literals.get(segment[:-1])) is not None:
+            nodes.append(child)
+        return list(itertools.chain(node.below, *(node.ends for node in nodes))), []
+
     def _position(self, key: _Key) -> int | None:
         """The position of a row; None if it is in other tables of the tree only."""
         position = bisect_left(self._keys, key)
         return position if position < len(self._keys) and self._keys[position] == key else None
 
-    def _walk(self, segments: list[str], found: list[_Key]) -> None:
+    def _walk(self, segments: list[str], found: list[_Key]) -> bool:
+        """Add the keys of all candidates. Returns False if there are so many nodes that it gave up."""
         last = len(segments) - 1
         node, number = self._tree.root, 1
         waiting: list[tuple[_Node, int]] = []
-        while True:
+        for _ in range(_MOST_NODES):
             if node.below:
                 found += node.below
             segment = segments[number]
@@ -244,8 +283,9 @@ class RouteTable:
                     node = following
                     continue
             if not waiting:
-                return
+                return True
             node, number = waiting.pop()
+        return False
 
 
 def difference(old: list[Any], new: list[Any], /) -> tuple[int, int, int]:
@@ -265,13 +305,13 @@ def _common(one: Iterable[Any], other: Iterable[Any], most: int) -> int:
 _GROWING = threading.Lock()
 
 
-def _child(node: _Node, segment: str | None) -> _Node:
+def _child(node: _Node, segment: str | None, key: _Key) -> _Node:
     if segment is None:
-        node.any = node.any or _Node()
+        node.any = node.any or _Node(key)
         return node.any
     child = node.literals.get(segment)
     if child is None:
-        child = node.literals[segment] = _Node()
+        child = node.literals[segment] = _Node(key)
     return child
 
 

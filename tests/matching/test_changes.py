@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastroute.matching import implementation as selector
+from fastroute.matching import table_py
 from fastroute.matching.rows import Row
 
 pytestmark = pytest.mark.twins
@@ -116,3 +117,34 @@ def test_difference_goes_by_identity() -> None:
 
     one, other, same = Equal(), Equal(), Equal()
     assert selector.difference([one, same], [other, same]) == (0, 1, 1)
+
+
+@given(st.lists(ROWS, max_size=8), st.lists(ROWS, max_size=3), st.integers(0, 8))
+def test_candidates_found_in_turn_are_those_found_at_once(rows: list[Row], new: list[Row], start: int) -> None:
+    start = min(start, len(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        tables = [table_py.RouteTable(rows, "none", "partial", "full")]
+        tables.append(tables[0].replaced(start, min(start + 1, len(rows)), new))
+        expected = [answers(table) for table in tables]
+        patch.setattr(table_py, "_MOST_NODES", 0)
+        assert [answers(table) for table in tables] == expected
+
+
+def test_the_first_of_very_many_candidates_is_found_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def matches(self, scope: Any) -> Any:
+            return "full", {}
+
+    routes = [Full() for _ in range(1 << 10)]
+    rows = [Row(route, [None if n >> place & 1 else "a" for place in range(10)]) for n, route in enumerate(routes)]
+    table = table_py.RouteTable(rows, "none", "partial", "full")
+    visited = []
+    step = table_py.RouteTable._step
+    monkeypatch.setattr(table_py.RouteTable, "_step", lambda *args: visited.append(1) or step(*args))
+    scope = {"path": "/a" * 10}
+    found = table.find(scope, "/a" * 10)
+    assert found is not None
+    assert found[0] is routes[0]
+    assert len(visited) < 30
+    assert table.candidates("/a" * 10) == routes
+    assert len(visited) > 1_000
