@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Lifespan, Scope
 from . import _fastapi
 from ._starlette import template_of
 from .connection.policy import ConnectionPolicy, nested
+from .dependencies.dependant import check_text
 from .exceptions import DeclarationError, describe
 from .routing import APIWebSocketRoute
 
@@ -38,12 +39,18 @@ _PathRoute = TypeVar("_PathRoute", bound=Route | WebSocketRoute | Mount)
 _STARLETTE_INITS = {cls.__init__ for cls in (Route, WebSocketRoute, Mount)}
 
 
-def check_prefix(prefix: str) -> None:
+def check_prefix(prefix: str, cls: type[Any]) -> None:
     """Check the prefix of a router, or of an inclusion.
 
+    Args:
+        prefix: as given.
+        cls: the class of the router; the error names it.
+
     Raises:
+        DeclarationError: it is no text.
         ValueError: it does not start with a slash, or ends with one.
     """
+    check_text(prefix, cls, "prefix")
     if prefix and not prefix.startswith("/"):
         raise ValueError(f"the prefix {prefix!r} must start with '/'")
     if prefix.endswith("/"):

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Lifespan
 from . import _fastapi
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
-from .dependencies.dependant import as_dependencies
+from .dependencies.dependant import as_dependencies, check_text
+from .dependencies.markers import written
 from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError
 from .inclusion import Outer, Unplaced, check_prefix, has_no_sockets, merge, mounted
@@ -86,7 +87,10 @@ class Router(IndexRouter):
         policy: ConnectionPolicy | None = None,
         **newer: Unpack[NewerOptions],
     ) -> None:
-        check_prefix(prefix)
+        check_prefix(prefix, type(self))
+        if not isinstance(redirect_slashes, int):
+            problem = f"{redirect_slashes!r} is neither True nor False; write Router(dependencies=[...])"
+            raise DeclarationError(type(self), "redirect_slashes", problem)
         self.prefix = prefix
         self.dependencies = tuple(as_dependencies(dependencies, type(self)))
         check_provider(dependency_overrides_provider, type(self))
@@ -171,7 +175,7 @@ class Router(IndexRouter):
                 which would be left out; then nothing is registered.
             TypeError: `router` is no router.
         """
-        check_prefix(prefix)
+        check_prefix(prefix, type(self))
         if not isinstance(router, routing.Router):
             raise TypeError(_no_router(router))
         if router is self:
@@ -190,19 +194,25 @@ class Router(IndexRouter):
 
     def mount(self, path: str, app: ASGIApp, name: str | None = None) -> None:
         """Starlette's `mount`, behind the prefix."""
+        _check_name(name, app)
         super().mount(self.prefix + path, app, name)
 
     def host(self, host: str, app: ASGIApp, name: str | None = None) -> None:
         """Starlette's `host`, behind the prefix."""
+        _check_name(name, app)
         super().host(host, mounted(self.prefix, app), name)
 
-    def add_route(self, path: str, *args: Any, **kwargs: Any) -> None:
+    def add_route(
+        self, path: str, endpoint: Any, methods: Any = None, name: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
         """Starlette's `add_route`, behind the prefix."""
-        super().add_route(self.prefix + path, *args, **kwargs)
+        _check_name(name, endpoint)
+        super().add_route(self.prefix + path, endpoint, methods, name, *args, **kwargs)
 
-    def add_websocket_route(self, path: str, *args: Any, **kwargs: Any) -> None:
+    def add_websocket_route(self, path: str, endpoint: Any, name: str | None = None, **kwargs: Any) -> None:
         """Starlette's `add_websocket_route`, behind the prefix; see `add_api_websocket_route` for dependencies."""
-        super().add_websocket_route(self.prefix + path, *args, **kwargs)
+        _check_name(name, endpoint)
+        super().add_websocket_route(self.prefix + path, endpoint, name, **kwargs)
 
     @property
     def _demanding(self) -> bool:
@@ -219,7 +229,11 @@ class Router(IndexRouter):
         return RouteList(routes, self._fastroute_check)
 
     def _fastroute_check(self, routes: Iterable[BaseRoute]) -> None:
-        """Raise ValueError for a route that lacks the prefix, the dependencies or the origins of this router."""
+        """Raise ValueError for things that are no route, or lack prefix, dependencies or origins of this one."""
+        routes = list(routes)
+        for route in routes:
+            if isinstance(route, type) or not hasattr(route, "matches"):
+                raise DeclarationError(type(self), "routes", _no_route(route))
         if not self._demanding:
             return
         for route in routes:
@@ -273,6 +287,18 @@ class Router(IndexRouter):
         if isinstance(route, Host):
             return bool(route.routes) and all(map(self._has_prefix, route.routes))
         return str(getattr(route, "path", "")).startswith(self.prefix)
+
+
+def _check_name(name: Any, app: Any) -> None:
+    if name is not None:
+        check_text(name, app, "name", "write add_api_websocket_route(path, endpoint, dependencies=[{}])")
+
+
+def _no_route(thing: Any) -> str:
+    """The error text for something in `routes` that cannot match."""
+    if _fastapi.is_marker(thing) or (callable(thing) and not isinstance(thing, type)):
+        return f"{thing!r} is no route; write Router(dependencies=[{written(thing)}])"
+    return f"{thing!r} is no route; write APIWebSocketRoute(path, endpoint)"
 
 
 def _check_path(path: Any, endpoint: Any) -> None:

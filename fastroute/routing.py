@@ -19,7 +19,7 @@ from .connection.handshake import guarded
 from .connection.life import begin as begin_life
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
-from .dependencies.dependant import Dependant, as_dependencies, get_dependant
+from .dependencies.dependant import Dependant, as_dependencies, check_text, get_dependant
 from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
@@ -85,6 +85,8 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         _check_endpoint(endpoint)
         if not isinstance(path, str) or not path.startswith("/"):
             raise DeclarationError(endpoint, None, f"the path {path!r} must be a text, and start with '/'")
+        if name is not None:
+            check_text(name, endpoint, "name")
         self.path = path
         self._endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "index": {"routing", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
     "index_router": {"matching", "index", "route_list", "substitute", "connection", *FRAMEWORKS},
-    "inclusion": {"exceptions", "routing", "connection", *FRAMEWORKS},
+    "inclusion": {"exceptions", "routing", "dependencies", "connection", *FRAMEWORKS},
     "router": {
         "exceptions",
         "connection",

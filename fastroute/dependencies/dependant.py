@@ -42,7 +42,7 @@ from .signature import (
     unwrapped,
 )
 
-__all__ = ["Dependant", "as_dependencies", "get_dependant"]
+__all__ = ["Dependant", "as_dependencies", "check_text", "get_dependant"]
 
 
 @contextmanager
@@ -210,6 +210,29 @@ def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
         with _located(_place(marker, call), None):
             check_dependency(adopted(marker, None))
     return markers
+
+
+def check_text(value: Any, call: Callable[..., Any], parameter: str, advice: str = "write dependencies=[{}]") -> None:
+    """Refuse a name or prefix that is no text: by place, it is easily given the dependencies, which nobody would read.
+
+    Args:
+        value: the name or prefix.
+        call: the endpoint or application that it is for, or the class of a router.
+        parameter: the parameter that got the value.
+        advice: the fix if the value is dependencies; braces stand for these.
+
+    Raises:
+        DeclarationError: it is no text.
+    """
+    if isinstance(value, str):
+        return
+    things = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
+    if things and all(callable(thing) or _fastapi.is_marker(thing) for thing in things):
+        code = ", ".join(map(written, things))
+        told, fix = (f"[{code}]" if things != [value] else code), advice.format(code)
+    else:
+        told, fix = repr(value), f"write {parameter}='...'"
+    raise DeclarationError(_place(things[0] if things else None, call), parameter, f"{told} is no text; {fix}")
 
 
 def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:
