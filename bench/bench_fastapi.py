@@ -20,8 +20,10 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
-from fastroute import accelerate, narrowing
+from fastroute import accelerate
 from fastroute.matching import scope_c, scope_py, table_c, table_py
+from fastroute.narrowing import routers as narrowing
+from fastroute.narrowing import tables
 
 TWINS = {"compiled": (table_c, scope_c), "pure": (table_py, scope_py)}
 ANSWER = Response(b"{}", media_type="application/json")
@@ -111,7 +113,7 @@ class Side:
     def __enter__(self) -> FastAPI:
         if self.twin is not None:
             table, scope = TWINS[self.twin]
-            narrowing.RouteTable, narrowing.route_path = table.RouteTable, scope.route_path  # type: ignore[misc]
+            tables.RouteTable, narrowing.route_path = table.RouteTable, scope.route_path  # type: ignore[misc]
         return self.app
 
     def __exit__(self, *error: object) -> None: ...

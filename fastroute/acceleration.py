@@ -12,8 +12,8 @@ from . import _fastapi
 from ._starlette import mounted_app
 from .index import is_indexed
 from .index_router import IndexRouter, indexed_class
-from .narrowing import NarrowedRouter, leaves, narrow
-from .probe import reason_against_narrowing
+from .narrowing.probe import reason_against_narrowing
+from .narrowing.routers import NarrowedRouter, leaves, narrow
 from .route_list import RouteList
 
 __all__ = ["Acceleration", "Indexed", "Left", "accelerate"]

@@ -12,7 +12,7 @@ import pytest
 import fastroute
 
 PACKAGE = Path(fastroute.__file__).parent
-WINGS = ("matching", "dependencies", "connection", "asyncapi", "commands")
+WINGS = ("matching", "narrowing", "dependencies", "connection", "asyncapi", "commands")
 
 #: Wings that users import from.
 DOORS = {"asyncapi"}
@@ -46,8 +46,7 @@ MAY_IMPORT = {
     },
     # FastAPI's own code goes on deciding about its routes: `narrowing` gives it fewer of them, and copies none of it.
     "narrowing": {"routing", "matching", "index", "route_list", "substitute", *FRAMEWORKS},
-    "probe": {"narrowing", *FRAMEWORKS},
-    "acceleration": {"index_router", "index", "narrowing", "probe", "route_list", *FRAMEWORKS},
+    "acceleration": {"index_router", "index", "narrowing", "route_list", *FRAMEWORKS},
     # It knows ASGI alone: any application can be tested.
     "testing": set(),
     "strategies": {"exceptions", "routing", "matching", "router"},
@@ -180,7 +179,7 @@ def test_a_wing_opens_with_its_map(wing: str) -> None:
 
 def test_the_house_has_at_most_24_entries() -> None:
     # `py.typed` is a mark for type checkers, and nothing to read.
-    entries = [path.name for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "py.typed")]
+    entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 24, sorted(entries)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..index import is_indexed
 from ..index_router import IndexRouter
-from ..narrowing import NotedRouter, found_by_path
+from ..narrowing.routers import NotedRouter, found_by_path
 from ._entries import Entry, entries, record
 from ._loading import add_application
 from ._terminal import print_table

@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Match, Route
 
-from fastroute import accelerate, narrowing, probe
+from fastroute import accelerate
 from fastroute.commands import routes
 from fastroute.commands._entries import entries, walk
+from fastroute.narrowing import probe
+from fastroute.narrowing import routers as narrowing
 
 pytestmark = pytest.mark.twins
 

@@ -8,7 +8,9 @@ import pytest
 from fastapi_trees import Tree, convertors, difference, trees
 from hypothesis import HealthCheck, Phase, given, settings
 
-from fastroute import accelerate, narrowing
+from fastroute import accelerate
+from fastroute.narrowing import routers as narrowing
+from fastroute.narrowing import tables
 from fastroute.route_list import RouteList
 
 
@@ -32,22 +34,22 @@ def test_an_accelerated_application_answers_as_the_other(tree: Tree) -> None:
 
 
 def _lost_row(patch: pytest.MonkeyPatch) -> None:
-    united = narrowing._all_positions
-    patch.setattr(narrowing, "_all_positions", lambda paths: (found := united(paths)) and found[:-1])
+    united = tables._all_positions
+    patch.setattr(tables, "_all_positions", lambda paths: (found := united(paths)) and found[:-1])
 
 
 def _wrong_order(patch: pytest.MonkeyPatch) -> None:
-    routes = narrowing._Index.routes
-    patch.setattr(narrowing._Index, "routes", lambda self, scope, places: routes(self, scope, places[::-1]))
+    routes = tables.Index.routes
+    patch.setattr(tables.Index, "routes", lambda self, scope, places: routes(self, scope, places[::-1]))
 
 
 def _stale_included_list(patch: pytest.MonkeyPatch) -> None:
-    holds_for = narrowing._Index.holds_for
+    holds_for = tables.Index.holds_for
 
     def without_included(self: Any, candidates: Any) -> Any:
         return holds_for(narrowing.replace(self, included=()), candidates)
 
-    patch.setattr(narrowing._Index, "holds_for", without_included)
+    patch.setattr(tables.Index, "holds_for", without_included)
 
 
 def _stale_edition_of_included(patch: pytest.MonkeyPatch) -> None:
@@ -77,29 +79,29 @@ def _missed_assignment(patch: pytest.MonkeyPatch) -> None:
 
 
 def _leaked_key(patch: pytest.MonkeyPatch) -> None:
-    routes = narrowing._Index.routes
+    routes = tables.Index.routes
 
     def marking(self: Any, scope: Any, places: Any) -> Any:
         if self.mark is not None:
             self.mark(scope)
         return routes(self, scope, places)
 
-    patch.setattr(narrowing._Index, "routes", marking)
+    patch.setattr(tables.Index, "routes", marking)
 
 
 def _lost_key(patch: pytest.MonkeyPatch) -> None:
-    routes = narrowing._Index.routes
+    routes = tables.Index.routes
     patch.setattr(
-        narrowing._Index,
+        tables.Index,
         "routes",
         lambda self, scope, places: routes(narrowing.replace(self, mark=None), scope, places),
     )
 
 
 def _writers_trusted(patch: pytest.MonkeyPatch) -> None:
-    routes = narrowing._Index.routes
+    routes = tables.Index.routes
     patch.setattr(
-        narrowing._Index,
+        tables.Index,
         "routes",
         lambda self, scope, places: routes(narrowing.replace(self, writers=frozenset()), scope, places),
     )

@@ -1,11 +1,11 @@
-"""Narrowing: FastAPI's routers decide by their own code, on a shorter list.
+"""FastAPI's routers decide by their own code, on a shorter list.
 
 FastAPI scans two kinds of lists: the routes of a router, in `APIRouter.app`, and what stands for the routes of an
 included router, in `_IncludedRouter._match`. Both functions run here as they are, with a stand-in for `self` whose list
 has only the routes that can match this path, in their order. All that a request can see is therefore done by FastAPI.
-One thing has to be true: no route that would match is left out.
+One thing must be true: no route that would match is left out.
 
-An `_Index` belongs to one list. Its tables give the places in the list that can match a path. A route is found by its
+An `Index` belongs to one list. Its tables give the places in the list that can match a path. A route is found by its
 path if its class, the function `matches` and its regex prove by which paths (`_reach`); an included router is found by
 the paths of all routes below it. Every other route is asked for every path, in its turn.
 
@@ -17,24 +17,24 @@ without another change: an application that adds a route per request never waits
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from inspect import getattr_static
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from starlette import routing
-from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute, compile_path
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute, compile_path
 from starlette.types import Receive, Scope, Send
 
-from . import _fastapi
-from ._starlette import template_of
-from .index import Position, position_of
-from .matching.implementation import RouteTable, route_path
-from .matching.rows import Row
-from .route_list import RouteList
-from .routing import APIWebSocketRoute
-from .substitute import Substitute, substitute_class
+from .. import _fastapi
+from .._starlette import template_of
+from ..index import position_of
+from ..matching.implementation import route_path
+from ..route_list import RouteList
+from ..routing import APIWebSocketRoute
+from ..substitute import Substitute, substitute_class
+from .tables import ANYTHING, Function, Index, NotCopied, Reach, table_of, united
 
 __all__ = ["Leaf", "NarrowedRouter", "NotedRouter", "found_by_path", "leaves", "narrow"]
 
@@ -47,118 +47,10 @@ _PATIENCE = 8
 # Only one thread builds, the others scan meanwhile; and one that builds may be asked by user code again.
 _BUILDING = threading.RLock()
 
-_Function = Callable[..., Any]
-
 _MATCHES_OF = attrgetter("matches")
 
 
-class _Reach(NamedTuple):
-    """The requests that can match in a route.
-
-    Attributes:
-        http, websocket: the positions of the paths; None for every path.
-        writes: whether its `matches` is not known, and may write another path into the scope.
-        relied: the classes whose `matches` this was read from, with these functions.
-    """
-
-    http: tuple[Position, ...] | None
-    websocket: tuple[Position, ...] | None
-    writes: bool = False
-    relied: frozenset[tuple[type[Any], _Function]] = frozenset()
-
-
-_ANYTHING = _Reach(None, None, writes=True)
-
-
-class _NotCopied:
-    """A router that was copied or pickled has other routes: it gets None in the place of this."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(None), ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Index(_NotCopied):
-    """The tables of a list in one of its editions; never changed, only replaced as a whole.
-
-    Attributes:
-        edition: `RouteList.newest` at the time for which this holds.
-        candidates: the list.
-        http, websocket: tables of places in the list.
-        writers: the places of routes that may write another path into the scope.
-        included: the included routers in the list, with the version of each and its list.
-        mark: what the first included router does to a scope if it is asked; None inside of an included router.
-        first_included: its place; after all others if there is none.
-        is_plain: whether there is nothing to do but to ask the routes at the places.
-        classes, functions: those whose `matches` this was read from, and these functions.
-        reach: of the whole list, for the list that this one is in.
-        noted: whether every router below says that it has changed.
-    """
-
-    edition: object
-    candidates: list[Any]
-    http: RouteTable
-    websocket: RouteTable
-    writers: frozenset[int]
-    included: tuple[tuple[Any, object, list[Any]], ...]
-    mark: Callable[[Scope], Any] | None
-    first_included: int
-    is_plain: bool
-    classes: list[type[Any]]
-    functions: list[_Function]
-    reach: _Reach
-    noted: bool
-
-    def holds_for(self, candidates: Sequence[Any]) -> bool:
-        """Whether this is still the list, and FastAPI still has the same lists below."""
-        # The version comes first: FastAPI builds a list anew if it is another one, which only its turn should do.
-        return (
-            len(candidates) == len(self.candidates)
-            and all(map(is_, candidates, self.candidates))
-            and all(
-                included.original_router._get_routes_version() == version and included.effective_candidates() is below
-                for included, version, below in self.included
-            )
-        )
-
-    def places(self, scope: Scope, path: str) -> list[int]:
-        """The places that can match a path, in order; one can be there several times, one after the other."""
-        table = self.http if scope["type"] == "http" else self.websocket
-        return table.candidates(path)
-
-    def routes(self, scope: Scope, places: list[int]) -> Iterable[Any]:
-        """The routes at these places, for a router that asks them in turn."""
-        if self.writers:
-            return self._in_turn(scope, places)
-        if self.mark is not None:
-            if places and places[0] < self.first_included:
-                return self._in_turn(scope, places)
-            if not places or places[0] > self.first_included:
-                self.mark(scope)
-        return list(map(self.candidates.__getitem__, dict.fromkeys(places)))
-
-    def _in_turn(self, scope: Scope, places: Iterable[int]) -> Iterator[Any]:
-        """The routes at these places, each when it is asked, and what those between them do to the scope."""
-        path, root_path = scope["path"], scope.get("root_path")
-        candidates, mark, last = self.candidates, self.mark, -1
-        for place in places:
-            if place == last:
-                continue
-            if mark is not None and place > self.first_included:
-                mark(scope)
-                mark = None
-            last = place
-            yield candidates[place]
-            if place in self.writers and (scope["path"] is not path or scope.get("root_path") is not root_path):
-                yield from candidates[place + 1 :]
-                return
-        if mark is not None:
-            mark(scope)
-
-
-class _Waiting(_NotCopied):
+class _Waiting(NotCopied):
     """How many requests came since the last change."""
 
     __slots__ = ("edition", "requests", "size")
@@ -170,7 +62,7 @@ class _Waiting(_NotCopied):
 
 
 @dataclass(frozen=True, slots=True)
-class _LowPriority(_NotCopied):
+class _LowPriority(NotCopied):
     """The routes that FastAPI tries after all others, in one edition."""
 
     edition: object
@@ -200,7 +92,7 @@ class NotedRouter(Substitute, routing.Router):
 class NarrowedRouter(NotedRouter):
     """Mix-in for FastAPI's `APIRouter` and its subclasses: `app` asks only the routes that can match."""
 
-    _fastroute_index: _Index | None = None
+    _fastroute_index: Index | None = None
     _fastroute_waiting: _Waiting | None = None
     _fastroute_low_priority: _LowPriority | None = None
 
@@ -231,7 +123,7 @@ class NarrowedRouter(NotedRouter):
         view.routes = list(map(index.candidates.__getitem__, places)) if index.is_plain else index.routes(scope, places)
         await self._fastroute_original.app(view, scope, receive, send)
 
-    def _fastroute_renewed(self) -> _Index | None:
+    def _fastroute_renewed(self) -> Index | None:
         edition, routes = RouteList.newest, self.routes
         index, waiting = self._fastroute_index, self._fastroute_waiting
         if index is not None:
@@ -274,7 +166,7 @@ class _RouterView:
 
     routes: Iterable[Any]
     _fastroute_router: NarrowedRouter
-    _fastroute_index: _Index
+    _fastroute_index: Index
     _fastroute_scope: Scope
 
     @property  # type: ignore[misc]  # FastAPI may ask for it, nobody sets it
@@ -300,7 +192,7 @@ class _RouterView:
 class _NarrowedIncluded(Substitute):
     """Mix-in for FastAPI's `_IncludedRouter`: `_match` asks only the routes that can match."""
 
-    _fastroute_index: _Index | None = None
+    _fastroute_index: Index | None = None
 
     def _match(self: Any, scope: Scope) -> Any:
         index = self._fastroute_index
@@ -371,7 +263,7 @@ class _Kind(NamedTuple):
     http: bool
     websocket: bool
     by_path: bool
-    relied: frozenset[tuple[type[Any], _Function]]
+    relied: frozenset[tuple[type[Any], Function]]
 
 
 class _Reader:
@@ -398,13 +290,13 @@ class _Reader:
         self._bases = {_definers(cls): (cls, http, websocket) for cls, http, websocket in kinds}
         self._kinds: dict[type[Any], _Kind | None] = {}
 
-    def index_of_router(self, router: NarrowedRouter) -> _Index:
+    def index_of_router(self, router: NarrowedRouter) -> Index:
         """The index of the routes of a router, and of all that it includes."""
         return self._index(list(router.routes), self._fastapi.mark)
 
-    def _index(self, candidates: list[Any], mark: Callable[[Scope], Any] | None) -> _Index:
+    def _index(self, candidates: list[Any], mark: Callable[[Scope], Any] | None) -> Index:
         """The index of a list; inside of an included router without `mark`."""
-        reaches: list[_Reach] = []
+        reaches: list[Reach] = []
         included: list[tuple[Any, object, list[Any]]] = []
         first_included, noted = len(candidates), True
         for place, candidate in enumerate(candidates):
@@ -413,7 +305,7 @@ class _Reader:
                 continue
             first_included = min(first_included, place)
             version: object = None
-            index: _Index | None = None
+            index: Index | None = None
             try:
                 version, index = self._index_of_included(candidate)
             except _NotNoted:
@@ -421,18 +313,18 @@ class _Reader:
                     raise
                 noted = False
             if index is None:
-                reaches.append(_ANYTHING)
+                reaches.append(ANYTHING)
                 continue
             included.append((candidate, version, index.candidates))
-            reaches.append(index.reach if self._is_asked_as_usual(candidate) else _ANYTHING)
+            reaches.append(index.reach if self._is_asked_as_usual(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
         writers = frozenset(place for place, reach in enumerate(reaches) if reach.writes)
-        reach = _united(reaches)
-        return _Index(
+        reach = united(reaches)
+        return Index(
             edition=self._edition,
             candidates=candidates,
-            http=_table([reach.http for reach in reaches], has_included),
-            websocket=_table([reach.websocket for reach in reaches], has_included),
+            http=table_of([reach.http for reach in reaches], has_included),
+            websocket=table_of([reach.websocket for reach in reaches], has_included),
             writers=writers,
             included=tuple(included),
             mark=mark if has_included else None,
@@ -441,11 +333,11 @@ class _Reader:
             classes=[cls for cls, _ in reach.relied],
             functions=[function for _, function in reach.relied],
             # Nothing is around the list of a router that is no included one.
-            reach=reach if mark is None else _ANYTHING,
+            reach=reach if mark is None else ANYTHING,
             noted=noted,
         )
 
-    def _index_of_included(self, included: Any) -> tuple[object, _Index | None]:
+    def _index_of_included(self, included: Any) -> tuple[object, Index | None]:
         """The version of an included router, and its index; None in the place of that if its list cannot be built."""
         if _substitute(included.original_router, NotedRouter) is not None or not _note_included(
             included.original_router
@@ -459,7 +351,7 @@ class _Reader:
         except Exception:
             # It is raised at each request for which FastAPI asks this router.
             return version, None
-        known: _Index | None = vars(included).get("_fastroute_index")
+        known: Index | None = vars(included).get("_fastroute_index")
         if known is None or not known.holds_for(candidates):
             known = self._index(candidates, None)
         included._fastroute_index = known = replace(known, edition=self._edition)
@@ -471,7 +363,7 @@ class _Reader:
         router = included.original_router
         return type(router).matches is self._fastapi.router.matches and "matches" not in vars(router)
 
-    def reach(self, candidate: Any) -> _Reach:
+    def reach(self, candidate: Any) -> Reach:
         """The requests that can match in a route, or in FastAPI's stand-in for a route of an included router."""
         if not self._fastapi.is_context(candidate):
             return self._reach(candidate, candidate)
@@ -482,14 +374,14 @@ class _Reader:
             found = self._reach(candidate.starlette_route, candidate.starlette_route)
         return found._replace(relied=found.relied | {(type(candidate), type(candidate).matches)})
 
-    def _reach(self, route: Any, declared: Any) -> _Reach:
+    def _reach(self, route: Any, declared: Any) -> Reach:
         """As `reach`, of a route whose path is declared by itself or by another object."""
         kind = self._kind(type(route))
         if kind is None or "matches" in vars(route) or "matches" in vars(declared):
-            return _ANYTHING
+            return ANYTHING
         found = position_of(declared) if kind.by_path else None
         paths = None if found is None else (found,)
-        return _Reach(paths if kind.http else (), paths if kind.websocket else (), relied=kind.relied)
+        return Reach(paths if kind.http else (), paths if kind.websocket else (), relied=kind.relied)
 
     def _kind(self, cls: type[Any]) -> _Kind | None:
         if cls not in self._kinds:
@@ -563,66 +455,9 @@ def _globals(function: Any) -> Any:
 
 
 def _attribute(cls: type[Any], name: str) -> Any:
-    """What a class puts before an attribute of its instances: a property; None for nothing."""
+    """The property of a class that hides an attribute of its instances with this name; None if there is none."""
     found = getattr_static(cls, name, None)
     return found if hasattr(type(found), "__set__") else None
-
-
-def _table(paths: Sequence[tuple[Position, ...] | None], has_included: bool) -> RouteTable:
-    """A table of places: that of each of these, for its positions or for every path."""
-    if has_included:
-        paths = _beginnings(paths)
-    rows: list[Row] = []
-    for place, positions in enumerate(paths):
-        if positions is None:
-            rows.append(Row(place))
-        else:
-            rows += [Row(place, segments, below) for segments, below in positions]
-    return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL)
-
-
-def _beginnings(paths: Sequence[tuple[Position, ...] | None]) -> list[tuple[Position, ...] | None]:
-    """Fewer positions, for the same paths and others: of each the shortest beginning that no other route has.
-
-    An included router whose paths all begin with `/users` gets one position, that of all paths below `/users`.
-    """
-    owners: dict[tuple[str | None, ...], int] = {}
-    for place, positions in enumerate(paths):
-        for segments, _ in positions or ():
-            for depth in range(1, len(segments)):
-                beginning = segments[:depth]
-                owners[beginning] = place if owners.get(beginning, place) == place else -1
-    shorter: list[tuple[Position, ...] | None] = []
-    for place, positions in enumerate(paths):
-        found = None if positions is None else dict.fromkeys(_beginning(each, place, owners) for each in positions)
-        shorter.append(None if found is None else tuple(found))
-    return shorter
-
-
-def _beginning(position: Position, place: int, owners: Mapping[tuple[str | None, ...], int]) -> Position:
-    segments, _ = position
-    for depth in range(1, len(segments)):
-        if owners[segments[:depth]] == place:
-            return segments[:depth], True
-    return position
-
-
-def _united(reaches: Sequence[_Reach]) -> _Reach:
-    return _Reach(
-        _all_positions([reach.http for reach in reaches]),
-        _all_positions([reach.websocket for reach in reaches]),
-        any(reach.writes for reach in reaches),
-        frozenset[Any]().union(*(reach.relied for reach in reaches)),
-    )
-
-
-def _all_positions(paths: Sequence[tuple[Position, ...] | None]) -> tuple[Position, ...] | None:
-    found: dict[Position, None] = {}
-    for positions in paths:
-        if positions is None:
-            return None
-        found.update(dict.fromkeys(positions))
-    return tuple(found)
 
 
 def narrow(router: Any) -> str | None:

@@ -6,15 +6,15 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from . import _fastapi
-from .narrowing import narrow
+from .. import _fastapi
+from .routers import narrow
 
 __all__ = ["reason_against_narrowing"]
 
 
 @cache
 def reason_against_narrowing() -> str | None:
-    """Why FastAPI's routers have to be left alone; None if they can be narrowed."""
+    """Why FastAPI's routers must be left alone; None if they can be narrowed."""
     fastapi = _fastapi.routing()
     assert fastapi is not None
     release = f"FastAPI {_fastapi.version()}"
