@@ -1,7 +1,7 @@
 """Starlette's private side, and how its installed release behaves: the file to read if a new Starlette breaks us."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import cookies as http_cookies
 from types import FunctionType, SimpleNamespace
@@ -17,10 +17,12 @@ from starlette.types import Receive, Scope, Send
 __all__ = [
     "ANSWERS_ALIKE",
     "SETS_ROUTE",
+    "HeaderPairs",
     "cookie_parser",
     "cookies_of",
     "exception_handlers",
     "get_route_path",
+    "header_pairs",
     "is_async_callable",
     "lookup_exception_handler",
     "mounted_app",
@@ -34,6 +36,19 @@ def exception_handlers(scope: Scope) -> tuple[Any, Any]:
     """The exception handlers for a connection, by class and by status code, as `ExceptionMiddleware` leaves them."""
     by_class, by_status = scope.get("starlette.exception_handlers", ({}, {}))
     return by_class, by_status
+
+
+#: The headers of a scope, as they were received.
+HeaderPairs = Sequence[tuple[bytes, bytes]]
+
+
+def header_pairs(scope: Scope) -> HeaderPairs:
+    """The headers of a scope as a list; any other iterable is replaced in the scope, as by Starlette's `Headers`."""
+    headers = scope["headers"]
+    if type(headers) is not list:
+        headers = scope["headers"] = list(headers)
+    pairs: HeaderPairs = headers
+    return pairs
 
 
 def mounted_app(route: Any) -> Any:

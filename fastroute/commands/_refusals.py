@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
 from .. import _fastapi
+from ..connection.origins import origin_headers
 from ..connection.outgoing import errors_as_text
 from ..dependencies.plan import Step, build_plan
 from ..dependencies.values import InvalidError, read_field
@@ -67,7 +68,7 @@ def judge(route: Any, scope: Scope) -> Verdict:
 def _origins(route: APIWebSocketRoute, scope: Scope) -> list[str]:
     if route.policy is None or all(origins.allows(scope["headers"]) for origins in route.policy.origin_lists):
         return []
-    found = ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"origin")
+    found = ", ".join(origin_headers(scope["headers"]))
     return [f"its policy: the origin {found!r} is not among its origins (403)"]
 
 

@@ -7,6 +7,7 @@ from time import monotonic, time
 from typing import Any, Protocol
 
 from .injected import Injected, Injection
+from .policy import YEAR_10000
 
 __all__ = ["Deadline"]
 
@@ -42,21 +43,22 @@ class Deadline(Injected):
                 the connection at once.
 
         Raises:
-            ValueError: a datetime without a time zone, or NaN.
+            ValueError: a datetime without a time zone, NaN, or a time after the year 9999, as milliseconds are.
             TypeError: something else.
         """
         if isinstance(when, datetime):
             if when.utcoffset() is None:
                 raise ValueError(f"Deadline.at({when!r}): no time zone; write for example datetime.now(UTC)")
             when = when.timestamp()
-        _check("at", when)
+        else:
+            _check("at", when)
         self._set(when - time())
 
     def after(self, seconds: float) -> None:
         """End the connection some seconds from now.
 
         Raises:
-            ValueError: NaN.
+            ValueError: NaN, or more than 8,000 years.
             TypeError: no number.
         """
         _check("after", seconds)
@@ -70,5 +72,7 @@ def _check(method: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         unit = "a datetime or Unix seconds" if method == "at" else "seconds"
         raise TypeError(f"Deadline.{method}({value!r}): give {unit}")
-    if math.isnan(value):
+    if value != value:  # an int can be too large for math.isnan
         raise ValueError(f"Deadline.{method}({value!r}): there is no such time")
+    if YEAR_10000 < abs(value) < math.inf:
+        raise ValueError(f"Deadline.{method}() is given a time that no calendar has; give seconds, not milliseconds")

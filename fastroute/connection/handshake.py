@@ -7,7 +7,9 @@ from time import monotonic
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .._starlette import header_pairs
 from .observing import log_refusal, logger, report_end, shown
+from .origins import origin_headers
 from .policy import ConnectionPolicy
 
 __all__ = ["POLICY_VIOLATION", "deny", "guarded"]
@@ -24,7 +26,7 @@ def guarded(application: ASGIApp, policy: ConnectionPolicy) -> ASGIApp:
 
     # Not a coroutine of its own: a handshake that passes pays for the comparison alone.
     def connect(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        headers = scope["headers"]
+        headers = header_pairs(scope)
         for origins in lists:
             if not origins.allows(headers):
                 return _deny_origin(scope, receive, send, policy)
@@ -36,7 +38,7 @@ def guarded(application: ASGIApp, policy: ConnectionPolicy) -> ASGIApp:
 async def _deny_origin(scope: Scope, receive: Receive, send: Send, policy: ConnectionPolicy) -> None:
     began = monotonic()
     if logger.isEnabledFor(logging.INFO):
-        found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+        found = origin_headers(header_pairs(scope))
         log_refusal(scope, f"origin {', '.join(map(shown, found[:2]))}{' and others' if len(found) > 2 else ''}")
     try:
         await deny(scope, receive, send, 403, "Origin not allowed")

@@ -10,10 +10,14 @@ from starlette.types import Scope
 from .._starlette import is_async_callable
 from .origins import AnyOrigin, Origins, origins_of
 
-__all__ = ["ConnectionPolicy", "OnEnd", "Terms", "check_seconds", "nested"]
+__all__ = ["YEAR_10000", "ConnectionPolicy", "OnEnd", "Terms", "check_seconds", "nested"]
 
 #: Scope, code, reason and seconds; see `ConnectionPolicy`.
 OnEnd = Callable[[Scope, int, str, float], object]
+
+
+#: In Unix seconds. Nothing is meant to last as long, and a larger int may be no float.
+YEAR_10000 = 253_402_300_800
 
 
 class Terms(NamedTuple):
@@ -52,6 +56,7 @@ class ConnectionPolicy:
             code, the reason and the seconds since the start of the handshake. For a handshake that was refused the code
             is the HTTP status, else the one of the close frame (RFC 6455, section 7.4.1). An exception that it raises
             is logged, and changes nothing.
+        _outer_lists: not for you: the lists of the policies around this one, which `dataclasses.replace` keeps.
 
     Attributes:
         origins: as given, as a tuple.
@@ -69,15 +74,20 @@ class ConnectionPolicy:
     max_lifetime: float | None = None
     on_end: OnEnd | None = None
     origin_lists: tuple[Origins, ...] = field(default=(), init=False, repr=False)
+    #: The lists of the policies around this one. `dataclasses.replace` keeps them, as every argument.
+    _outer_lists: tuple[Origins, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.origins, bytes):
+            raise TypeError(f"origins={self.origins!r} is no text; write origins=[{self.origins.decode('latin-1')!r}]")
         if isinstance(self.origins, str):
             object.__setattr__(self, "origins", (self.origins,))
         elif isinstance(self.origins, Collection):
             object.__setattr__(self, "origins", tuple(self.origins))
         elif self.origins is not None and not isinstance(self.origins, AnyOrigin):
             raise TypeError(f"origins={self.origins!r} is no list of origins; write ['https://app.example.org']")
-        object.__setattr__(self, "origin_lists", origins_of(self.origins))
+        lists = dict.fromkeys((*self._outer_lists, *origins_of(self.origins)))
+        object.__setattr__(self, "origin_lists", tuple(lists))
         if not isinstance(self.cancel_on_disconnect, bool | None):
             raise TypeError(f"cancel_on_disconnect={self.cancel_on_disconnect!r} is neither True nor False")
         for name in ("accept_timeout", "idle_timeout", "max_lifetime"):
@@ -97,10 +107,7 @@ class ConnectionPolicy:
         if outer is None:
             return self
         unset = {each.name: getattr(outer, each.name) for each in fields(self) if getattr(self, each.name) is None}
-        merged = replace(self, **unset)
-        lists = dict.fromkeys((*outer.origin_lists, *self.origin_lists))
-        object.__setattr__(merged, "origin_lists", tuple(lists))
-        return merged
+        return replace(self, **unset, _outer_lists=(*outer.origin_lists, *self._outer_lists))
 
     @property
     def terms(self) -> Terms | None:
@@ -125,7 +132,9 @@ def check_seconds(name: str, seconds: Any, *, or_none: bool = False) -> None:
         return
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{name}={seconds!r} is no number of seconds; write for example {name}=30")
-    if math.isnan(seconds) or seconds <= 0:
+    if YEAR_10000 < seconds < math.inf:
+        raise ValueError(f"{name} is more than 8,000 years; write seconds, or float('inf') for no limit")
+    if not seconds > 0:  # neither is NaN; an int can be too large for math.isnan
         unset = ", leave it unset," if or_none else ""
         raise ValueError(f"{name}={seconds!r} must be above 0; write seconds{unset} or float('inf') for no limit")
 

@@ -1,18 +1,13 @@
 """Query string, headers and cookies of a scope, each read in one pass: the same values as Starlette's properties."""
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import QueryParams
-from starlette.types import Scope
 
-from .._starlette import cookie_parser
+from .._starlette import HeaderPairs, cookie_parser, header_pairs
 
 __all__ = ["cookie_values", "header_pairs", "header_values", "headers_by_name", "query_lists", "query_values"]
-
-#: The headers of a scope, as they were received.
-Pairs = Sequence[tuple[bytes, bytes]]
 
 
 def query_values(query_string: Any) -> dict[str, str]:
@@ -47,16 +42,7 @@ def _pairs(query_string: Any) -> list[tuple[str, str]]:
     return parse_qsl(text, keep_blank_values=True)
 
 
-def header_pairs(scope: Scope) -> Pairs:
-    """The headers of a scope as a list; any other iterable is replaced in the scope, as by Starlette's `Headers`."""
-    headers = scope["headers"]
-    if type(headers) is not list:
-        headers = scope["headers"] = list(headers)
-    pairs: Pairs = headers
-    return pairs
-
-
-def headers_by_name(pairs: Pairs) -> dict[bytes, bytes]:
+def headers_by_name(pairs: HeaderPairs) -> dict[bytes, bytes]:
     """The headers, the first of repeated ones (`starlette.datastructures.Headers.get`)."""
     try:
         return dict(pairs[::-1])
@@ -65,12 +51,12 @@ def headers_by_name(pairs: Pairs) -> dict[bytes, bytes]:
         return {bytes(name): value for name, value in pairs[::-1] if isinstance(name, names)}
 
 
-def header_values(pairs: Pairs, name: bytes) -> list[str] | None:
+def header_values(pairs: HeaderPairs, name: bytes) -> list[str] | None:
     """All values of a header (`Headers.getlist`), or None if there is none."""
     return [value.decode("latin-1") for key, value in pairs if key == name] or None
 
 
-def cookie_values(pairs: Pairs) -> dict[str, str]:
+def cookie_values(pairs: HeaderPairs) -> dict[str, str]:
     """The cookies of all `cookie` headers, the last of repeated ones (`starlette.requests.HTTPConnection.cookies`)."""
     cookies: dict[str, str] = {}
     for key, value in pairs:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from origin_table import ALLOWED, PASS, REFUSED
+from starlette.websockets import WebSocket
+from websocket_client import connect, websocket_scope
 
-from fastroute import ANY_ORIGIN
+from fastroute import ANY_ORIGIN, ConnectionPolicy, Router
 from fastroute.connection.origins import Origins, origins_of
 
 
@@ -37,7 +39,44 @@ def test_several_headers_are_refused_even_if_they_are_equal() -> None:
 
 
 def test_headers_may_be_lists() -> None:
-    assert Origins(ALLOWED).allows(iter([[b"origin", b"https://app.example.org"]]))
+    assert Origins(ALLOWED).allows([[b"origin", b"https://app.example.org"]])
+    assert not Origins(ALLOWED).allows([[b"origin", b"https://evil.example"]])
+
+
+BUFFERS: list[Any] = [bytes, bytearray, memoryview, lambda text: memoryview(bytearray(text)), bytes.decode]
+
+
+@pytest.mark.parametrize("of_name", BUFFERS)
+@pytest.mark.parametrize("of_value", BUFFERS)
+@pytest.mark.parametrize("name", [b"origin", b"Origin", b"ORIGIN"])
+def test_no_type_or_case_of_a_header_opens_a_door(of_name: Any, of_value: Any, name: bytes) -> None:
+    for origin in (b"https://app.example.org", b"https://a.tenants.example.org", b"HTTPS://APP.EXAMPLE.ORG"):
+        assert Origins(ALLOWED).allows([(b"host", b"h"), (of_name(name), of_value(origin))])
+    for origin in (b"https://evil.example", b"null", b""):
+        assert not Origins(ALLOWED).allows([(b"host", b"h"), (of_name(name), of_value(origin))])
+    good = (of_name(name), of_value(b"https://app.example.org"))
+    assert not Origins(ALLOWED).allows([good, good])
+
+
+@pytest.mark.parametrize("make", [iter, tuple, lambda pairs: (pair for pair in pairs), list])
+def test_every_list_of_origins_sees_the_headers_and_so_does_the_endpoint(make: Any) -> None:
+    seen: list[Any] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        seen.append(websocket.headers.get("origin"))
+        await websocket.accept()
+
+    router = Router(policy=ConnectionPolicy(origins=["https://a.example", "https://b.example"]))
+    router.add_api_websocket_route("/", endpoint, policy=ConnectionPolicy(origins="https://b.example"))
+
+    def first(origin: bytes) -> Any:
+        scope = websocket_scope("/", denial=True)
+        return connect(router, {**scope, "headers": make([(b"host", b"h"), (b"origin", origin)])})[0]
+
+    assert first(b"https://a.example")["status"] == 403
+    assert first(b"https://evil.example")["status"] == 403
+    assert first(b"https://b.example")["type"] == "websocket.accept"
+    assert seen == ["https://b.example"]
 
 
 @pytest.mark.parametrize(
@@ -65,8 +104,22 @@ def test_headers_may_be_lists() -> None:
         ("https://[1::2::3]", "1::2::3"),
         ("https://", "scheme://host[:port]"),
         ("https://a b", "scheme://host[:port]"),
-        (" https://a", "scheme://host[:port]"),
-        ("", "has no scheme"),
+        (" https://a", "write 'https://a'"),
+        ("", "write for example 'https://app.example.org'"),
+        (" \n", "write for example 'https://app.example.org'"),
+        ("https://a.example,https://b.example", "write a list: ['https://a.example', 'https://b.example']"),
+        ("https://a.example https://b.example", "write a list: ['https://a.example', 'https://b.example']"),
+        ("http:a.example", "write 'http://a.example'"),
+        ("https:/a.example", "write 'https://a.example'"),
+        ("localhost:3000", "write 'http://localhost:3000'"),
+        ("127.0.0.1:3000", "write 'http://127.0.0.1:3000'"),
+        ("http://localhost:*", "as 'http://localhost:3000'"),
+        ("https://a.example.", "write 'https://a.example'"),
+        ("https://a.example\n", "write 'https://a.example'"),
+        ("https://a.example,", "write 'https://a.example'"),
+        ("https://*.", "'https://*.example.org'"),
+        ("app://.", "scheme://host[:port]"),
+        (b"https://a.example", "write a string: 'https://a.example'"),
         (7, "write a string"),
         (ANY_ORIGIN, "ANY_ORIGIN"),
     ],

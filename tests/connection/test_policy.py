@@ -3,6 +3,7 @@
 import math
 import pickle
 from copy import copy, deepcopy
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
 from fastroute import ANY_ORIGIN, APIWebSocketRoute, ConnectionPolicy, Depends, Router
+from fastroute.connection.origins import origins_of
 from fastroute.connection.policy import Terms, nested
 
 GOOD, EVIL = "https://app.example.org", "https://evil.example"
@@ -51,6 +53,15 @@ def test_a_timeout_is_above_zero(name: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["accept_timeout", "idle_timeout", "max_lifetime"])
+@pytest.mark.parametrize("seconds", [10**400, 2.6e11])
+def test_a_timeout_is_no_age(name: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=rf"{name} is more than 8,000 years; .*float\('inf'\)"):
+        ConnectionPolicy(**{name: seconds})
+    with pytest.raises(ValueError, match="must be above 0"):
+        ConnectionPolicy(**{name: -seconds})
+
+
+@pytest.mark.parametrize("name", ["accept_timeout", "idle_timeout", "max_lifetime"])
 @pytest.mark.parametrize("seconds", ["30", True, [30], b""])
 def test_a_timeout_is_a_number(name: str, seconds: Any) -> None:
     with pytest.raises(TypeError, match=f"{name}=.* is no number of seconds"):
@@ -61,7 +72,7 @@ def test_a_timeout_is_a_number(name: str, seconds: Any) -> None:
     ("given", "error"),
     [
         ({"origins": 7}, "write \\['https://app.example.org'\\]"),
-        ({"origins": b"https://a"}, "write a string"),
+        ({"origins": b"https://a"}, "write origins=\\['https://a'\\]"),
         ({"origins": []}, "ANY_ORIGIN"),
         ({"origins": "*"}, "ANY_ORIGIN"),
         ({"origins": ["example.org"]}, "has no scheme"),
@@ -74,6 +85,21 @@ def test_a_timeout_is_a_number(name: str, seconds: Any) -> None:
 def test_what_means_nothing_is_an_error(given: dict[str, Any], error: str) -> None:
     with pytest.raises((TypeError, ValueError), match=error):
         ConnectionPolicy(**given)
+
+
+@pytest.mark.parametrize("inner", [ConnectionPolicy(idle_timeout=9), ConnectionPolicy(origins=[GOOD, EVIL])])
+def test_a_replaced_value_keeps_the_origins_around_it(inner: ConnectionPolicy) -> None:
+    outer = ConnectionPolicy(origins=GOOD, max_lifetime=8)
+    merged = inner.within(outer)
+    for again in (replace(merged, idle_timeout=5), deepcopy(merged), pickle.loads(pickle.dumps(merged))):
+        assert again.origin_lists == merged.origin_lists
+    assert replace(merged, idle_timeout=5).terms == Terms(idle_timeout=5, max_lifetime=8)
+    loosened = replace(merged, origins=ANY_ORIGIN)
+    assert loosened.origin_lists == outer.origin_lists
+    assert replace(inner, origins=["https://other.example"]).origin_lists == origins_of("https://other.example")
+    route = APIWebSocketRoute("/", talk, policy=loosened)
+    assert answer(route, "/", EVIL) == 403
+    assert answer(route, "/", GOOD) == 4000
 
 
 def test_it_is_frozen_and_its_arguments_have_names() -> None:
