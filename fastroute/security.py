@@ -14,18 +14,21 @@ which FastAPI does not have. `scheme_name`, `description`, URLs and the like des
 tools; nothing here reads them, and there is no OpenAPI `model`.
 """
 
+import inspect
 import re
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from ._starlette import cookies_of
+from .exceptions import describe
 from .params import SecurityScopes, UsesScopes
 
 __all__ = [
@@ -56,7 +59,8 @@ _BASE64URL = re.compile(r"[0-9A-Za-z_-]+")
 class SecurityBase(UsesScopes, Generic[CredentialsT]):
     """Base of every scheme: awaited with a connection, it gives the credentials.
 
-    Your own scheme overrides `credentials`. Schemes compare by identity: two instances are two dependencies.
+    Your own scheme overrides `credentials`; a bool, an exception or something to await from it is an error. Schemes
+    compare by identity: two instances are two dependencies.
     Awaiting a scheme raises `starlette.exceptions.HTTPException` 401 with `WWW-Authenticate` if it refuses.
 
     Args:
@@ -80,15 +84,27 @@ class SecurityBase(UsesScopes, Generic[CredentialsT]):
         credentials = self.credentials(connection)
         if credentials is None and self.auto_error:
             raise self.make_not_authenticated_error()
+        if isinstance(credentials, bool | BaseException | Response) or hasattr(credentials, "__await__"):
+            raise _no_credentials(self, credentials)
         return credentials
 
     def credentials(self, connection: HTTPConnection) -> CredentialsT | None:
-        """The credentials the connection carries, or None if it carries none."""
+        """The credentials the connection carries, or None if it carries none; it must not be async."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it reads its credentials")
 
     def make_not_authenticated_error(self) -> HTTPException:
         """The refusal; override it for another status, detail or challenge."""
         return HTTPException(401, detail="Not authenticated", headers={"WWW-Authenticate": self.challenge})
+
+
+def _no_credentials(scheme: SecurityBase[Any], result: Any) -> RuntimeError:
+    """The error for a result that is not None, so that it would let everybody in, and is no credentials either."""
+    if inspect.iscoroutine(result):
+        result.close()  # nothing awaits it
+    told = repr(result) if isinstance(result, bool) else f"a {type(result).__name__}"
+    return RuntimeError(
+        f"{describe(scheme.credentials)} gives {told}: return the credentials, or None if there are none, and not async"
+    )
 
 
 class _APIKey(SecurityBase[str]):

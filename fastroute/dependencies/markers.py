@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from .. import _fastapi
 from ..exceptions import Problem
 from ..params import Dependency, DependencyScope, Place
+from ..security import SecurityBase
 from .signature import unaliased, unwrapped
 
 __all__ = [
@@ -181,8 +182,26 @@ def check_dependency(depends: Dependency) -> None:
             f"the NewType {_name_of(call)} gives back the argument that a client sends; write Depends(function)"
         )
     scheme = getattr(call, "__self__", None)
+    _check_credentials(call)
     if _fastapi.is_security_scheme(scheme) and call.__name__ in _REFUSE_NOBODY:
         raise Problem(f"{call.__name__}() of a security scheme refuses nobody; write {written(scheme)}")
+
+
+def _check_credentials(call: Any) -> None:
+    """Refuse a scheme whose `credentials()` is async or yields: its result is never None, and lets everybody in."""
+    while isinstance(call, functools.partial):
+        call = call.func
+    scheme = call if isinstance(call, SecurityBase) else getattr(call, "__self__", None)
+    if not isinstance(scheme, SecurityBase) or type(scheme).__call__ is not SecurityBase.__call__:
+        return
+    method = unwrapped(scheme.credentials)
+    kinds = (inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+    if any(is_kind(method) for is_kind in kinds):
+        name = type(scheme).__name__
+        raise Problem(
+            f"{name}.credentials() is called and not awaited, so every client would be let in; write `def credentials` "
+            f"without `async` and `yield`, and await in a dependency that takes Depends({name}(...))"
+        )
 
 
 #: Methods of a scheme that its `__call__` uses.
