@@ -28,7 +28,7 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import adopted, check_dependency, written
+from .markers import adopted, check_dependency, check_kept, written
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -357,7 +357,10 @@ class _Tree:
         node = Dependant(call, self.path, kind=call_kind(call))
         reading = Reading(node)
         namespace = namespace_of(call)
-        for parameter in parameters(call):
+        signature = parameters(call)
+        with _located(call, None):
+            check_kept(call, signature, self.path_names)
+        for parameter in signature:
             with _located(call, parameter.name):
                 dependency = self._add_parameter(reading, parameter, namespace)
             if dependency is not None:

@@ -6,11 +6,12 @@ Startup only.
 
 import functools
 import inspect
+import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import is_dataclass
 from types import UnionType
-from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
 
 from pydantic import BaseModel
 
@@ -18,13 +19,14 @@ from .. import _fastapi
 from ..exceptions import Problem
 from ..params import Dependency, DependencyScope, Place
 from ..security import SecurityBase
-from .signature import unaliased, unwrapped
+from .signature import evaluated, namespace_of, own_parameters, unaliased, unwrapped
 
 __all__ = [
     "adopted",
     "check_default",
     "check_dependency",
     "check_inside",
+    "check_kept",
     "check_sendable",
     "check_type",
     "flattened",
@@ -148,6 +150,68 @@ def check_inside(annotation: Any, place: Place) -> None:
     for item in _metadata_in(annotation, set()):
         if _fastapi.is_marker(item) and place_of(item) != place:
             raise Problem(_not_around(item))
+
+
+def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Collection[str]) -> None:
+    """Refuse a marker that a callable has, and that its signature lacks: nobody reads it.
+
+    Args:
+        call: an endpoint or a dependency.
+        signature: its parameters as they are read.
+        path_names: the parameters of the template.
+
+    Raises:
+        Problem: a decorator has a marker that `functools.wraps` hides, or the body of a class has one that its
+            constructor does not take.
+    """
+    kept: dict[str, list[Any]] | None = None
+    for owner, parameter in own_parameters(call):
+        for marker in _markers_at(parameter, _namespace_at(owner)):
+            if kept is None:
+                kept = {each.name: list(_markers_at(each, namespace_of(call))) for each in signature}
+            if not _is_kept(marker, kept.get(parameter.name), parameter.name in path_names):
+                raise Problem(_lost(marker, parameter.name, owner))
+
+
+def _namespace_at(owner: Any) -> dict[str, Any]:
+    namespace: dict[str, Any] = getattr(owner, "__globals__", None) or vars(sys.modules.get(owner.__module__, object))
+    return namespace
+
+
+def _markers_at(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Iterator[Any]:
+    if _fastapi.is_marker(parameter.default):
+        yield parameter.default
+    # Those of methods are nearly always plain classes.
+    if type(parameter.annotation) is not type:
+        try:
+            annotation = evaluated(parameter, namespace).annotation
+        except Problem:  # whoever reads the parameter tells
+            return
+        yield from filter(_fastapi.is_marker, flattened(annotation)[1])
+
+
+def _is_kept(marker: Any, others: Sequence[Any] | None, is_in_path: bool) -> bool:
+    """Whether a parameter has the marker; `others` are the markers that it has, None if there is no such parameter."""
+    if others is None:
+        return False
+    place = place_of(marker)
+    if place is None:
+        return any(_fastapi.adopt(marker) == _fastapi.adopt(other) for other in others)
+    return place in (map(place_of, others) if others else ("path" if is_in_path else "query",))
+
+
+def _lost(marker: Any, name: str, owner: Any) -> str:
+    code = _told(marker)
+    if inspect.isclass(owner):
+        return (
+            f"{code} stands at {name!r} in the body of {_name_of(owner)}, whose constructor does not take it, so "
+            "nobody reads it; write it as a parameter of `__init__`, or of a function"
+        )
+    elsewhere = f", or give it to the route: dependencies=[{code}]" if place_of(marker) is None else ""
+    return (
+        f"{code} stands at the parameter {name!r} of {_name_of(owner)}, and is not in the signature that it shows, so "
+        f"nobody reads it; set `__signature__` to one with this parameter{elsewhere}"
+    )
 
 
 def check_dependency(depends: Dependency) -> None:
@@ -368,6 +432,8 @@ def _metadata_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
         parts = annotation
     elif isinstance(annotation, NewType):
         parts = [annotation.__supertype__]
+    elif isinstance(annotation, TypeVar):
+        parts = [annotation.__bound__, *annotation.__constraints__]
     elif get_origin(annotation) is Literal:
         parts = []
     else:
@@ -379,15 +445,26 @@ def _metadata_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
 
 def _metadata_of_fields(cls: Any, seen: set[int]) -> Iterator[Any]:
     if inspect.isclass(cls) and issubclass(cls, BaseModel):
+        yield from _metadata_of_hints(cls)
         for info in cls.model_fields.values():
+            yield info  # pydantic keeps a marker that is the default
             yield info.default
             yield from info.metadata
             yield from _metadata_in(info.annotation, seen)
     elif inspect.isclass(cls) and (is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields")):
-        try:
-            hints = typing.get_type_hints(cls, include_extras=True)
-        except Exception:  # pydantic tells whether it needs them
-            return
-        for name, hint in hints.items():
+        for name, hint in _hints(cls).items():
             yield getattr(cls, name, None)
             yield from _metadata_in(hint, seen)
+
+
+def _metadata_of_hints(model: type[BaseModel]) -> Iterator[Any]:
+    """The metadata of the fields of a model, also the markers, which pydantic drops."""
+    for hint in _hints(model).values():
+        yield from flattened(hint)[1]
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except Exception:  # pydantic tells whether it needs them
+        return {}

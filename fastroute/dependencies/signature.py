@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import keyword
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -23,6 +24,7 @@ __all__ = [
     "check_kind",
     "evaluated",
     "namespace_of",
+    "own_parameters",
     "parameters",
     "runnable",
     "unaliased",
@@ -157,6 +159,74 @@ def added_by_decorator(call: Any, name: str) -> bool:
         codes.append(code)
     named = (code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] for code in codes)
     return bool(codes[0].co_flags & inspect.CO_VARKEYWORDS) and not any(name in names for names in named)
+
+
+def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
+    """Parameters that a callable has, and that its signature may lack, each with the function or class that has it.
+
+    `inspect.signature` shows one function: the innermost that `functools.wraps` names, the `__signature__` that
+    somebody set, or one constructor of a class. Those of a plain function are all in its signature: it has none here.
+    """
+    call = _without_partial(call)
+    is_class = inspect.isclass(call) and get_origin(call) is None
+    if is_class:
+        yield from _bodies_of(call)
+        entries = [vars(call)[name] for name in ("__new__", "__init__") if name in vars(call)]
+        entries = [getattr(entry, "__func__", entry) for entry in entries]
+    elif hasattr(call, "__code__") or inspect.ismethod(call) or hasattr(call, "__wrapped__"):
+        entries = [call]
+    else:
+        entries = [getattr(type(call), "__call__", None)]  # noqa: B004  # the method itself is wanted
+    for entry in entries:
+        if not (is_class or hasattr(entry, "__wrapped__") or hasattr(entry, "__signature__")):
+            continue
+        for layer in _layers(entry):
+            function = layer if hasattr(layer, "__code__") else getattr(type(layer), "__call__", None)  # noqa: B004
+            function = getattr(function, "__func__", function)
+            yield from ((function, parameter) for parameter in _written_parameters(function))
+            if hasattr(layer, "__signature__"):
+                break
+
+
+def _written_parameters(function: Any) -> Iterator[inspect.Parameter]:
+    """The parameters as they stand in the code of one function, whatever it says of its signature."""
+    code = getattr(function, "__code__", None)
+    if not inspect.iscode(code):
+        return
+    positional = code.co_varnames[: code.co_argcount]
+    defaults = dict(zip(reversed(positional), reversed(function.__defaults__ or ()), strict=False))
+    defaults |= function.__kwdefaults__ or {}
+    yield from _as_parameters(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], function, defaults)
+
+
+def _bodies_of(cls: type[Any]) -> Iterator[tuple[Any, inspect.Parameter]]:
+    """The annotated attributes of a class and of its bases, as parameters."""
+    for base in cls.__mro__:
+        if base.__module__ not in ("builtins", "typing", "abc"):
+            # A model keeps the defaults of its fields by itself.
+            defaults = {**vars(base), **vars(base).get("__pydantic_fields__", {})}
+            attributes = _as_parameters(list(_annotations_in(base)), base, defaults)
+            yield from ((base, attribute) for attribute in attributes)
+
+
+def _as_parameters(names: Sequence[str], owner: Any, defaults: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
+    annotations, empty = _annotations_in(owner), inspect.Parameter.empty
+    for name in names:
+        if name.isidentifier() and not keyword.iskeyword(name):
+            yield inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(name, empty),
+                annotation=annotations.get(name, empty),
+            )
+
+
+def _annotations_in(owner: Any) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.get_annotations(owner, format=Format.FORWARDREF)
+    return inspect.get_annotations(owner)
 
 
 def _layers(call: Any) -> Iterator[Any]:

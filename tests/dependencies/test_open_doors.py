@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -674,3 +675,207 @@ def test_a_marker_of_a_container_in_the_marker_that_it_knows() -> None:
 
 def test_the_package_exports_what_advices_name() -> None:
     assert {"Depends", "Security", "Query", "Header", "Cookie", "Path"} <= set(fastroute.__all__)
+
+
+# Markers that the signature lacks
+
+
+def guarded_by_default(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(*args: Any, _guard: Any = Depends(guard), **keywords: Any) -> Any:
+        return await function(*args, **keywords)
+
+    return wrapper
+
+
+def guarded_by_fastapi(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(websocket: WebSocket, user: str = fastapi.Depends(guard)) -> Any:
+        return await function(websocket)
+
+    return wrapper
+
+
+def guarded_below_another(function: Any) -> Any:
+    @functools.wraps(function)
+    async def outermost(*args: Any, **keywords: Any) -> Any:
+        return await guarded_by_default(function)(*args, **keywords)
+
+    outermost.__wrapped__ = guarded_by_default(function)  # type: ignore[attr-defined]
+    return outermost
+
+
+def reads_a_header(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(*args: Any, _key: str = Header(), **keywords: Any) -> Any:
+        return await function(*args, **keywords)
+
+    return wrapper
+
+
+def shows_another(function: Any) -> Any:
+    async def wrapper(*args: Any, _guard: Any = Depends(guard), **keywords: Any) -> Any:
+        return await function(*args, **keywords)
+
+    wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return wrapper
+
+
+class GuardedObject:
+    def __init__(self, function: Any) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    async def __call__(self, websocket: WebSocket, user: Annotated[str, Depends(guard)] = "x") -> Any:
+        return await self.function(websocket)
+
+
+DECORATORS = [
+    guarded_by_default,
+    guarded_by_fastapi,
+    guarded_below_another,
+    reads_a_header,
+    shows_another,
+    GuardedObject,
+]
+
+
+@pytest.mark.parametrize("decorate", DECORATORS)
+def test_a_marker_that_a_wrapper_hides_is_refused(decorate: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    async def dependency(websocket: WebSocket) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"test_open_doors.*(Depends\(guard\)|Header\(\)) stands at"):
+        APIWebSocketRoute("/", decorate(endpoint))
+    with pytest.raises(DeclarationError, match="not in the signature that it shows"):
+        APIWebSocketRoute("/", endpoint, dependencies=[Depends(decorate(dependency))])
+
+
+def shows_all(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(*args: Any, _guard: Any = Depends(guard), **keywords: Any) -> Any:
+        return await function(*args, **keywords)
+
+    shown = inspect.signature(function)
+    own = inspect.Parameter("_guard", inspect.Parameter.KEYWORD_ONLY, default=Depends(guard))
+    wrapper.__signature__ = shown.replace(parameters=[*shown.parameters.values(), own])  # type: ignore[attr-defined]
+    return wrapper
+
+
+def repeats(function: Any) -> Any:
+    @functools.wraps(function)
+    async def wrapper(websocket: WebSocket, user: str = Depends(guard)) -> Any:
+        return await function(websocket, user)
+
+    return wrapper
+
+
+def test_a_marker_that_the_signature_shows_as_well_is_kept() -> None:
+    @shows_all
+    async def shown(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    @repeats
+    async def repeated(websocket: WebSocket, user: Annotated[str, Depends(guard)]) -> None:
+        await websocket.accept()
+
+    for endpoint in (shown, repeated):
+        route = APIWebSocketRoute("/", endpoint)
+        assert not is_let_in(route, {})
+        assert is_let_in(route, CREDENTIALS)
+
+
+class InTheBody:
+    user: str = Depends(guard)
+
+
+class InAnnotatedOfTheBody:
+    user: Annotated[str, Depends(guard)]
+
+
+class BelowInTheBody(InTheBody): ...
+
+
+class WithAConstructor:
+    user: Annotated[str, Depends(guard)] = "x"
+
+    def __init__(self) -> None: ...
+
+
+class OfTheOtherConstructor:
+    def __new__(cls, user: str) -> "OfTheOtherConstructor":
+        return object.__new__(cls)
+
+    def __init__(self, user: Annotated[str, Depends(guard)]) -> None: ...
+
+
+class ModelWithACookie(BaseModel):
+    user: Annotated[str, fastroute.Cookie()]
+
+
+class ModelWithACookieAsDefault(BaseModel):
+    user: str = fastroute.Cookie()
+
+
+class ModelWithAHeader(BaseModel):
+    user: Annotated[str, fastapi.Header()]
+
+
+class ModelBelow(ModelWithACookie): ...
+
+
+MODELS = [ModelWithACookie, ModelWithACookieAsDefault, ModelWithAHeader, ModelBelow]
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [InTheBody, InAnnotatedOfTheBody, BelowInTheBody, WithAConstructor, OfTheOtherConstructor, *MODELS],
+)
+def test_a_marker_in_a_class_that_its_constructor_does_not_take_is_refused(cls: Any) -> None:
+    with pytest.raises(DeclarationError, match=f"{cls.__name__}.* stands at .*'user'.* nobody reads it; "):
+        annotated_with(cls, Depends())
+
+
+def annotated_with(cls: Any, marker: Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket, it: Annotated[cls, marker]) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_marker_of_another_place_in_a_model_is_refused(model: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"(Cookie|Header)\(\) is inside of the annotation"):
+        annotated_with(model, Query())
+
+
+def test_markers_that_a_class_and_its_constructor_both_have_are_kept() -> None:
+    class Model(BaseModel):
+        user: Annotated[str, Depends(guard)] = ""
+        limit: Annotated[int, Query(le=3)] = 2
+
+    @dataclass
+    class Data:
+        user: Annotated[str, Depends(guard)]
+        key: Annotated[str, Header()] = ""
+
+    class Pair(NamedTuple):
+        user: Annotated[str, Depends(guard)]
+
+    for cls in (Model, Data, Pair):
+        assert not is_let_in(annotated_with(cls, Depends()), {})
+        assert is_let_in(annotated_with(cls, Depends()), CREDENTIALS)
+
+
+Bound = TypeVar("Bound", bound=Annotated[str, Depends(guard)])
+Constrained = TypeVar("Constrained", Annotated[str, Depends(guard)], int)
+
+
+@pytest.mark.parametrize("annotation", [Bound, Constrained, Annotated[list[Bound], Query()]])
+def test_a_marker_in_a_type_variable_is_refused(annotation: Any) -> None:
+    async def endpoint(websocket: WebSocket, user: annotation) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"Depends\(guard\) is inside of the annotation"):
+        APIWebSocketRoute("/", endpoint)
