@@ -191,3 +191,35 @@ def chaos(session: nox.Session) -> None:
     session.env.update(COMPILED)
     session.install(".[test]")
     session.run("python", "proof/chaos.py", *session.posargs)
+
+
+#: With what the kernels are built for `sanitize`; the first finding ends the process.
+SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """The kernels under the sanitizers of gcc, what they leak, and the warnings of compilers: `-- --seconds 600`."""
+    session.env.update(COMPILED)
+    session.install("setuptools>=77", "cython>=3.1")
+    session.run("python", "proof/warnings_of_c.py")
+    flags = {"CFLAGS": f"-O1 -g -fno-omit-frame-pointer {SANITIZERS}", "LDFLAGS": SANITIZERS}
+    session.install(".[test]", env=flags)
+    session.run("python", "proof/sanitize.py", *session.posargs)
+    session.install("--force-reinstall", "--no-deps", ".")
+    session.run("python", "proof/leaks.py")
+    if debug := shutil.which("python3-dbg"):
+        # It counts references, in itself and in the kernels that are built for it.
+        folder = Path(session.create_tmp(), "debug").resolve()
+        session.run(debug, "-m", "venv", "--without-pip", str(folder), external=True)
+        python = str(folder / "bin" / "python")
+        session.run("python", "-m", "pip", "--python", python, "install", "--quiet", ".")
+        session.run(python, "proof/leaks.py", external=True)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """The slope of memory under load, with a plot: `-- --seconds 3600`."""
+    session.env.update(COMPILED)
+    session.install(".[test]")
+    session.run("python", "proof/soak.py", *session.posargs)
