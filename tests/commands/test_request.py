@@ -19,17 +19,18 @@ from fastroute.commands._request import request_of
 APPLICATION = """
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, BackgroundTasks, FastAPI
 from fastapi import Depends as TheirDepends
 from fastapi import WebSocket as Socket
 from fastapi.security import APIKeyHeader as TheirKey
+from pydantic import AfterValidator
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, ConnectionPolicy, Cookie, Depends, Header, Query
-from fastroute.security import HTTPBearer, SubprotocolBearer
+from fastroute.security import HTTPBearer, SecurityBase, SubprotocolBearer
 
 called = []
 
@@ -72,6 +73,18 @@ router = APIRouter(dependencies=[TheirDepends(TheirKey(name="x-key"))])
 @router.websocket("/{number}")
 async def theirs(websocket: Socket, number: int, limit: int = 3):
     await websocket.accept()
+
+def broken(value):
+    raise RuntimeError("broken")
+
+async def fails(websocket: WebSocket, n: Annotated[str, AfterValidator(broken), Query()]): ...
+
+async def unfinished(websocket: WebSocket, token: Annotated[object, Depends(SecurityBase())]): ...
+
+app.routes.extend([APIWebSocketRoute("/fails", fails), APIWebSocketRoute("/unfinished", unfinished)])
+
+@router.websocket("/only/theirs")
+async def only_theirs(socket: Socket, tasks: BackgroundTasks): ...
 
 fast = FastAPI()
 fast.include_router(router, prefix="/api")
@@ -163,17 +176,17 @@ def test_a_path_alone_is_only_matched(told: Any) -> None:
             ["/rooms/7?page=0&nick=A", *BEARER, "--header", "Origin: https://evil.example"],
             [
                 "its policy: the origin 'https://evil.example' is not among its origins (403)",
-                "a parameter of asked.user (asked.py:22): query.page: Input should be greater than or equal to 1",
-                "a parameter of asked.room (asked.py:25): query.nick: String should have at least 2 characters",
+                "a parameter of asked.user (asked.py:23): query.page: Input should be greater than or equal to 1",
+                "a parameter of asked.room (asked.py:26): query.nick: String should have at least 2 characters",
             ],
         ),
         (["/rooms/7", *BEARER, "--header", "x-rate: 1", "--header", "X-Rate: 2", "--cookie", "color=1; a=b"], []),
         (
             ["/rooms/x", *BEARER, "--cookie", "a=b", "--cookie", "color=red"],
             [
-                "a parameter of asked.room (asked.py:25): path.room_id: Input should be a valid integer, unable to "
+                "a parameter of asked.room (asked.py:26): path.room_id: Input should be a valid integer, unable to "
                 "parse string as an integer",
-                "a parameter of asked.room (asked.py:25): cookie.color: Input should be a valid integer, unable to "
+                "a parameter of asked.room (asked.py:26): cookie.color: Input should be a valid integer, unable to "
                 "parse string as an integer",
             ],
         ),
@@ -229,13 +242,28 @@ def test_a_route_of_fastapi(told: Any) -> None:
     assert told("ws://b.org/api/7", "--header", "x-key: k", app="asked:fast")[0] == 0
 
 
+def test_a_validator_that_fails_is_a_refusal(told: Any) -> None:
+    code, lines = told("/fails?n=x")
+    assert code == 1
+    assert lines[2].endswith(": the validation of 'n' raises RuntimeError: broken")
+    code, lines = told("ws://b.org/unfinished")
+    assert code == 1
+    assert lines[2].startswith("  would refuse it, by SecurityBase: raises NotImplementedError: ")
+
+
+def test_a_route_of_fastapi_that_cannot_be_asked(told: Any) -> None:
+    code, lines = told("ws://b.org/api/only/theirs", app="asked:fast")
+    assert code == 0
+    assert lines[2].startswith("  may refuse it: asked.only_theirs (")
+
+
 def test_json(told: Any) -> None:
     code, lines = told("ws://b.org/rooms/7", "--json")
     answer = json.loads("\n".join(lines))
     assert code == 1
     assert answer["asked"] == "WebSocket ws://b.org/rooms/7"
     assert answer["handshake"]["refusals"] == ["HTTPBearer: Not authenticated (401)"]
-    assert answer["handshake"]["not_asked"] == ["asked.user (asked.py:22)"]
+    assert answer["handshake"]["not_asked"] == ["asked.user (asked.py:23)"]
 
 
 def test_json_never_lists_hundreds(told: Any, tmp_path: Path) -> None:
