@@ -1,4 +1,4 @@
-"""All errors of the package; each carries its data."""
+"""The errors that users meet when they declare or serve a route; each carries its data."""
 
 import functools
 import inspect

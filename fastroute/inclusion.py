@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Lifespan, Scope
 
 from . import _fastapi
-from ._starlette import template_of
+from ._starlette import mounted_app, template_of
 from .connection.policy import ConnectionPolicy, nested
 from .dependencies.dependant import check_text
 from .exceptions import DeclarationError, describe
@@ -96,7 +96,7 @@ def has_no_sockets(route: BaseRoute) -> bool:
     """Whether no WebSocket can be opened by way of a route; False if not all routes below it can be seen."""
     if not isinstance(route, Mount | Host):
         return isinstance(route, Route)
-    app = getattr(route, "_base_app", route.app)
+    app = mounted_app(route)
     routes = getattr(app, "routes", None)
     return isinstance(app, StaticFiles) or (isinstance(routes, list) and all(map(has_no_sockets, routes)))
 

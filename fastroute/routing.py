@@ -256,10 +256,13 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             error.endpoint = self._endpoint
             raise
 
-    def _application_for(self, plan: Plan) -> ASGIApp:
+    def _terms_for(self, plan: Plan) -> Terms | None:
+        """The terms on which a connection may end from outside; None if its code is that without a `Life`."""
         terms = None if self.policy is None else self.policy.terms
-        if terms is None and (drains or plan.needs_life):
-            terms = Terms()
+        return Terms() if terms is None and (drains or plan.needs_life) else terms
+
+    def _application_for(self, plan: Plan) -> ASGIApp:
+        terms = self._terms_for(plan)
         title = f"{describe(self._endpoint)} at {self.path}"
         begin = None if terms is None else functools.partial(begin_life, terms)
         application = compile_plan(plan, self._validation_error, title, begin)

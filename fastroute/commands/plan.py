@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.routing import Match
 
-from ..dependencies.codegen import generate
+from ..dependencies.codegen import Generated, generate
 from ..dependencies.plan import Plan, Step, build_plan
 from ..exceptions import describe
 from ..routing import APIWebSocketRoute
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = build_plan(route.dependant, route.param_convertors)
     print_lines([request.title, f"  is answered by WebSocket {route.path}", *_lines(plan)])
     if arguments.source:
-        print("\n".join(["", *_source(plan)]))
+        print("\n".join(["", *_source(generate(plan, living=route._terms_for(plan) is not None))]))
     return 0
 
 
@@ -59,9 +59,8 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield f"       {name}: the result of {need}"
 
 
-def _source(plan: Plan) -> Iterator[str]:
+def _source(generated: Generated) -> Iterator[str]:
     """The generated code, and a legend: the code itself holds numbers where a user has names and values."""
-    generated = generate(plan)
     yield generated.source
     yield "result_N is the result of step N, value_N_M its field number M; and the constants:"
     width = max(map(len, generated.constants))

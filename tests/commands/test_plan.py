@@ -19,7 +19,7 @@ from fastroute.__main__ import main
 APPLICATION = """
 from collections.abc import AsyncIterator
 from typing import Annotated
-from fastroute import APIWebSocketRoute, Depends, Header
+from fastroute import APIWebSocketRoute, ConnectionPolicy, Deadline, Depends, Header
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -39,8 +39,12 @@ async def room(websocket: WebSocket, room_id: int, user: Annotated[str, Depends(
 async def plain(websocket):
     pass
 
+async def limited(websocket: WebSocket, deadline: Deadline):
+    pass
+
 route = APIWebSocketRoute("/rooms/{room_id:int}", room)
-app = Starlette(routes=[Mount("/api", routes=[route]), WebSocketRoute("/plain", plain)])
+ending = APIWebSocketRoute("/limited", limited, policy=ConnectionPolicy(idle_timeout=5))
+app = Starlette(routes=[Mount("/api", routes=[route]), WebSocketRoute("/plain", plain), ending])
 """
 
 
@@ -64,6 +68,14 @@ def test_calls_in_order_and_what_they_read(app: str, capsys: pytest.CaptureFixtu
     assert any(line.startswith("  3  endpoint planned.room") for line in lines)
     assert "async def connect(scope, receive, send):" in told
     assert "await cleanups.finish_handshake()" in told
+
+
+def test_the_source_is_the_code_that_runs_for_a_policy(app: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", app, "/limited", "--source"]) == 0
+    told = capsys.readouterr().out
+    connect(sys.modules["planned"].ending, websocket_scope("/limited"))
+    runs = next(text for name, (_, _, text, _) in linecache.cache.items() if "planned.limited" in name)
+    assert "".join(runs) in told
 
 
 def test_a_legend_names_the_constants_of_the_source(app: str, capsys: pytest.CaptureFixture[str]) -> None:
