@@ -391,10 +391,11 @@ cdef class PathMatcher:
             return None
         # It begins with a slash, so the first element is a literal: most misses need not go further.
         width = self.elements.width
-        if PyUnicode_KIND(route_path) == width and memcmp(
-            PyUnicode_DATA(route_path), self.elements.data, self.elements.size * width
-        ):
-            return None
+        if PyUnicode_KIND(route_path) == width:
+            if memcmp(PyUnicode_DATA(route_path), self.elements.data, self.elements.size * width):
+                return None
+            if self.count == 1 and size == self.elements.size:
+                return {}
         if self.count <= FEW:
             return _match(self, route_path, few)
         ends = <Py_ssize_t*> PyMem_Malloc(self.count * sizeof(Py_ssize_t))
