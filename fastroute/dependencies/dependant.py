@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from operator import is_
 from types import FunctionType
-from typing import Any, get_origin
+from typing import Any, Literal, Union, get_origin
 from weakref import WeakValueDictionary
 
 from starlette.background import BackgroundTasks
@@ -28,7 +28,7 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import adopted, check_dependency, check_kept, written
+from .markers import adopted, check_bound, check_dependency, check_kept, written
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -359,6 +359,7 @@ class _Tree:
         namespace = namespace_of(call)
         signature = parameters(call)
         with _located(call, None):
+            check_bound(call)
             check_kept(call, signature, self.path_names)
         for parameter in signature:
             with _located(call, parameter.name):
@@ -450,7 +451,7 @@ def _keeps_default(call: Callable[..., Any], declared: Declaration) -> bool:
 def _dependency_of_annotation(annotation: Any) -> Callable[..., Any]:
     if annotation is Any:
         raise Problem("Depends() calls the annotation, and there is none; write Depends(function)")
-    if not callable(annotation):
+    if not callable(annotation) or get_origin(annotation) in (Union, Literal):
         raise Problem(f"Depends() cannot call the annotation {annotation!r}; name the call: Depends(function)")
     result: Callable[..., Any] = annotation
     return result

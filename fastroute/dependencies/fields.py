@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined, SchemaError
 from starlette.datastructures import UploadFile
 
 from .. import _fastapi
-from ..exceptions import Problem
+from ..exceptions import Problem, describe
 from ..params import Dependency, Place
 from .constraints import check_constraints
 from .markers import adopted, check_default, check_inside, check_sendable, check_type, flattened, marker_of, place_of
@@ -313,12 +313,25 @@ def _default(info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
         if _needs_arguments(info.default_factory):
             raise Problem("default_factory is called without arguments here; write one that takes no argument")
-        return None, typing.cast(Callable[[], Any], info.default_factory)
+        return None, _checked(typing.cast(Callable[[], Any], info.default_factory))
     try:
         mutable = copy.deepcopy(info.default) is not info.default
     except Exception:  # a value that cannot be copied is shared
         mutable = False
     return info.default, functools.partial(copy.deepcopy, info.default) if mutable else None
+
+
+def _checked(factory: Callable[[], Any]) -> Callable[[], Any]:
+    """The same factory; one that makes a marker is an error, which shows only if it is called."""
+
+    @functools.wraps(factory)
+    def make() -> Any:
+        made = factory()
+        if _fastapi.is_marker(made):
+            raise TypeError(f"default_factory {describe(factory)} makes a marker, which nobody reads: {made!r}")
+        return made
+
+    return make
 
 
 def _needs_arguments(factory: Callable[..., Any]) -> bool:

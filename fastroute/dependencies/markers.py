@@ -10,12 +10,22 @@ import sys
 import typing
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import is_dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
+from uuid import UUID
 
 from pydantic import BaseModel
+from starlette.background import BackgroundTasks
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
 from .. import _fastapi
+from ..connection.injected import Injected
 from ..exceptions import Problem
 from ..params import Dependency, DependencyScope, Place
 from ..security import SecurityBase
@@ -23,6 +33,7 @@ from .signature import evaluated, namespace_of, own_parameters, unaliased, unwra
 
 __all__ = [
     "adopted",
+    "check_bound",
     "check_default",
     "check_dependency",
     "check_inside",
@@ -105,6 +116,7 @@ def check_default(name: str, default: Any) -> None:
         return
     if get_origin(default) is not None or flattened(default)[1]:
         raise Problem(f"the default is an annotation; write it after a colon: `{name}: ...`")
+    _check_called(default)
     if callable(default):
         raise Problem(f"the default is a callable, and nothing calls it; write {written(default)}")
     _check_holder(default)
@@ -135,6 +147,13 @@ def check_sendable(name: str, annotation: Any) -> None:
         raise Problem(
             f"a call is in the place of the type, and nothing makes it; write `{name}: Annotated[..., {code}]`"
         )
+    for part in _alternatives(annotation):
+        made_by = _scheme_for(part)
+        if made_by is not None:
+            raise Problem(
+                f"a client would send what {_name_of(part)} is made of, so everybody would be let in; write "
+                f"`{name}: Annotated[{_name_of(part)}, Depends({made_by}(...))]`"
+            )
 
 
 def check_inside(annotation: Any, place: Place) -> None:
@@ -226,9 +245,7 @@ def check_dependency(depends: Dependency) -> None:
     if isinstance(depends.scopes, str) or not all(isinstance(scope, str) for scope in depends.scopes):
         written_scopes = [depends.scopes] if isinstance(depends.scopes, str) else [*map(str, depends.scopes)]
         raise Problem(f"scopes={depends.scopes!r} is no list of texts; write Security(..., scopes={written_scopes!r})")
-    if inspect.iscoroutine(call):
-        call.close()  # nothing awaits it
-        raise Problem(f"{call.__name__} is called; write Depends({call.__name__}) without its parentheses")
+    _check_called(call)
     if not callable(call):
         raise Problem(f"Depends({call!r}) is not given a callable; write Depends(function)")
     if flattened(call)[1]:
@@ -239,6 +256,8 @@ def check_dependency(depends: Dependency) -> None:
             f"the security scheme {scheme.__name__} is not called, so every client would be let in, with a scheme made "
             f"from its query string; write {_scheme_written(scheme, depends)}"
         )
+    if scheme is not None:
+        _check_class(scheme)
     if _is_framework_marker(call):
         raise Problem(f"{_name_of(call)} itself is no dependency; write {written(call)}")
     if isinstance(call, NewType):
@@ -249,6 +268,102 @@ def check_dependency(depends: Dependency) -> None:
     _check_credentials(call)
     if _fastapi.is_security_scheme(scheme) and call.__name__ in _REFUSE_NOBODY:
         raise Problem(f"{call.__name__}() of a security scheme refuses nobody; write {written(scheme)}")
+
+
+#: The scheme that makes credentials of a class, by their names in both frameworks.
+_SCHEMES = {
+    "HTTPAuthorizationCredentials": "HTTPBearer",
+    "HTTPBasicCredentials": "HTTPBasic",
+    "SubprotocolCredentials": "SubprotocolBearer",
+}
+
+
+def _scheme_for(cls: Any) -> str | None:
+    """The scheme whose result is of a class, or of a class that it is derived from; None if it is no result of one."""
+    bases = [base.__name__ for base in getattr(cls, "__mro__", ()) if _is_of_frameworks(base)]
+    return next((_SCHEMES[name] for name in bases if name in _SCHEMES), None)
+
+
+#: What is injected by type, besides the classes of `_fastapi.security_scopes_types()`.
+_INJECTED = (HTTPConnection, Response, BackgroundTasks, Injected)
+
+#: Types of values that a client sends as text.
+_VALUES = (
+    *(str, bytes, bytearray, int, float, complex, Decimal, date, time, timedelta, UUID, PurePath),
+    *(IPv4Address, IPv6Address, IPv4Network, IPv6Network, list, tuple, set, frozenset, dict),
+)
+
+
+def _check_class(cls: type[Any]) -> None:
+    """Refuse a class whose instances are no result of a call: a client would send what they are made of."""
+    name, made_by = _name_of(cls), _scheme_for(cls)
+    if made_by is not None:
+        raise Problem(
+            f"{name} is called, and a client would send what it is made of, so everybody would be let in; write "
+            f"Depends({made_by}(...))"
+        )
+    injected = (*_INJECTED, *_fastapi.security_scopes_types())
+    if issubclass(cls, injected) and _is_of_frameworks(cls):
+        raise Problem(f"{name} is injected by type, and is no dependency; remove Depends()")
+    if _is_value(cls):
+        raise Problem(f"{name} is a type of values, which a client would send; write Depends(function)")
+
+
+def _is_value(cls: type[Any]) -> bool:
+    """Whether a class makes a value of a text. One with a constructor of the user may do anything."""
+    if issubclass(cls, Enum):
+        return True
+    maker = next(base for base in cls.__mro__ if "__new__" in vars(base) or "__init__" in vars(base))
+    return issubclass(cls, _VALUES) and maker.__module__.partition(".")[0] in sys.stdlib_module_names
+
+
+def _is_of_frameworks(cls: type[Any]) -> bool:
+    return cls.__module__.partition(".")[0] in ("fastroute", "fastapi", "starlette")
+
+
+def _check_called(thing: Any) -> None:
+    """Refuse the result of a call in the place of the function."""
+    is_manager = type(thing).__module__ == "contextlib" and hasattr(thing, "gen")
+    if not (is_manager or inspect.isawaitable(thing) or inspect.isgenerator(thing) or inspect.isasyncgen(thing)):
+        return
+    if inspect.iscoroutine(thing):
+        thing.close()  # nothing awaits it
+    name = _name_of(thing.gen if is_manager else thing)
+    raise Problem(f"{name} is called, and nobody uses its result; write Depends({name}) without its parentheses")
+
+
+def check_bound(call: Any) -> None:
+    """Refuse a dependency that `functools.partial` binds as a value: nothing calls it.
+
+    Raises:
+        Problem: a marker is bound by position; or a scheme, or a function that is no value of the parameter's type.
+    """
+    while isinstance(call, functools.partial):
+        for marker in filter(_fastapi.is_marker, call.args):
+            raise Problem(f"{_told(marker)} is bound by position, and nobody reads it; bind it by the parameter's name")
+        try:
+            signature = inspect.signature(call.func)
+            bound = signature.bind_partial(*call.args, **call.keywords).arguments
+        except (TypeError, ValueError):  # whoever reads the parameters tells
+            return
+        for name, value in bound.items():
+            _check_bound_value(signature.parameters[name], value, namespace_of(call.func))
+        call = call.func
+
+
+def _check_bound_value(parameter: inspect.Parameter, value: Any, namespace: dict[str, Any]) -> None:
+    is_scheme = _fastapi.is_security_scheme(value)
+    if not is_scheme and not inspect.isroutine(value):
+        return
+    annotation = evaluated(parameter, namespace).annotation
+    cls = flattened(annotation)[0]
+    if annotation is parameter.empty:
+        is_meant = not is_scheme
+    else:
+        is_meant = cls is Any or not isinstance(cls, type) or get_origin(cls) is not None or _is_instance(value, cls)
+    if not is_meant:
+        code = written(value)
+        raise Problem(f"a call is bound to {parameter.name!r} as a value, and nothing makes it; bind {code} instead")
 
 
 def _check_credentials(call: Any) -> None:
@@ -333,6 +448,7 @@ def _not_around(marker: Any) -> str:
 def _check_metadata(item: Any) -> None:
     if _fastapi.is_marker(item):
         return
+    _check_called(item)
     if _is_framework_marker(item):
         raise Problem(f"{_name_of(unwrapped(item))} in Annotated is not called; write {written(item)}")
     if callable(item) and not hasattr(item, "__get_pydantic_core_schema__"):

@@ -265,7 +265,10 @@ def check_kind(parameter: inspect.Parameter) -> None:
         raise Problem("nothing can be passed as **kwargs; name the parameters (a decorator needs functools.wraps)")
 
 
-_CONNECTIONS, _OBJECTS = ("websocket", "ws", "socket"), ("self", "cls")
+#: Names that nobody gives to a parameter which a client should send, and the class that is meant.
+_CONNECTIONS = dict.fromkeys(("websocket", "ws", "socket", "sock"), "WebSocket")
+_CONNECTIONS |= dict.fromkeys(("connection", "conn", "request"), "HTTPConnection")
+_OBJECTS = ("self", "cls")
 
 
 def check_annotated(parameter: inspect.Parameter) -> None:
@@ -278,7 +281,7 @@ def check_annotated(parameter: inspect.Parameter) -> None:
         return
     name = parameter.name
     if name in _CONNECTIONS:
-        raise Problem(f"without an annotation, a client sends it in the query; write `{name}: WebSocket`")
+        raise Problem(f"without an annotation, a client sends it in the query; write `{name}: {_CONNECTIONS[name]}`")
     if name in _OBJECTS:
         raise Problem(
             "a method in a class body has no object yet, and a client would send it in the query; register the bound "

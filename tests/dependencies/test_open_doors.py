@@ -4,9 +4,16 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from ipaddress import IPv4Address
+from pathlib import PosixPath
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+from uuid import UUID
 
 import fastapi
 import fastapi.params
@@ -879,3 +886,190 @@ def test_a_marker_in_a_type_variable_is_refused(annotation: Any) -> None:
 
     with pytest.raises(DeclarationError, match=r"Depends\(guard\) is inside of the annotation"):
         APIWebSocketRoute("/", endpoint)
+
+
+# Classes that are no dependency
+
+
+@pytest.mark.parametrize(
+    ("cls", "scheme"),
+    [
+        (security.HTTPAuthorizationCredentials, "HTTPBearer"),
+        (fastapi.security.HTTPAuthorizationCredentials, "HTTPBearer"),
+        (security.HTTPBasicCredentials, "HTTPBasic"),
+        (fastapi.security.HTTPBasicCredentials, "HTTPBasic"),
+        (security.SubprotocolCredentials, "SubprotocolBearer"),
+        (type("OwnCredentials", (security.HTTPAuthorizationCredentials,), {}), "HTTPBearer"),
+    ],
+    ids=readable,
+)
+def test_credentials_come_from_their_scheme(cls: Any, scheme: str) -> None:
+    advice = re.escape(f"Depends({scheme}(...))")
+    for marker in (Depends(), fastapi.Depends(), Query(), Header(), fastapi.Query()):
+        with pytest.raises(DeclarationError, match=advice):
+            annotated_with(cls, marker)
+    with pytest.raises(DeclarationError, match=advice):
+        of_the_route(Depends(cls))
+    for annotation in (cls, cls | None, None | cls):
+        with pytest.raises(DeclarationError, match=advice):
+            annotated_as(annotation)
+
+
+def annotated_as(annotation: Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket, user: annotation) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        WebSocket,
+        HTTPConnection,
+        fastapi.Request,
+        fastapi.Response,
+        fastapi.BackgroundTasks,
+        fastroute.Deadline,
+        security.SecurityScopes,
+        fastapi.security.SecurityScopes,
+        fastroute.Messages[str, str],
+    ],
+    ids=readable,
+)
+def test_a_class_that_is_injected_is_no_dependency(cls: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"is injected by type, and is no dependency; remove Depends\(\)"):
+        annotated_with(cls, Depends())
+    with pytest.raises(DeclarationError, match="is injected by type"):
+        of_the_route(Security(cls, scopes=["a"]))
+
+
+class Role(Enum):
+    ADMIN = "admin"
+
+
+class TextRole(StrEnum):
+    ADMIN = "admin"
+
+
+class OwnText(str): ...
+
+
+VALUES = [Role, TextRole, OwnText, UUID, IPv4Address, Decimal, date, datetime, PosixPath, str, int, bytes, list, dict]
+
+
+@pytest.mark.parametrize("cls", [*VALUES, list[str]], ids=readable)
+def test_a_type_of_values_is_no_dependency(cls: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"is a type of values, .*; write Depends\(function\)"):
+        annotated_with(cls, Depends())
+    with pytest.raises(DeclarationError, match=r"; write Depends\(function\)"):
+        of_the_route(Depends(cls))
+
+
+@pytest.mark.parametrize("annotation", [Role | None, UUID | None, Literal["admin"], UUID | Role], ids=readable)
+def test_an_annotation_that_is_no_class_is_not_called(annotation: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"Depends\(\) cannot call the annotation"):
+        annotated_with(annotation, Depends())
+
+
+def test_classes_with_a_constructor_of_the_user_are_dependencies() -> None:
+    class Text(str):
+        def __new__(cls, user: Annotated[str, Depends(guard)]) -> "Text":
+            return str.__new__(cls, user)
+
+    class State(dict[str, str]):
+        def __init__(self, websocket: WebSocket, user: Annotated[str, Depends(guard)]) -> None:
+            super().__init__(user=user)
+
+    class Pair(NamedTuple):
+        user: Annotated[str, Depends(guard)]
+
+    class Socket(WebSocket):
+        def __init__(self, websocket: WebSocket, user: Annotated[str, Depends(guard)]) -> None:
+            super().__init__(websocket.scope, websocket.receive, websocket._send)
+
+    class Nothing: ...
+
+    for cls in (Text, State, Pair, Socket):
+        assert not is_let_in(annotated_with(cls, Depends()), {})
+        assert is_let_in(annotated_with(cls, Depends()), CREDENTIALS)
+    assert is_let_in(annotated_with(Nothing, Depends()), {})
+
+
+# A dependency that is called, or bound
+
+
+async def coroutine() -> str:
+    return "ann"
+
+
+def generator() -> Iterator[str]:
+    yield "ann"
+
+
+async def async_generator() -> AsyncIterator[str]:
+    yield "ann"
+
+
+manager = contextmanager(generator)
+async_manager = asynccontextmanager(async_generator)
+
+
+@pytest.mark.parametrize("function", [coroutine, generator, async_generator, manager, async_manager], ids=readable)
+def test_a_called_dependency_is_refused(function: Any) -> None:
+    for form in (as_default, in_annotated, in_a_dependency, lambda it: as_default(Query(it)), lambda it: Depends(it)):
+        with pytest.raises(DeclarationError, match=rf"{function.__name__} is called, .* write Depends\(\w+\) without"):
+            of_the_route(form(function()))
+
+
+async def bound(user, websocket: WebSocket) -> None:  # type: ignore[no-untyped-def]
+    await websocket.accept()
+
+
+async def bound_text(user: str, websocket: WebSocket) -> None:
+    await websocket.accept()
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (functools.partial(bound, Depends(guard)), r"Depends\(guard\) is bound by position"),
+        (functools.partial(bound, Query()), r"Query\(\) is bound by position"),
+        (functools.partial(bound, user=security.HTTPBearer()), r"bind Depends\(HTTPBearer\(...\)\) instead"),
+        (functools.partial(bound_text, fastapi.security.HTTPBearer()), r"bind Depends\(HTTPBearer\(...\)\) instead"),
+        (functools.partial(bound_text, user=guard), r"bind Depends\(guard\) instead"),
+        (functools.partial(functools.partial(bound_text, guard)), r"bind Depends\(guard\) instead"),
+    ],
+    ids=readable,
+)
+def test_a_dependency_that_is_bound_as_a_value_is_refused(call: Any, problem: str) -> None:
+    with pytest.raises(DeclarationError, match=problem):
+        APIWebSocketRoute("/", call)
+    with pytest.raises(DeclarationError, match=problem):
+        of_the_route(Depends(call))
+
+
+def test_what_a_function_may_take_can_be_bound() -> None:
+    async def by_hand(websocket: WebSocket, scheme: security.HTTPBearer, check: Callable[..., Any], any_: Any) -> None:
+        await scheme(websocket)
+        await check(websocket)
+        await websocket.accept()
+
+    call = functools.partial(by_hand, scheme=security.HTTPBearer(), check=guard, any_=guard)
+    kept = functools.partial(bound_text, user=Depends(guard))
+    for route in (APIWebSocketRoute("/", call), APIWebSocketRoute("/", kept)):
+        assert not is_let_in(route, {})
+        assert is_let_in(route, CREDENTIALS)
+
+
+def test_a_factory_that_makes_a_marker_lets_nobody_in() -> None:
+    async def endpoint(
+        websocket: WebSocket, user: Annotated[str, Query(default_factory=lambda: Depends(guard))]
+    ) -> None:
+        await websocket.accept()
+
+    with (
+        pytest.raises(TypeError, match=r"test_open_doors.*makes a marker, which nobody reads"),
+        TestClient(Starlette(routes=[APIWebSocketRoute("/", endpoint)])).websocket_connect("/"),
+    ):
+        pass
