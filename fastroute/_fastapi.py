@@ -48,6 +48,7 @@ __all__ = [
     "route_classes",
     "routing",
     "scheme_model",
+    "scheme_types",
     "security_scopes_types",
     "socket_as",
     "validation_error",
@@ -101,6 +102,12 @@ def is_body(marker: object) -> bool:
 def is_security_scheme(call: object) -> bool:
     """Whether it is a security scheme, ours or FastAPI's."""
     return isinstance(call, UsesScopes) or _is_a(call, "fastapi.security.base", "SecurityBase")
+
+
+def scheme_types() -> tuple[type[Any], ...]:
+    """The base classes of security schemes, ours and FastAPI's."""
+    theirs = _loaded("fastapi.security.base", "SecurityBase")
+    return (UsesScopes,) if theirs is None else (UsesScopes, theirs)
 
 
 def is_a_scheme(call: object, name: str) -> bool:

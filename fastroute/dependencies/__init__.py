@@ -17,6 +17,7 @@ For each connection:
 - `values`: the value of one field, validated.
 - `threads`: sync dependencies in worker threads, several in one trip.
 - `cleanups`: runs the code after the `yield` of dependencies, each at its time.
+- `results`: those of dependencies whose guard never ran.
 - `interpreter`: follows a plan step by step. It is the reference for the generated code, which hands over to it at the
   first error.
 """

@@ -31,6 +31,8 @@ it is this:
             if wrong is not None:
                 await resume(0, locals(), wrong)
             result_0 = await call_0(x_token=value_0_0)
+            if isinstance(result_0, refusals):
+                check_0(result_0)
             try:
                 raw = query.get(key_1_0)
                 if raw is None:
@@ -82,6 +84,7 @@ from .cleanups import Cleanups, semaphore_of
 from .fields import ParamField
 from .interpreter import MakeError, Progress, solve_from
 from .plan import Plan, Step
+from .results import refusal_types
 from .signature import CallKind
 from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
@@ -258,6 +261,7 @@ class _Generator:
                 yield from self._endpoint(first, steps[first])
             else:
                 yield from self._call(first, steps[first])
+                yield from self._check(first, steps[first])
 
     def _parse(self) -> Iterator[str]:
         direct = [field for step in self.plan.steps for field in step.fields if _is_direct(field)]
@@ -303,6 +307,7 @@ class _Generator:
             step = self.plan.steps[index]
             call = self.constant(f"call_{index}", step.call)
             yield f"    {_result(index)} = together.run({', '.join((call, *self._arguments(index, step)))})"
+            yield from _indented(self._check(index, step))
         yield f"    return {results}"
         yield f"{results} = await run_together({calls})"
 
@@ -383,6 +388,16 @@ class _Generator:
             yield f"async with semaphore_of({limit}):"
             line = f"    {line}"
         yield line
+
+    def _check(self, index: int, step: Step) -> Iterator[str]:
+        """The check of a result. A dropped one is mostly None, and one that is taken of a type that refuses nobody."""
+        if step.is_checked_in_thread:
+            return
+        if step.takers:
+            yield f"if isinstance({_result(index)}, {self.constant('refusals', refusal_types())}):"
+        else:
+            yield f"if {_result(index)} is not None:"
+        yield f"    {self.constant(f'check_{index}', step.check)}({_result(index)})"
 
 
 def _is_keyword(name: str) -> bool:

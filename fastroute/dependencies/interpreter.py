@@ -114,7 +114,9 @@ async def solve_from(
             _add_given(arguments, step.dependant, websocket, life)
         if step is plan.steps[-1]:
             break
-        results.append(None if wrong else await _call(step, arguments, cleanups))
+        result = None if wrong else await _call(step, arguments, cleanups)
+        step.check(result)
+        results.append(result)
         failed.append(wrong)
         arguments, settled, wrong = {}, 0, False
     if errors:

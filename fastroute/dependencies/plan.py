@@ -1,7 +1,6 @@
 """A tree of dependants -> the flat plan that a connection follows. Startup only, except for overrides."""
 
 import functools
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
@@ -13,6 +12,7 @@ from ..params import DependencyScope
 from .dependant import Dependant, get_dependant
 from .fields import ParamField
 from .nesting import Nested, unnested
+from .results import Takers, check_result
 from .signature import CallKind, runnable
 
 __all__ = ["Overrides", "OverridesProvider", "Plan", "Step", "build_plan", "check_provider"]
@@ -64,6 +64,7 @@ class Step:
         fields: read from the connection, in the order of their validation.
         needs: the steps that must succeed before.
         arguments: the parameters that receive the results of steps.
+        takers: the parameters that receive the result of this one; it is dropped if there are none.
     """
 
     dependant: Dependant
@@ -71,6 +72,16 @@ class Step:
     fields: tuple[ParamField, ...]
     needs: tuple[int, ...]
     arguments: tuple[tuple[str, int], ...]
+    takers: Takers = ()
+
+    @property
+    def is_checked_in_thread(self) -> bool:
+        """Whether `call` itself checks its result."""
+        return self.dependant.kind is CallKind.THREAD and not self.takers
+
+    def check(self, result: Any) -> None:
+        """Raise RuntimeError if the result shows that a guard never ran; see `check_result`."""
+        check_result(result, self.dependant.call, self.takers)
 
 
 @dataclass(slots=True)
@@ -123,7 +134,7 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
     planner = _Planner(path_names, overrides, dependant)
     unnested(planner.add(dependant, frozenset()))
     _check_lifetimes(planner.steps)
-    _watch_dropped(planner.steps)
+    _note_takers(planner.steps)
     return Plan(planner.steps, tuple(planner.answers.values()))
 
 
@@ -188,21 +199,19 @@ class _Planner:
         )
 
 
-def _watch_dropped(steps: list[Step]) -> None:
-    """Let a sync dependency fail if it gives a coroutine, and nothing takes its result: the guard in it never ran."""
-    taken = {need for step in steps for _, need in step.arguments}
-    for index, step in enumerate(steps[:-1]):
-        if index not in taken and step.dependant.kind is CallKind.THREAD:
-            step.call = functools.partial(_finished, step.call)
+def _note_takers(steps: list[Step]) -> None:
+    for taker in steps:
+        for name, need in taker.arguments:
+            steps[need].takers += ((taker.dependant.call, name),)
+    for step in steps[:-1]:
+        if step.is_checked_in_thread:
+            step.call = functools.partial(_checked, step.call, step.check)
 
 
-def _finished(call: Callable[..., Any], /, **arguments: Any) -> Any:
+def _checked(call: Callable[..., Any], check: Callable[[Any], None], /, **arguments: Any) -> Any:
+    # Still in the thread: trio lets no coroutine out of it, and does not say whose it is.
     result = call(**arguments)
-    if inspect.iscoroutine(result):
-        result.close()
-        raise RuntimeError(
-            f"{describe(call)} gives a coroutine, and nothing awaits it; make it async, and await it there"
-        )
+    check(result)
     return result
 
 

@@ -1,0 +1,96 @@
+"""Results of dependencies that show that a guard in them never ran; checked on each connection."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
+from functools import partial
+from typing import Any, get_origin
+from weakref import WeakSet
+
+from starlette.responses import Response
+
+from .. import _fastapi
+from ..exceptions import describe
+from .fields import alternatives
+from .markers import written
+from .signature import evaluated, namespace_of, parameters
+
+__all__ = ["Takers", "check_result", "refusal_types"]
+
+#: The callables that take a result, and the parameters that do.
+Takers = tuple[tuple[Callable[..., Any], str], ...]
+
+#: Classes whose instances may be dropped.
+_harmless: WeakSet[type[Any]] = WeakSet()
+
+
+def refusal_types() -> tuple[type[Any], ...]:
+    """The classes of results that refuse a client if they are raised, sent or called; as values they refuse nobody."""
+    return BaseException, Response, *_fastapi.scheme_types()
+
+
+def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
+    """Refuse the result of a dependency that shows that its guard never ran.
+
+    Args:
+        result: of the dependency, or the value that it yields.
+        call: the dependency.
+        takers: those who take the result; if there are none, it is dropped, and so is all that it holds.
+
+    Raises:
+        RuntimeError: the result is dropped and had to be awaited, run, entered, called, raised or sent; or it had to be
+            raised, sent or called, and a taker does not declare a value of this type.
+    """
+    if type(result) in _harmless:
+        return
+    problem = _refusal(result) or (None if takers else _unfinished(result))
+    if problem is None:
+        if not takers and not isinstance(result, type):
+            _harmless.add(type(result))
+        return
+    if takers and all(_declares(taker, name, result) for taker, name in takers):
+        return
+    if inspect.iscoroutine(result):
+        result.close()
+    raise RuntimeError(f"{describe(call)} gives {problem}")
+
+
+def _refusal(result: Any) -> str | None:
+    if isinstance(result, BaseException):
+        return f"{type(result).__name__}, and nothing raises it; write `raise` instead of `return`"
+    if isinstance(result, Response):
+        return f"a {type(result).__name__}, and nothing sends it; raise HTTPException or WebSocketException instead"
+    if _fastapi.is_security_scheme(result):
+        return f"a security scheme, and nothing calls it; depend on the scheme itself: {written(result)}"
+    return None
+
+
+def _unfinished(result: Any) -> str | None:
+    if inspect.iscoroutine(result):
+        return "a coroutine, and nothing awaits it; make it async, and await it there"
+    if inspect.isawaitable(result):
+        return "an awaitable, and nothing awaits it; make it async, and await it there"
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        return "a generator, and nothing runs it; depend on the generator function itself"
+    if isinstance(result, _GeneratorContextManager | _AsyncGeneratorContextManager):
+        return "a context manager, and nothing enters it; depend on the function with `yield` itself"
+    if isinstance(result, type):
+        refuses = issubclass(result, BaseException | Response) or _fastapi.is_scheme_class(result)
+        return f"the class {result.__name__}, and nothing raises or calls it; do so there" if refuses else None
+    if inspect.isroutine(result) or isinstance(result, partial):
+        return "a function, and nothing calls it; call it there, or call the outer one: Depends(outer())"
+    if _fastapi.is_marker(result):
+        return "a marker, and nothing reads it; put it into the declaration"
+    return None
+
+
+def _declares(taker: Callable[..., Any], name: str, result: Any) -> bool:
+    """Whether a parameter is annotated with a class that a result is of: then it is the value that was wanted."""
+    return any(cls in type(result).__mro__[:-1] for cls in _annotated(taker, name))
+
+
+def _annotated(taker: Callable[..., Any], name: str) -> Iterator[Any]:
+    for parameter in parameters(taker):
+        if parameter.name == name:
+            for part in alternatives(evaluated(parameter, namespace_of(taker)).annotation):
+                yield get_origin(part) or part

@@ -1,0 +1,234 @@
+"""Results that show that a guard never ran: as values they refuse nobody, so that everybody would be let in."""
+
+import asyncio
+import contextlib
+import functools
+import types
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any
+
+import fastapi.security
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException, WebSocketException
+from starlette.responses import PlainTextResponse, Response
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket
+
+from fastroute import APIWebSocketRoute, Depends, Router, security
+
+
+class Later:
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
+class Object:
+    def guard(self) -> None: ...
+
+
+async def guard() -> None:
+    raise HTTPException(401)
+
+
+def generating() -> Iterator[None]:
+    yield
+
+
+async def yielding() -> AsyncIterator[None]:
+    yield
+
+
+REFUSALS: dict[str, Callable[[], Any]] = {
+    "HTTPException": lambda: HTTPException(401),
+    "FastAPI's exception": lambda: fastapi.HTTPException(401),
+    "WebSocketException": lambda: WebSocketException(1008),
+    "another exception": PermissionError,
+    "Response": lambda: PlainTextResponse("no", 403),
+    "scheme": security.HTTPBearer,
+    "FastAPI's scheme": fastapi.security.HTTPBearer,
+}
+UNFINISHED: dict[str, Callable[[], Any]] = {
+    "coroutine": guard,
+    "generator that is awaited": types.coroutine(generating),
+    "awaitable": Later,
+    "generator": generating,
+    "async generator": yielding,
+    "context manager": contextlib.contextmanager(generating),
+    "async context manager": contextlib.asynccontextmanager(yielding),
+    "function": lambda: guard,
+    "lambda": lambda: lambda: None,
+    "method": lambda: Object().guard,
+    "builtin": lambda: print,
+    "partial": lambda: functools.partial(guard),
+    "marker": lambda: Depends(guard),
+    "FastAPI's marker": lambda: fastapi.Depends(guard),
+    "exception class": lambda: HTTPException,
+    "scheme class": lambda: security.HTTPBearer,
+}
+
+
+def plain(give: Callable[[], Any]) -> Any:
+    def dependency() -> Any:
+        return give()
+
+    return dependency
+
+
+def asynchronous(give: Callable[[], Any]) -> Any:
+    async def dependency() -> Any:
+        return give()
+
+    return dependency
+
+
+def of_threads(give: Callable[[], Any]) -> Any:
+    def dependency() -> Iterator[Any]:
+        yield give()
+
+    return dependency
+
+
+def of_the_loop(give: Callable[[], Any]) -> Any:
+    async def dependency() -> AsyncIterator[Any]:
+        yield give()
+
+    return dependency
+
+
+def of_contextlib(give: Callable[[], Any]) -> Any:
+    @contextlib.asynccontextmanager
+    async def dependency() -> AsyncIterator[Any]:
+        yield give()
+
+    return dependency
+
+
+KINDS = [plain, asynchronous, of_threads, of_the_loop, of_contextlib]
+
+
+def connects(route: APIWebSocketRoute) -> None:
+    with TestClient(Starlette(routes=[route])).websocket_connect("/"):
+        pass
+
+
+def dropped(dependency: Any, **options: Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint, dependencies=[Depends(dependency, **options)])
+
+
+def taken(dependency: Any, annotation: Any = Any) -> APIWebSocketRoute:
+    async def endpoint(websocket: WebSocket, value: Annotated[annotation, Depends(dependency)]) -> None:
+        await websocket.accept()
+
+    return APIWebSocketRoute("/", endpoint)
+
+
+def refused(route: APIWebSocketRoute, dependency: Any) -> None:
+    name = dependency.__qualname__
+    with pytest.raises(RuntimeError, match=rf"{name} \(.*test_results\.py:\d+\) gives .*, and nothing .*; ") as raised:
+        connects(route)
+    assert "never awaited" not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("give", [*REFUSALS.values(), *UNFINISHED.values()], ids=[*REFUSALS, *UNFINISHED])
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropped_results_that_ran_nothing(kind: Callable[[Any], Any], give: Callable[[], Any]) -> None:
+    dependency = kind(give)
+    refused(dropped(dependency), dependency)
+    refused(dropped(dependency, max_concurrency=1), dependency)
+
+
+@pytest.mark.parametrize("give", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("annotation", [Any, str, object, str | None])
+@pytest.mark.parametrize("kind", KINDS)
+def test_refusals_that_are_taken(kind: Callable[[Any], Any], annotation: Any, give: Callable[[], Any]) -> None:
+    dependency = kind(give)
+    refused(taken(dependency, annotation), dependency)
+
+    def between(value: Annotated[annotation, Depends(dependency)]) -> None: ...
+
+    refused(dropped(between), dependency)
+
+
+@pytest.mark.parametrize("give", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refusal_that_is_declared_is_a_value(kind: Callable[[Any], Any], give: Callable[[], Any]) -> None:
+    cls = type(give())
+    for annotation in (cls, cls | None, cls | str):
+        connects(taken(kind(give), annotation))
+
+
+@pytest.mark.parametrize("give", UNFINISHED.values(), ids=UNFINISHED)
+def test_everything_else_may_be_taken(give: Callable[[], Any]) -> None:
+    async def endpoint(websocket: WebSocket, value: Annotated[Any, Depends(plain(give))]) -> None:
+        if asyncio.iscoroutine(value):
+            value.close()
+        await websocket.accept()
+
+    connects(APIWebSocketRoute("/", endpoint))
+
+
+class Session:
+    """Many values can be entered, and a transaction for its clean-up alone is common."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: Any) -> None: ...
+
+
+@pytest.mark.parametrize("value", [None, 0, "", (), [None], object(), Object(), Object, Session()], ids=range(9))
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_may_be_dropped(kind: Callable[[Any], Any], value: Any) -> None:
+    connects(dropped(kind(lambda: value)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_later_dependency_runs(kind: Callable[[Any], Any]) -> None:
+    ran: list[int] = []
+    router = Router(dependencies=[Depends(kind(lambda: HTTPException(401))), Depends(lambda: ran.append(1))])
+
+    @router.websocket("/")
+    async def endpoint(websocket: WebSocket) -> None:
+        ran.append(2)
+
+    with pytest.raises(RuntimeError, match="nothing raises it"):
+        connects(router.routes[0])  # type: ignore[arg-type]
+    assert ran == []
+
+
+def test_clean_ups_run() -> None:
+    ended = []
+
+    async def dependency() -> AsyncIterator[Any]:
+        try:
+            yield Response()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(RuntimeError, match="nothing sends it"):
+        connects(dropped(dependency))
+    assert ended == [True]
+
+
+def test_the_interpreter_refuses_after_a_wrong_parameter() -> None:
+    async def endpoint(websocket: WebSocket, n: int) -> None:
+        raise AssertionError("let in")
+
+    async def asks(m: int) -> None: ...
+
+    dependency = asynchronous(lambda: HTTPException(401))
+    refused(APIWebSocketRoute("/", endpoint, dependencies=[Depends(asks), Depends(dependency)]), dependency)
+
+
+def test_an_override_is_checked() -> None:
+    def allows() -> str:
+        return "ann"
+
+    app = Starlette(routes=[taken(allows)])
+    app.dependency_overrides = {allows: lambda: HTTPException(401)}  # type: ignore[attr-defined]
+    with pytest.raises(RuntimeError, match="nothing raises it"), TestClient(app).websocket_connect("/"):
+        raise AssertionError("let in")
