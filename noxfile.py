@@ -102,7 +102,7 @@ def servers(session: nox.Session) -> None:
 def asyncapi(session: nox.Session) -> None:
     """The official parser of AsyncAPI, from npm, on the README, the examples and generated applications."""
     session.env.update(PURE)
-    session.install(".[test]")
+    session.install(".[test,examples]")
     folder = str(Path(session.create_tmp()).resolve())
     session.run("npm", "install", "--silent", "--prefix", folder, "@asyncapi/parser@3.6.6", external=True)
     session.env["FASTROUTE_ASYNCAPI_PARSER"] = folder

@@ -244,10 +244,10 @@ def test_a_silent_endpoint_is_a_failure(run: Run) -> None:
         await websocket.receive_text()
 
     async def test() -> None:
-        async with connect(application(silent), "/rooms/7", timeout=0.02) as socket:
+        async with connect(application(silent), "/rooms/7", timeout=0.3) as socket:
             await socket.receive_text()
 
-    with pytest.raises(TimeoutError, match=r"WebSocket /rooms/7: no message within 0\.02 s"):
+    with pytest.raises(TimeoutError, match=r"WebSocket /rooms/7: no message within 0\.3 s"):
         run(test)
 
 
@@ -257,7 +257,7 @@ def test_a_handshake_that_is_not_answered_is_a_failure(run: Run) -> None:
         await anyio.sleep(math.inf)
 
     async def test() -> None:
-        async with connect(application(never), "/", timeout=0.02):
+        async with connect(application(never), "/", timeout=0.3):
             pytest.fail("nobody accepted")
 
     with pytest.raises(TimeoutError, match="no message within"):
@@ -275,10 +275,10 @@ def test_an_endpoint_that_does_not_end_is_a_failure_and_is_cancelled(run: Run) -
             ended.append("cancelled")
 
     async def test() -> None:
-        async with connect(application(stubborn), "/x", timeout=0.02):
+        async with connect(application(stubborn), "/x", timeout=0.3):
             pass
 
-    with pytest.raises(TimeoutError, match=r"WebSocket /x: still runs 0\.02 s after its client has left"):
+    with pytest.raises(TimeoutError, match=r"WebSocket /x: still runs 0\.3 s after its client has left"):
         run(test)
     assert ended == ["cancelled"]
 
@@ -289,7 +289,7 @@ def test_a_time_limit_around_it_is_told_from_its_own(run: Run) -> None:
         await websocket.receive_text()
 
     async def test() -> bool:
-        with anyio.move_on_after(0.02) as limit:
+        with anyio.move_on_after(0.3) as limit:
             async with connect(application(silent), "/", timeout=30) as socket:
                 await socket.receive_text()
         return limit.cancelled_caught

@@ -74,7 +74,8 @@ def _of_parameters(nodes: Iterable[Dependant]) -> Iterator[_Said]:
 
 
 def _can_be_wrong(field: ParamField) -> bool:
-    plain = field.adapter.core_schema.get("type") in ("str", "any") and len(field.adapter.core_schema) == 1
+    schema = field.adapter.core_schema
+    plain = schema["type"] in ("str", "any") and not schema.keys() - {"type", "metadata"}
     return not plain or (field.required and field.place != "path")
 
 

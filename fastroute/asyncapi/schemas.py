@@ -17,6 +17,7 @@ _SHARED = "#/components/schemas/"
 
 _ONE = {"items", "additionalProperties", "not", "contains", "propertyNames", "contentSchema", "unevaluatedProperties"}
 _LISTS = {"allOf", "anyOf", "oneOf", "prefixItems"}
+_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 _MAPPINGS = {"properties", "patternProperties", "dependentSchemas"}
 
 #: What a key in the components of a document may not hold.
@@ -156,6 +157,8 @@ def _draft_7(schema: Any, names: dict[str, str]) -> Any:
             result[key] = [_draft_7(item, names) for item in value]
         elif key in _MAPPINGS:
             result[key] = {name: _draft_7(item, names) for name, item in value.items()}
+        elif key in _BOUNDS and isinstance(value, float) and value.is_integer():
+            result[key] = int(value)  # the same number, and alike with every pydantic
         else:
             result[key] = value
     if "$ref" in result and len(result) > 1:  # draft 7 reads nothing beside a reference

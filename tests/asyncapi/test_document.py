@@ -34,7 +34,8 @@ from fastroute import (
     Security,
 )
 from fastroute.asyncapi import document
-from fastroute.security import APIKeyHeader, APIKeyQuery, HTTPBearer, OAuth2PasswordBearer, SecurityBase
+from fastroute.asyncapi.page import page
+from fastroute.security import APIKeyHeader, APIKeyQuery, HTTPBearer, OAuth2PasswordBearer, OpenIdConnect, SecurityBase
 
 
 async def room(websocket: WebSocket) -> None:
@@ -221,6 +222,67 @@ def test_a_type_without_a_schema_may_be_anything() -> None:
     async def endpoint(websocket: WebSocket, q: Annotated[Odd, Header()]) -> None: ...
 
     assert channel(endpoint)["bindings"]["ws"]["headers"]["properties"] == {"q": {}}
+
+
+def test_what_else_a_parameter_says() -> None:
+    class Chain(BaseModel):
+        value: int
+        following: "Chain | None" = None
+
+    class Linked(BaseModel):
+        a: int
+        chain: Annotated[Chain, Field(description="of a class")] | None = None
+
+    async def endpoint(
+        websocket: WebSocket,
+        id: int | Color,
+        q: Annotated[float, Query(json_schema_extra={"x-unit": "s"}, gt=0.5, multiple_of=2.0)],
+        point: Annotated[tuple[int, ...], Header(description="one or more")],
+        link: Annotated[Linked, Cookie()],
+    ) -> None: ...
+
+    found = channel(endpoint, "/{id}/{rest:path}")
+    assert found["parameters"]["id"]["description"] == "integer"
+    assert found["parameters"]["rest"] == {
+        "description": "string, may hold slashes",
+        "x-schema": {"type": "string"},
+    }
+    q = found["bindings"]["ws"]["query"]["properties"]["q"]
+    assert q == {"type": "number", "exclusiveMinimum": 0.5, "multipleOf": 2, "x-unit": "s"}
+    assert "list of integer" in page(described(APIWebSocketRoute("/{id}", endpoint)), "x.json")
+
+
+def test_a_route_of_fastapi_that_we_would_refuse_is_described_by_its_path() -> None:
+    app = FastAPI()
+
+    async def with_body(websocket: WebSocket, body: dict[str, int]) -> None:
+        """Never works."""
+
+    app.add_api_websocket_route("/{id}", with_body)
+    found = document(app)["channels"]["with_body"]
+    assert found["description"] == "Never works."
+    assert found["bindings"]["ws"] == {"method": "GET", "bindingVersion": "0.1.0"}
+
+
+def test_a_relative_address_of_openid_connect() -> None:
+    route = APIWebSocketRoute("/", room, dependencies=[Depends(OpenIdConnect(openIdConnectUrl="/openid"))])
+    [scheme] = described(route)["components"]["securitySchemes"].values()
+    assert scheme == {"type": "httpApiKey", "in": "header", "name": "Authorization", "x-openIdConnectUrl": "/openid"}
+
+
+def test_examples_that_cannot_be_made_up_are_left_out() -> None:
+    class Coded(BaseModel):
+        code: Annotated[str, Field(pattern="^[0-9]{3}$")]
+        color: Color
+        flag: bool
+        some: list[int]
+        pick: int | str
+        sure: Annotated[int, Field(examples=[7])]
+
+    async def endpoint(messages: Messages[Coded, list[Coded]]) -> None: ...
+
+    messages = described(APIWebSocketRoute("/", endpoint))["components"]["messages"]
+    assert "examples" not in messages["Coded"]
 
 
 # --- security ---

@@ -40,12 +40,15 @@ def parse(parser: str, folder: Path, documents: dict[str, Any]) -> None:
     assert done.stdout.endswith(f"{len(files)} documents, 0 errors\n")
 
 
+# What the examples import may warn.
+@pytest.mark.filterwarnings("default")
 def test_the_readme_and_the_examples(parser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     readme = ModuleType("readme")
     monkeypatch.setitem(sys.modules, "readme", readme)
     exec(found[1], vars(readme))
+    monkeypatch.setenv("JWT_KEY", "0" * 64)
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     apps = {"readme": readme.app}
     apps |= {file.stem: import_module(file.stem).app for file in sorted((ROOT / "examples").glob("*.py"))}
