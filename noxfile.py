@@ -223,3 +223,22 @@ def soak(session: nox.Session) -> None:
     session.env.update(COMPILED)
     session.install(".[test]")
     session.run("python", "proof/soak.py", *session.posargs)
+
+
+@nox.session
+def upstream(session: nox.Session) -> None:
+    """The suite on the newest Starlette, FastAPI and pydantic, pre-releases included."""
+    session.env.update(COMPILED)
+    session.install(".[test]")
+    session.install("--upgrade", "--pre", "starlette", "fastapi", "pydantic")
+    session.run("pip", "freeze")
+    session.run("pytest", "-q", "--ignore=tests/packaging", *session.posargs)
+
+
+@nox.session(python=["3.14t", "3.13t"])
+def threads(session: nox.Session) -> None:
+    """Many threads at once on a Python without a GIL: the tests of threads, and an accelerated FastAPI application."""
+    session.env.update(COMPILED | {"PYTHON_GIL": "0"})
+    session.install("--prefer-binary", ".", "fastapi", "httpx", "httpx2", "hypothesis", "pytest", "trio")
+    session.run("pytest", "-q", "tests/router/test_threads.py", "tests/matching", "tests/router/test_index.py")
+    session.run("python", "proof/threads.py", *session.posargs)
