@@ -1,72 +1,136 @@
-"""Constraints that cannot apply to a type: pydantic tries them only when a client sends a value. Startup only."""
+"""Constraints that cannot apply to a type: pydantic tries them only when a client sends a value. Startup only.
 
-import operator
-from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any, get_origin
-from uuid import UUID
+Nobody knows that better than pydantic. So it gets texts as clients send them, some for each type that it knows. If none
+comes as far as the constraint without an error of the code, none of a client will.
+"""
 
-from annotated_types import BaseMetadata, GroupedMetadata
+import sys
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Annotated, Any, Literal, NewType, TypeVar, get_args, get_origin
+
+from annotated_types import BaseMetadata, GroupedMetadata, Not, Predicate
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ..exceptions import Problem
 
 __all__ = ["check_constraints"]
 
-_NUMBERS = (1, 1.0, True, Decimal(1))
-_TIMES = (date.min, datetime.min, time.min, timedelta())
-_COLLECTIONS: tuple[Any, ...] = ("", b"", [], (), set(), frozenset(), deque(), {})
+#: One or two for each type that pydantic reads from text.
+_TEXTS = (
+    *("", "a", "1", "0", "1.5", "true", "[]", "[1]", "{}", '{"a": 1}', '"a"'),
+    *("2020-01-01", "2020-01-01T00:00:00", "2020-01-01T00:00:00Z", "00:00:00", "00:00:00Z", "PT1S"),
+    *("00000000-0000-4000-8000-000000000000", "192.0.2.1", "192.0.2.0/24", "::1", "::/64", "https://example.org/"),
+)
 
-#: A value of each type that pydantic makes from texts and lists of texts.
-_SAMPLES: dict[Any, Any] = {type(value): value for value in (*_NUMBERS, *_TIMES, *_COLLECTIONS, UUID(int=0))}
+#: The names of the constraints, as they are written.
+_CONSTRAINTS = (
+    *("gt", "ge", "lt", "le", "multiple_of"),
+    *("min_length", "max_length", "pattern", "max_digits", "decimal_places"),
+)
 
-#: Each fails for a value that does not have the property of the constraint.
-_TRIALS: dict[str, Callable[[Any, Any], Any]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-    "multiple_of": operator.mod,
-    "min_length": lambda value, _: len(value),
-    "max_length": lambda value, _: len(value),
-    "pattern": lambda value, _: value.title(),
-    "max_digits": lambda value, _: value.as_tuple(),
-    "decimal_places": lambda value, _: value.as_tuple(),
-}
+#: A value has come as far as the constraint if pydantic says one of these of it.
+_FAILED = frozenset(
+    {
+        *("greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "finite_number"),
+        *("too_short", "too_long", "string_too_short", "string_too_long", "bytes_too_short", "bytes_too_long"),
+        *("string_pattern_mismatch", "decimal_max_digits", "decimal_max_places", "decimal_whole_digits"),
+    }
+)
 
 
-def check_constraints(types: Sequence[Any], metadata: Sequence[Any]) -> None:
-    """Refuse constraints that fail for each value of a type.
+def check_constraints(
+    adapter: TypeAdapter[Any], annotation: Any, metadata: Sequence[Any], *, is_sequence: bool
+) -> None:
+    """Refuse constraints that fail for each value of a type with an error that is not the client's.
 
     Args:
-        types: the alternatives of an annotation.
+        adapter: validates the values.
+        annotation: the type of the values.
         metadata: the constraints, and validators of the user.
+        is_sequence: a client sends several texts.
 
     Raises:
-        Problem: a constraint cannot apply to any of the types.
+        Problem: a constraint cannot apply to the type.
     """
-    samples = [_SAMPLES.get(get_origin(cls) or cls) for cls in types]
-    if any(sample is None for sample in samples):
+    found = [(name, bound) for item in metadata for name in _CONSTRAINTS if (bound := _bound(item, name)) is not None]
+    if not found or any(map(_is_code, metadata)) or any(map(_runs_code, _parts(annotation))):
         return
-    for item in metadata:
-        if not isinstance(item, BaseMetadata | GroupedMetadata):
-            return  # a validator may give a value of another type
-        for name, trial in _TRIALS.items():
-            bound = getattr(item, name, None)
-            if bound is not None and not any(_succeeds(trial, sample, bound) for sample in samples):
-                names = " | ".join(str(getattr(cls, "__name__", cls)) for cls in types)
-                raise Problem(
-                    f"{name}={bound!r} cannot apply to {names}, so every value would fail; remove it, or write a type "
-                    "that has it"
-                )
+    texts = (*_TEXTS, *_texts_of(annotation))
+    values = [[], *([text] for text in texts)] if is_sequence else texts
+    if not _applies(adapter, values):
+        name, bound = _culprit(annotation, found, values)
+        raise Problem(
+            f"{name}={bound!r} cannot apply to {_told(annotation)}, so every value would fail; remove it, or write a "
+            "type that has it"
+        )
 
 
-def _succeeds(trial: Callable[[Any, Any], Any], sample: Any, bound: Any) -> bool:
-    try:
-        trial(sample, bound)
-    except (TypeError, AttributeError):
-        return False
-    except ArithmeticError:  # % 0
-        return True
-    return True
+def _bound(item: Any, name: str) -> Any:
+    return getattr(item, name, None) if isinstance(item, BaseMetadata | GroupedMetadata) else None
+
+
+def _is_code(item: Any) -> bool:
+    """Whether it is a validator: code of the user, which may give a value of another type."""
+    if isinstance(item, BaseMetadata | GroupedMetadata):
+        return isinstance(item, Predicate | Not)
+    return hasattr(item, "__get_pydantic_core_schema__")
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """An annotation, and all that it is made of."""
+    yield annotation
+    if isinstance(annotation, NewType):
+        yield from _parts(annotation.__supertype__)
+    elif isinstance(annotation, TypeVar):
+        for part in (annotation.__bound__, *annotation.__constraints__):
+            yield from _parts(part)
+    elif get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from _parts(part)
+
+
+def _runs_code(part: Any) -> bool:
+    """Whether the validation of a part of an annotation may run code of the user."""
+    if isinstance(part, type) and get_origin(part) is None and not issubclass(part, Enum):
+        return part.__module__.partition(".")[0] not in (*sys.stdlib_module_names, "pydantic", "pydantic_core")
+    return _is_code(part)
+
+
+def _texts_of(annotation: Any) -> Iterator[str]:
+    """The values of enums and literals, as a client sends them."""
+    for part in _parts(annotation):
+        if get_origin(part) is Literal:
+            yield from map(str, get_args(part))
+        elif isinstance(part, type) and get_origin(part) is None and issubclass(part, Enum):
+            yield from (str(member.value) for member in part)
+
+
+def _applies(adapter: TypeAdapter[Any], values: Sequence[Any]) -> bool:
+    """Whether a value has come as far as the constraint, or none has shown that it cannot."""
+    fails = False
+    for value in values:
+        try:
+            adapter.validator.validate_python(value)
+        except ValidationError as error:
+            if any(each["type"] in _FAILED for each in error.errors(include_url=False, include_context=False)):
+                return True
+        except Exception:
+            fails = True
+        else:
+            return True
+    return not fails
+
+
+def _culprit(annotation: Any, found: list[tuple[str, Any]], values: Sequence[Any]) -> tuple[str, Any]:
+    """The first constraint that fails alone."""
+    for name, bound in found:
+        if not _applies(TypeAdapter(Annotated[annotation, Field(**{name: bound})]), values):
+            return name, bound
+    return found[0]
+
+
+def _told(annotation: Any) -> str:
+    return (
+        annotation.__qualname__ if isinstance(annotation, type) and get_origin(annotation) is None else str(annotation)
+    )

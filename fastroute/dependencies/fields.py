@@ -362,7 +362,8 @@ def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
         ) from error
     except Exception as error:  # pydantic has no common class for the mistakes that it finds here
         raise Problem(f"pydantic cannot validate {_told(info.annotation)}: {_first_lines(error)}") from error
-    check_constraints([part for part in alternatives(info.annotation) if part is not type(None)], info.metadata)
+    sequence = _is_sequence(info.annotation) and not any(type(item) is Json for item in metadata)
+    check_constraints(adapter, info.annotation, info.metadata, is_sequence=sequence)
     return adapter
 
 
