@@ -97,10 +97,10 @@ def _is_open(websocket: WebSocket) -> bool:
     return (state is _CONNECTED or state is _CONNECTING) and websocket.client_state is not _DISCONNECTED
 
 
-def _is_over(websocket: WebSocket, outgoing: Outgoing) -> bool:
-    """Whether nothing can be told any more: it is closed or denied, or the client has left or was lost."""
-    states = websocket.application_state, websocket.client_state
-    return _DISCONNECTED in states or isinstance(outgoing.refusal, OSError)
+def _has_left(websocket: WebSocket, outgoing: Outgoing) -> bool:
+    """Whether the client has left: it said so, or the server lost it while something was sent."""
+    lost = websocket.application_state is _DISCONNECTED and outgoing.state is not _DISCONNECTED
+    return lost or websocket.client_state is _DISCONNECTED or isinstance(outgoing.refusal, OSError)
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:
@@ -146,7 +146,7 @@ def _handler(websocket: WebSocket, error: Exception) -> Callable[..., Any] | Non
 
 async def _handle(handler: Callable[..., Any], websocket: WebSocket, outgoing: Outgoing, error: Exception) -> None:
     """Call a handler; only its own errors come out, not those of a client that has left or cannot be told."""
-    audience = _nobody(websocket) if _is_over(websocket, outgoing) else websocket
+    audience = _nobody(websocket) if _has_left(websocket, outgoing) else websocket
     try:
         if is_async_callable(handler):
             response = await handler(audience, error)

@@ -751,24 +751,3 @@ def test_the_reason_of_very_many_errors_is_that_of_all() -> None:
     assert len(errors_as_text(errors)) > 123
     # Each has four characters or more, however short it is.
     assert len(errors_as_text([{"loc": (), "msg": ""}] * 1_000)) >= 123
-
-
-async def refuses_in_its_clean_up() -> AsyncIterator[None]:
-    yield
-    raise WebSocketException(4005, "late")
-
-
-@pytest.mark.parametrize("accepted", [False, True])
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_handler_of_an_exception_after_the_close_reaches_nobody(backend: str, accepted: bool) -> None:
-    """Starlette's own handler of a WebSocketException closes, which a connection that is closed refuses."""
-
-    async def endpoint(websocket: WebSocket, _: Annotated[None, Depends(refuses_in_its_clean_up)]) -> None:
-        if accepted:
-            await websocket.accept()
-        await websocket.close(4001, "first")
-
-    server = Server()
-    assert server.run(app_of(endpoint, wrapped=True), backend) is None
-    assert server.types == [*(["accept"] if accepted else []), "close"]
-    assert server.sent[-1]["code"] == 4001
