@@ -61,6 +61,13 @@ class RouteList(list[BaseRoute]):
             self.check(checked)
         return checked
 
+    def _at(self, position: SupportsIndex) -> list[BaseRoute]:
+        """The route at a place; none if there is no such place, for which an assignment has its own error."""
+        try:
+            return [self[position]]
+        except IndexError:
+            return []
+
     @_changes
     def append(self, route: BaseRoute) -> None:
         super().extend(self._checked([route]))
@@ -75,12 +82,11 @@ class RouteList(list[BaseRoute]):
 
     @_changes
     def __setitem__(self, position: Any, value: Any) -> None:
-        found = self[position]
         if isinstance(position, slice):
-            before, after = found, self._checked(value)
+            before, after = self[position], self._checked(value)
             super().__setitem__(position, after)
         else:
-            before, after = [found], self._checked([value])
+            before, after = self._at(position), self._checked([value])
             super().__setitem__(position, after[0])
         if any(map(is_, before, after)):
             self.reassigned = object()

@@ -146,6 +146,32 @@ def test_assigning_a_list_copies_it_and_sharing_a_routers_list_shares_it() -> No
     assert get(other, "/c")[0] == get(router, "/c")[0] == 200
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda routes: routes.__setitem__(1, routes[0]),
+        lambda routes: routes.__setitem__(-2, routes[0]),
+        lambda routes: routes.__setitem__("0", routes[0]),
+        lambda routes: routes.__setitem__(slice(0, 1, 0), [routes[0]]),
+        lambda routes: routes.__setitem__(slice(1, None, -1), [routes[0]] * 2),
+        lambda routes: routes.__delitem__(1),
+        lambda routes: routes.insert("0", routes[0]),
+        lambda routes: routes.pop(1),
+        lambda routes: routes.extend(1),
+        lambda routes: routes.__imul__("2"),
+    ],
+)
+def test_a_list_of_routes_refuses_in_the_words_of_a_list(mistake: Any) -> None:
+    plain: list[Any] = [Route("/a", page)]
+    noted = RouteList(plain)
+    with pytest.raises((IndexError, TypeError, ValueError)) as expected:
+        mistake(plain)
+    with pytest.raises(expected.type) as raised:
+        mistake(noted)
+    assert str(raised.value) == str(expected.value)
+    assert list(noted) == plain
+
+
 def test_a_failed_change_is_noticed() -> None:
     def endless() -> Iterator[BaseRoute]:
         yield Route("/a", page)
