@@ -14,5 +14,6 @@ The commands share:
 - `_trace`: which of them answers a scope.
 - `_refusals`: why the route that answers would refuse a handshake.
 - `_language`: the set of paths that a template matches.
+- `_accelerated`: a FastAPI application before and after `accelerate`, for `bench`.
 - `_terminal`, `_plot`: tables, progress and plots.
 """

@@ -21,6 +21,7 @@ __all__ = [
     "one_line",
     "record",
     "redirects",
+    "router_of",
     "routes_of",
     "walk",
     "walk_inside",
@@ -95,7 +96,7 @@ def routes_of(app: Any) -> Sequence[Any] | None:
 
 def redirects(app: Any) -> bool:
     """Whether a path that misses is sent to the one with or without a slash at its end (Starlette's option)."""
-    return bool(getattr(_router_of(app), "redirect_slashes", False))
+    return bool(getattr(router_of(app), "redirect_slashes", False))
 
 
 def entries(app: Any) -> list[Entry]:
@@ -158,7 +159,8 @@ def _unwrapped(app: Any) -> Any:
     return None
 
 
-def _router_of(app: Any) -> Any:
+def router_of(app: Any) -> Any:
+    """The router of an application, also below middleware; None if it has none."""
     inner = _unwrapped(app)
     return getattr(inner, "router", inner)
 
@@ -167,7 +169,7 @@ def _entries(app: Any, outer: tuple[Any, ...]) -> list[Entry]:
     # An application can be mounted in itself.
     if any(app is other for other in outer):
         return []
-    router = _router_of(app)
+    router = router_of(app)
     found = [_entry(route, router, (*outer, app)) for route in routes_of(app) or ()]
     return found + [Entry("frontend", route, _path(route), router) for route in _fastapi.frontends(router)]
 
@@ -193,7 +195,7 @@ def _entry(route: Any, router: Any, outer: tuple[Any, ...]) -> Entry:
 
 
 def _has_middleware(app: Any) -> bool:
-    inner, router = _unwrapped(app), _router_of(app)
+    inner, router = _unwrapped(app), router_of(app)
     stack = getattr(router, "middleware_stack", None)
     return app is not inner or bool(getattr(inner, "user_middleware", ())) or stack != getattr(router, "app", None)
 

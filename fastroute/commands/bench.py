@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 from starlette import routing
 from starlette.routing import BaseRoute, Route, WebSocketRoute, compile_path
 
+from .. import _fastapi
 from ..matching.implementation import IMPLEMENTATION, PathMatcher
 from ..matching.template import kind_of
 from ..router import Router
+from ._accelerated import Figures, NotComparable, is_fastapi, measured
 from ._entries import Entry, entries, record
 from ._language import example
 from ._loading import add_application
@@ -162,6 +164,9 @@ def _usable(table: list[BenchRoute], source: str) -> list[BenchRoute]:
 def run(arguments: argparse.Namespace) -> int:
     # First, so that a missing matplotlib is reported before the measuring.
     plot = None if arguments.plot is None else _plot()
+    # A plot shows plain routers of more and more routes.
+    if plot is None and not arguments.table and is_fastapi(arguments.app):
+        return _run_fastapi(arguments.app, as_json=arguments.json)
     try:
         table: list[BenchRoute] = arguments.table or _of_application(arguments.app)
     except argparse.ArgumentTypeError as error:
@@ -182,6 +187,33 @@ def run(arguments: argparse.Namespace) -> int:
     if plot is not None:
         plot.draw(arguments.plot, costs, ", ".join(map(str, _machine().values())))
         print_lines([f"drawn: {arguments.plot}"])
+    return 0
+
+
+def _run_fastapi(app: Any, *, as_json: bool) -> int:
+    """A FastAPI application before and after `accelerate`, in place of plain routers with its routes."""
+    try:
+        line, found = measured(app)
+    except NotComparable as error:
+        print(error, file=sys.stderr)
+        return 2
+    machine = _machine() | {"fastapi": f"FastAPI {_fastapi.version()}"}
+    if as_json:
+        print(json.dumps({**machine, **{name: figures._asdict() for name, figures in found.items()}}, indent=2))
+        return 0
+    print_lines(
+        [
+            ", ".join(machine.values()),
+            line,
+            "\nA request without its endpoint and dependencies, in microseconds of the processor:\n",
+        ]
+    )
+    rows = [
+        (name.replace("_", " "), *(cell for figures in found.values() for cell in _pair(*(figures[place] or (0, 0)))))
+        for place, name in enumerate(Figures._fields)
+    ]
+    header = ("", *(text for name in found for text in (f"{name}: FastAPI", "accelerated", "ratio")))
+    print_table(header, rows, numbers=range(1, 7))
     return 0
 
 

@@ -4,14 +4,18 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
+from starlette.testclient import TestClient
 
 from fastroute import __main__ as command_line
-from fastroute.commands import bench
+from fastroute.commands import _accelerated, bench
 from fastroute.commands.bench import BenchRoute, routing_cost
+from fastroute.narrowing import tables
 
 
 @pytest.fixture
@@ -19,8 +23,11 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "bench_example", raising=False)
+    (tmp_path / "bench_fastapi_example.py").write_text(FASTAPI)
+    monkeypatch.delitem(sys.modules, "bench_fastapi_example", raising=False)
     monkeypatch.setattr(bench, "_ROUNDS", 1)
     monkeypatch.setattr(bench, "_MOST_PATHS", 4)
+    monkeypatch.setattr(_accelerated, "_ROUNDS", 1)
     (tmp_path / "table.txt").write_text(TABLE)
 
     def told(*argv: str) -> str:
@@ -204,3 +211,130 @@ def make():
 app = Starlette(routes=[Route("/x/y", page), Route("/{p:path}", page, methods=["POST"])])
 empty = Starlette()
 """
+
+
+FASTAPI = """
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.responses import PlainTextResponse
+
+class OwnRouter(APIRouter):
+    async def app(self, scope, receive, send):
+        await super().app(scope, receive, send)
+
+class Refuse:
+    def __init__(self, app):
+        self.app = app
+    async def __call__(self, scope, receive, send):
+        refused = scope["path"].endswith("/3")
+        await (PlainTextResponse("no", 403) if refused else self.app)(scope, receive, send)
+
+called = []
+def page():
+    called.append("page")
+def make(**options):
+    app = FastAPI(dependencies=[Depends(lambda: called.append("dependency"))], **options)
+    for number in range(3):
+        router = APIRouter()
+        for item in range(8):
+            router.add_api_route(f"/{{name}}/{item}", page, methods=["POST"])
+        app.include_router(router, prefix=f"/r{number}")
+    return app
+
+app = make()
+everything = make()
+everything.add_api_route("/{path:path}", page)
+refusing = make()
+refusing.add_api_route("/3", page)
+refusing.add_middleware(Refuse)
+left = FastAPI(openapi_url=None)
+left.router = OwnRouter()
+left.router.add_api_route("/x", page)
+none = FastAPI()
+"""
+
+
+def rows(shown: str) -> dict[str, list[str]]:
+    """The figures of the table by the name of the row."""
+    lines = [line for line in shown.splitlines() if line.startswith(("first", "average", "last", "no route"))]
+    return {line[:9].strip(): line[9:].split() for line in lines}
+
+
+def test_a_fastapi_application_before_and_after(told: Any) -> None:
+    shown = told("bench_fastapi_example:app")
+    assert "FastAPI: 28 routes with those of 3 included routers" in shown
+    assert "whole request: FastAPI  accelerated  ratio  router alone: FastAPI  accelerated  ratio" in shown
+    figures = rows(shown)
+    assert list(figures) == ["first", "average", "last", "no route"]
+    assert all(float(figure) > 0 for row in figures.values() for figure in row)
+    assert {len(row) for row in figures.values()} == {6}
+
+
+def test_endpoints_and_dependencies_are_not_called_while_it_is_measured(told: Any) -> None:
+    told("bench_fastapi_example:app")
+    example = sys.modules["bench_fastapi_example"]
+    assert example.called == []
+    assert TestClient(example.app).post("/r2/x/7").status_code == 200
+    assert example.called == ["dependency", "page"]
+
+
+def test_a_fastapi_application_as_json(told: Any) -> None:
+    found = json.loads(told("bench_fastapi_example:app", "--json"))
+    assert found["fastapi"].startswith("FastAPI ")
+    for figures in (found["whole request"], found["router alone"]):
+        assert list(figures) == ["first", "average", "last", "no_route"]
+        assert all(seconds > 0 for pair in figures.values() for seconds in pair)
+
+
+def test_a_request_that_middleware_answers_has_no_figure(told: Any) -> None:
+    figures = rows(told("bench_fastapi_example:refusing"))
+    assert figures["last"][:3] == ["-", "-", "-"]
+    assert min(map(float, figures["last"][3:] + figures["average"] + figures["first"] + figures["no route"])) > 0
+
+
+def test_no_route_has_no_figure_if_a_route_takes_every_path(told: Any) -> None:
+    assert rows(told("bench_fastapi_example:everything"))["no route"] == ["-"] * 6
+
+
+def test_a_plot_of_a_fastapi_application_has_plain_routers(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(bench, "_plot", lambda: SimpleNamespace(draw=lambda *arguments: drawn.append(arguments)))
+    assert "Routing, from a scope to its endpoint" in told("bench_fastapi_example:app", "--plot", "plot.svg")
+    assert [cost.routes for cost in drawn[0][1]][-1] >= 24
+
+
+@pytest.mark.parametrize(
+    ("app", "reason"),
+    [
+        ("left", "accelerate changes nothing: bench_fastapi_example.OwnRouter has `app` of its own"),
+        ("none", "there is no HTTP route in the application with only Starlette's own convertors"),
+    ],
+)
+def test_a_fastapi_application_that_cannot_be_compared(
+    told: Any, app: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line.main(["bench", f"bench_fastapi_example:{app}"]) == 2
+    assert capsys.readouterr() == ("", f"{reason}\n")
+
+
+def test_fastapis_own_classes_scan_and_the_accelerated_ones_do_not(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told("bench_fastapi_example:app")
+    app = sys.modules["bench_fastapi_example"].app
+    client, accelerated = TestClient(app), type(app.router)
+
+    def lookup(path: str) -> Any:
+        raise LookupError(path)
+
+    monkeypatch.setattr("fastroute.narrowing.routers.route_path", lookup)
+    with _accelerated._fastapis_own(app.router):
+        assert type(app.router) is APIRouter
+        assert client.post("/r2/x/7").status_code == 200
+    assert type(app.router) is accelerated
+    with pytest.raises(LookupError):
+        client.post("/r2/x/7")
+
+
+def test_a_route_that_narrowing_loses_has_no_figure(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables.Index, "routes", lambda self, scope, places: [])
+    figures = rows(told("bench_fastapi_example:app"))
+    assert figures["last"] == ["-"] * 6
+    assert figures["average"] == ["-"] * 6
