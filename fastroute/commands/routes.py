@@ -7,7 +7,7 @@ from typing import Any
 
 from ..index import is_indexed
 from ..index_router import IndexRouter
-from ..narrowing.routers import NotedRouter, found_by_path
+from ..narrowing.routers import NarrowedRouter, found_by_path
 from ._entries import Entry, entries, record
 from ._loading import add_application
 from ._terminal import print_table
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """\
 lookup: how the router finds a route. "index": by its path. "always": asked for
 every path that gets there, because nothing is known for certain about the
-route. "scan": the router is not fastroute's and asks one route after the other.
+route. "scan": the router has no index and asks one route after the other.
 
 examples:
   python -m fastroute routes main:app
@@ -39,29 +39,33 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(tree: Sequence[Entry], inside: tuple[Entry, ...], outer: str) -> Iterator[tuple[str, ...]]:
+def _rows(
+    tree: Sequence[Entry], inside: tuple[Entry, ...], outer: str, including: Any = None
+) -> Iterator[tuple[str, ...]]:
     for number, entry in enumerate(tree, 1):
+        router = including or entry.router
         numbers = f"{outer}{number}"
         known = record(entry, inside)
         indent = "  " * numbers.count(".")
         path = entry.path if entry.kind == "host" else known["path"]
         endpoint = known["endpoint"] or ""
-        yield numbers, entry.label, indent + (path or "''"), known["name"] or "", endpoint, _lookup(entry)
+        yield numbers, entry.label, indent + (path or "''"), known["name"] or "", endpoint, _lookup(entry, router)
         dependencies = _dependencies(entry)
         if dependencies:
             yield "", "", f"{indent}  needs {', '.join(dependencies)}", "", "", ""
-        yield from _rows(entry.children, entry.around_children(inside), f"{numbers}.")
+        below = router if entry.kind == "included" else None
+        yield from _rows(entry.children, entry.around_children(inside), f"{numbers}.", below)
 
 
-def _lookup(entry: Entry) -> str:
-    if isinstance(getattr(entry.router, "original_router", entry.router), NotedRouter):
-        # FastAPI's, and accelerated. An included router is found by the paths of all routes below it.
-        below = entry.children if entry.kind == "included" else ()
-        found = all(_lookup(child) == "index" for child in below) if below else found_by_path(entry.route)
-        return "index" if found else "always"
-    if not isinstance(entry.router, IndexRouter):
+def _lookup(entry: Entry, router: Any) -> str:
+    """How a router finds a route of its own, or of a router that it includes."""
+    if isinstance(router, NarrowedRouter):
+        found = found_by_path(entry.route)
+    elif isinstance(router, IndexRouter):
+        found = is_indexed(entry.route)
+    else:
         return "scan"
-    return "index" if is_indexed(entry.route) else "always"
+    return "index" if found else "always"
 
 
 def _dependencies(entry: Entry) -> list[str]:
@@ -73,11 +77,12 @@ def _dependencies(entry: Entry) -> list[str]:
     return [getattr(call, "__qualname__", None) or type(call).__qualname__ for call in calls]
 
 
-def _as_json(entry: Entry, inside: tuple[Entry, ...]) -> dict[str, Any]:
-    below = entry.around_children(inside)
+def _as_json(entry: Entry, inside: tuple[Entry, ...], including: Any = None) -> dict[str, Any]:
+    below, router = entry.around_children(inside), including or entry.router
+    including = router if entry.kind == "included" else None
     return {
         **record(entry, inside),
-        "lookup": _lookup(entry),
+        "lookup": _lookup(entry, router),
         "dependencies": _dependencies(entry),
-        "routes": [_as_json(child, below) for child in entry.children],
+        "routes": [_as_json(child, below, including) for child in entry.children],
     }

@@ -359,6 +359,13 @@ class _Reader:
             included.__class__ = substitute_class(type(included), _NarrowedIncluded)
         return version, known
 
+    def finds(self, candidate: Any) -> bool:
+        """Whether an index finds a route, a stand-in for one, or an included router by its path."""
+        if self._fastapi.is_included(candidate):
+            as_usual = isinstance(candidate.original_router, NotedRouter) and self._is_asked_as_usual(candidate)
+            return as_usual and all(map(self.finds, candidate.effective_candidates()))
+        return None not in self.reach(candidate)[:2]
+
     def _is_asked_as_usual(self, included: Any) -> bool:
         router = included.original_router
         return type(router).matches is self._fastapi.router.matches and "matches" not in vars(router)
@@ -409,7 +416,7 @@ class _Reader:
             prefix: with which that router is included; None if it is not. No list of FastAPI's is built for the answer.
         """
         if prefix is None:
-            return None not in self.reach(route)[:2]
+            return self.finds(route)
         if isinstance(route, Host):
             return False
         if not isinstance(route, Route | WebSocketRoute | Mount):
@@ -515,6 +522,9 @@ def leaves(router: NarrowedRouter) -> list[Leaf]:
 
 
 def found_by_path(candidate: Any) -> bool:
-    """Whether an index finds a route, or FastAPI's stand-in for one, by its path; it is asked for every path if not."""
-    reach = _Reader().reach(candidate)
-    return reach.http is not None and reach.websocket is not None
+    """Whether an index finds a route by its path; it is asked for every path if not.
+
+    Args:
+        candidate: a route, FastAPI's stand-in for one, or an included router with all that is below it.
+    """
+    return _Reader().finds(candidate)

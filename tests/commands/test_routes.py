@@ -37,6 +37,34 @@ api = FastAPI(openapi_url=None)
 router = APIRouter(prefix="/v1")
 router.add_api_route("/a", page, name="in a router")
 api.include_router(router)
+
+class PickyRouter(APIRouter):
+    def matches(self, scope):
+        return super().matches(scope)
+class PickyRoute(APIRouter().route_class):
+    def matches(self, scope):
+        return super().matches(scope)
+
+narrowed = FastAPI(openapi_url=None)
+inner, picky, empty = APIRouter(), PickyRouter(), APIRouter()
+inner.add_api_route("/{b}", page)
+inner.add_api_route("/c", page, route_class_override=PickyRoute)
+picky.add_api_route("/a", page)
+empty.mount("/m", Starlette(routes=[Route("/x", page)]))
+router = APIRouter()
+router.add_api_route("/r", page)
+router.include_router(picky, prefix="/picky")
+narrowed.include_router(router, prefix="/v1")
+narrowed.include_router(inner, prefix="/v2")
+narrowed.include_router(empty, prefix="/v3")
+narrowed.add_api_websocket_route("/ws", page)
+narrowed.add_route("/plain/{x:path}/y", page)
+narrowed.host("h", APIRouter())
+accelerate(narrowed)
+
+# It includes routers of an accelerated application, and is none itself.
+other = FastAPI(openapi_url=None)
+other.include_router(inner)
 """
 
 
@@ -83,6 +111,23 @@ def test_json(told: Any) -> None:
 def test_included_routers_of_fastapi(told: Any) -> None:
     lines = told("api").splitlines()
     assert [line for line in lines if "/v1/a" in line and "in a router" in line and line.endswith("scan")]
+
+
+def test_an_accelerated_fastapi_application(told: Any) -> None:
+    lookups = [(line.split()[0], line.split()[-1]) for line in told("narrowed").splitlines()[1:]]
+    assert lookups == [
+        *(("1", "always"), ("1.1", "index"), ("1.2", "always"), ("1.2.1", "index")),
+        *(("2", "always"), ("2.1", "index"), ("2.2", "always")),
+        *(("3", "index"), ("3.1", "index"), ("3.1.1", "index")),
+        *(("4", "index"), ("5", "index"), ("6", "always")),
+    ]
+    found = json.loads(told("narrowed", "--json"))
+    assert [route["lookup"] for route in found] == ["always", "always", "index", "index", "index", "always"]
+    assert [route["lookup"] for route in found[0]["routes"]] == ["index", "always"]
+
+
+def test_a_router_of_an_accelerated_application_is_scanned_in_another(told: Any) -> None:
+    assert all(line.endswith("scan") for line in told("other").splitlines()[1:])
 
 
 def test_rich_on_a_terminal(told: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -258,7 +258,7 @@ def test_the_routes_of_included_routers_are_shown_with_their_lookup() -> None:
     own.add_api_websocket_route("/talk", page)
     app.include_router(own, prefix="/in")
     report = accelerate(app)
-    shown = [(entry.kind, entry.path, routes._lookup(entry)) for entry in walk(entries(app))]
+    shown = [(entry.kind, entry.path, routes._lookup(entry, app.router)) for entry in walk(entries(app))]
     always = [entry for entry in shown if entry[2] == "always"]
     assert always == [("included", "/in", "always"), ("http", "/in/own/{id}", "always")]
     assert {lookup for _, _, lookup in shown} == {"index", "always"}
