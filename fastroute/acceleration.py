@@ -48,9 +48,15 @@ class Indexed:
             text += f" with those of {self.included} included router{'' if self.included == 1 else 's'}"
         if not self.asked:
             return text
-        named = ", ".join(map(repr, self.asked[:_NAMED]))
+        named = ", ".join(map(_in_words, self.asked[:_NAMED]))
         others = f" and {len(self.asked) - _NAMED} more" if len(self.asked) > _NAMED else ""
         return f"{text}, {len(self.asked)} of them asked for every path: {named}{others}"
+
+
+def _in_words(route: BaseRoute) -> str:
+    # FastAPI's `repr` of an included router has all of its routes, with all of their options.
+    included = _fastapi.inclusion(route)
+    return repr(route) if included is None else f"{type(included.router).__name__} included at {included.prefix!r}"
 
 
 @dataclass(frozen=True)

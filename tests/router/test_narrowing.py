@@ -263,3 +263,15 @@ def test_the_routes_of_included_routers_are_shown_with_their_lookup() -> None:
     assert always == [("included", "/in", "always"), ("http", "/in/own/{id}", "always")]
     assert {lookup for _, _, lookup in shown} == {"index", "always"}
     assert list(report.indexed[0].asked) == [own.routes[0]]
+
+
+def test_an_included_router_is_named_without_its_routes() -> None:
+    class Picky(APIRouter):
+        def matches(self, scope: Any) -> Any:
+            return super().matches(scope)
+
+    app = application(2, 2)
+    picky = Picky()
+    picky.add_api_route("/a", page)
+    app.include_router(picky, prefix="/in")
+    assert str(accelerate(app)).endswith("1 of them asked for every path: Picky included at '/in'")
