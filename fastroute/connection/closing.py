@@ -1,8 +1,7 @@
 """How a connection ends: with an answer that the client can read, never with a 1006."""
 
-import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -16,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from .._starlette import exception_handlers, is_async_callable, lookup_exception_handler
 from ..exceptions import WebSocketRequestValidationError
 from .observing import logger, reason_of
-from .outgoing import Outgoing, errors_as_text
+from .outgoing import Outgoing, as_text, errors_as_text, possible_status
 
 __all__ = ["answer", "end"]
 
@@ -172,11 +171,30 @@ def _nobody(websocket: WebSocket) -> WebSocket:
 
 
 async def _plain_response(websocket: WebSocket, error: HTTPException) -> Response:
-    if error.status_code in (204, 304):  # they have no body
-        return Response(status_code=error.status_code, headers=error.headers)
+    status, headers = possible_status(error.status_code), _possible_headers(error.headers)
+    if status in (204, 304):  # they have no body
+        return Response(status_code=status, headers=headers)
     # FastAPI's HTTPException may carry more than text.
-    text = error.detail if isinstance(error.detail, str) else json.dumps(error.detail, default=str)
-    return PlainTextResponse(text, error.status_code, headers=error.headers)
+    return PlainTextResponse(as_text(error.detail).encode("utf-8", "replace"), status, headers=headers)
+
+
+def _possible_headers(headers: Any) -> dict[str, str] | None:
+    """The headers of an exception as texts, without those that no response can carry."""
+    if not headers:
+        return None
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    possible = {}
+    for name, value in pairs:
+        text = value if isinstance(value, str) else str(value)
+        if _is_latin(name) and _is_latin(text):
+            possible[name] = text
+        else:
+            logger.warning("the header %r of an HTTPException cannot be sent: it is not Latin-1", name)
+    return possible
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
 
 
 async def _respond(websocket: WebSocket, response: Response, error: Exception) -> None:
@@ -185,7 +203,7 @@ async def _respond(websocket: WebSocket, response: Response, error: Exception) -
     if denial and websocket.application_state is _CONNECTING:
         await response(websocket.scope, websocket.receive, websocket.send)
         return
-    status = getattr(error, "status_code", response.status_code)
+    status = possible_status(getattr(error, "status_code", response.status_code))
     code = _INTERNAL_ERROR if status >= 500 else _POLICY_VIOLATION
     await _close(websocket, code, getattr(error, "detail", ""))
 

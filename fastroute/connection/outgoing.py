@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.websockets import WebSocketState
 from ..exceptions import describe
 from .observing import log_refusal, logger
 
-__all__ = ["Outgoing", "errors_as_text"]
+__all__ = ["Outgoing", "as_text", "errors_as_text", "possible_status"]
 
 #: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
 _LONGEST_REASON = 123
@@ -63,17 +64,20 @@ class Outgoing:
             return self._send(message)
         if message_type == "websocket.close":
             code = message.get("code")
+            if message.get("reason") or type(code) is not int or code not in _REGISTERED:
+                message = self._possible(message)
             if self.state is _CONNECTING and logger.isEnabledFor(logging.INFO):
                 log_refusal(self._scope, self.why or f"closed with {code}")
             self.state = _DISCONNECTED
-            if message.get("reason") or type(code) is not int or code not in _REGISTERED:
-                message = self._possible(message)
             self.ending = message
             return self._close(message)
         if message_type == "websocket.http.response.start":
+            message = self._possible_start(message)
             if logger.isEnabledFor(logging.INFO):
                 log_refusal(self._scope, self.why or f"denied with {message['status']}")
             self.state = _RESPONSE
+        elif message_type != "websocket.http.response.body":
+            return self._send(message)  # the server knows what it is
         return self._deny(message)
 
     def _check_subprotocol(self, subprotocol: str) -> None:
@@ -93,6 +97,19 @@ class Outgoing:
         if reason:
             possible_message["reason"] = _short_text(reason)
         return possible_message
+
+    def _possible_start(self, message: Message) -> Message:
+        """A denial response that can be sent: servers drop the connection for another one."""
+        status, headers = message.get("status"), message.get("headers") or ()
+        possible = possible_status(status)
+        if possible != status:
+            logger.warning("%s: no denial can have the status %r; the client gets %d", self._route(), status, possible)
+        kept = [pair for pair in headers if not any(map(_SPLITS.search, pair))]
+        if len(kept) < len(headers):
+            logger.warning("%s: a header of the denial has a line break or NUL, and is left out", self._route())
+        elif possible == status:
+            return message
+        return {**message, "status": possible, "headers": kept}
 
     async def _close(self, message: Message) -> None:
         try:
@@ -152,6 +169,21 @@ def _possible_code(code: Any) -> int:
     return _POLICY_VIOLATION if is_number and (code < 500 or code == 1006) else _INTERNAL_ERROR
 
 
+#: In a header it would begin another one, or end them all.
+_SPLITS = re.compile(rb"[\r\n\0]")
+
+
+def possible_status(status: Any) -> int:
+    """The status itself if a final response can have it; else 403 for a number below 500, and 500 for all others."""
+    try:
+        number = int(status)
+    except (TypeError, ValueError, OverflowError):
+        return 500
+    if 200 <= number <= 599:
+        return number
+    return 403 if number < 500 else 500
+
+
 def _short_text(reason: Any) -> str:
     text = reason if isinstance(reason, str) else _text(reason)
     return text.encode("utf-8", "replace")[:_LONGEST_REASON].decode("utf-8", "ignore")
@@ -161,7 +193,24 @@ def _text(reason: Any) -> str:
     # FastAPI's handler for validation errors gives the list of errors, also if somebody has wrapped that handler.
     if isinstance(reason, list | tuple) and all(map(_is_validation_error, reason)):
         return errors_as_text(reason)
-    return json.dumps(reason, default=str)
+    return as_text(reason)
+
+
+def as_text(value: Any) -> str:
+    """A text, or JSON; or the text of what is no JSON, as a dict with tuples for keys."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, default=str)
+    except Exception:  # whoever is told of an error needs no second one
+        return _text_of(value)
+
+
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return type(value).__name__
 
 
 def _is_validation_error(item: Any) -> bool:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from websocket_client import websocket_scope
+from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, WebSocketRequestValidationError
 from fastroute.connection.outgoing import errors_as_text
@@ -751,3 +751,112 @@ def test_the_reason_of_very_many_errors_is_that_of_all() -> None:
     assert len(errors_as_text(errors)) > 123
     # Each has four characters or more, however short it is.
     assert len(errors_as_text([{"loc": (), "msg": ""}] * 1_000)) >= 123
+
+
+# Values that no message can carry
+
+
+CIRCULAR: dict[str, Any] = {}
+CIRCULAR["self"] = CIRCULAR
+
+
+class Untold:
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+ODD = [{("a",): 1}, CIRCULAR, [CIRCULAR], "\ud800", "\ud800" * 200, b"x", {1, 2}, Untold(), {"a": Untold()}]
+
+
+def sent_by(endpoint: Any) -> list[dict[str, Any]]:
+    return connect(APIWebSocketRoute("/", endpoint), websocket_scope())
+
+
+@pytest.mark.parametrize("reason", ODD, ids=lambda value: ascii(type(value).__name__))
+def test_every_reason_becomes_a_text(reason: Any) -> None:
+    async def closes(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close(4000, reason)
+
+    async def raises(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise fastapi.HTTPException(403, detail=reason)
+
+    for endpoint, code in ((closes, 4000), (raises, 1008)):
+        accepted, close = sent_by(endpoint)
+        assert accepted["type"] == "websocket.accept"
+        assert close["code"] == code
+        assert 0 < len(close["reason"].encode()) <= 123
+
+
+@pytest.mark.parametrize("detail", ODD, ids=lambda value: ascii(type(value).__name__))
+def test_every_detail_becomes_a_body(detail: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise fastapi.HTTPException(403, detail=detail)
+
+    start, body = sent_by(endpoint)
+    assert start["status"] == 403
+    assert body["body"].decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [(99, 403, 1008), (100, 403, 1008), (101, 403, 1008), (0, 403, 1008), (-1, 403, 1008), (600, 500, 1011),
+     (10**400, 500, 1011), ("401", 401, 1008), ("no", 500, 1011), (None, 500, 1011), (401.0, 401, 1008),
+     (float("nan"), 500, 1011), (float("inf"), 500, 1011), (http.HTTPStatus.NOT_FOUND, 404, 1008), (200, 200, 1008)],
+    ids=str,
+)  # fmt: skip
+def test_a_status_that_no_response_can_have_is_replaced(given: Any, status: int, code: int) -> None:
+    async def before(websocket: WebSocket) -> None:
+        raise fastapi.HTTPException(given, detail="no")
+
+    async def after(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await before(websocket)
+
+    async def by_hand(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(SendsStatus(given))
+
+    assert [message.get("status") for message in sent_by(before)] == [status, None]
+    assert sent_by(after)[-1] == {"type": "websocket.close", "code": code, "reason": "no"}
+    assert sent_by(by_hand)[0]["status"] == status
+
+
+class SendsStatus(Response):
+    def __init__(self, status: Any) -> None:
+        super().__init__()
+        self.status_code = status
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ({"Retry-After": 5}, [(b"retry-after", b"5")]),
+        ({"x": "\u65e5\u672c", "y": "1"}, [(b"y", b"1")]),
+        ({"\u65e5": "1", "y": "1"}, [(b"y", b"1")]),
+        ({"x": "a\r\nset-cookie: b", "y": "1"}, [(b"y", b"1")]),
+        ({"x": "a\0", "y": "\xe9"}, [(b"y", b"\xe9")]),
+        ([("x", "1")], [(b"x", b"1")]),
+    ],
+    ids=ascii,
+)
+def test_headers_of_an_exception_that_cannot_be_sent_are_left_out(headers: Any, sent: Any) -> None:
+    async def before(websocket: WebSocket) -> None:
+        raise HTTPException(403, headers=headers)
+
+    async def after(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise HTTPException(403, headers=headers)
+
+    start, _ = sent_by(before)
+    assert [pair for pair in start["headers"] if not pair[0].startswith(b"content-")] == sent
+    assert sent_by(after)[-1] == {"type": "websocket.close", "code": 1008, "reason": "Forbidden"}
+
+
+def test_a_message_of_another_type_is_no_end() -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket._send({"type": "websocket.something"})
+
+    types = [message["type"] for message in sent_by(endpoint)]
+    assert types == ["websocket.accept", "websocket.something", "websocket.close"]
