@@ -173,6 +173,14 @@ class Outer(NamedTuple):
             made = type(route)(**{**values, "path": path})
         except Exception as error:
             raise ValueError(f"{_told(route)} cannot be made again with the path {path!r}: {error}") from error
+        lost = [name for name in vars(route) if name not in vars(made) and hasattr(type(made), name)]
+        if _kind(getattr(route, "app", None)) != _kind(getattr(made, "app", None)):
+            lost.append("app")
+        if lost:
+            raise ValueError(
+                f"{_told(route)} has {' and '.join(lost)} set by hand, which the route for the including router would "
+                "lose; include the router first, and wrap the new route"
+            )
         for name, value in vars(route).items():
             vars(made).setdefault(name, value)
         return made
@@ -209,6 +217,11 @@ class Outer(NamedTuple):
             self._provider_before(route.dependency_overrides_provider),
             nested(self.policy, route.policy),
         )
+
+
+def _kind(app: Any) -> tuple[Any, ...]:
+    """Tells an application that a class makes for each of its routes from one that was put around it."""
+    return type(app), getattr(app, "__module__", None), getattr(app, "__qualname__", None)
 
 
 def _parameters(cls: type[Any]) -> list[str]:

@@ -13,6 +13,7 @@ from . import _fastapi
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
 from .dependencies.dependant import as_dependencies, check_text
+from .dependencies.fixed import Fixed
 from .dependencies.markers import written
 from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError
@@ -68,10 +69,17 @@ class Router(IndexRouter):
             dependencies or the origins.
     """
 
-    prefix: str = ""
-    dependencies: tuple[Any, ...] = ()
+    prefix: Fixed[str] = Fixed("")
+    dependencies: Fixed[tuple[Any, ...]] = Fixed(())
     dependency_overrides_provider: OverridesProvider | Starlette | None = None
-    policy: ConnectionPolicy | None = None
+    policy: Fixed[ConnectionPolicy | None] = Fixed(None)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in ("prefix", "dependencies", "dependency_overrides_provider", "policy"):
+            if getattr(cls, name) is not vars(Router)[name]:
+                problem = f"as an attribute of the class nobody would read it; write super().__init__({name}=...)"
+                raise DeclarationError(cls, name, problem)
 
     def __init__(
         self,
@@ -260,7 +268,7 @@ class Router(IndexRouter):
             return True
         if not isinstance(route, APIWebSocketRoute):
             return False
-        return {*map(id, self.dependencies)} <= {*map(id, route.dependencies)}
+        return route.runs(self.dependencies)
 
     if not TYPE_CHECKING:  # else every attribute would seem to exist
 

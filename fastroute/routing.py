@@ -20,6 +20,7 @@ from .connection.life import begin as begin_life
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, as_dependencies, check_text, get_dependant
+from .dependencies.fixed import Fixed, FixedList
 from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
@@ -49,7 +50,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         path: as given.
         endpoint: as given.
         name: as given.
-        dependencies: as given, as a list.
+        dependencies: as given, as a list that cannot be changed.
         dependency_overrides_provider: as given.
         include_in_schema: as given.
         policy: as given, inside of the policies of the routers that it was registered in.
@@ -68,6 +69,8 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     """
 
     _matcher: PathMatcher
+    dependencies: Fixed[list[Any]] = Fixed([])
+    policy: Fixed[ConnectionPolicy | None] = Fixed(None)
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         self.path = path
         self._endpoint = endpoint
         self.name = get_name(endpoint) if name is None else name
-        self.dependencies = as_dependencies(dependencies, endpoint)
+        self.dependencies = FixedList(as_dependencies(dependencies, endpoint))
         self.dependency_overrides_provider = dependency_overrides_provider
         self.policy = nested(policy)
         self.include_in_schema = include_in_schema
@@ -172,10 +175,11 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             policy: all of it.
 
         Raises:
-            ValueError: the class has a parameter whose value is not known, or does not take a policy.
+            ValueError: the class has a parameter whose value is not known, or does not pass on the dependencies or the
+                policy; or something was put around the route by hand.
         """
         cls = self.class_when_remade or type(self)
-        parameters = inspect.signature(cls).parameters.values()
+        parameters = list(inspect.signature(cls).parameters.values())
         known = {
             "path",
             "endpoint",
@@ -199,17 +203,48 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             "dependencies": dependencies,
             "dependency_overrides_provider": dependency_overrides_provider,
         }
-        takes_policy = any(each.name == "policy" or each.kind is Parameter.VAR_KEYWORD for each in parameters)
-        if policy is not None and takes_policy:
+        if policy is not None:
             arguments["policy"] = policy
+        if not any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
+            taken = {each.name for each in parameters}
+            arguments = {name: value for name, value in arguments.items() if name in taken}
         route = cls(**arguments)
-        if route.policy != policy:
-            raise ValueError(
-                f"{cls.__module__}.{cls.__qualname__} does not pass on the policy that its route {path!r} "
-                "gets from the including router; take `policy` in its `__init__` and give it to APIWebSocketRoute"
-            )
-        route.include_in_schema = self.include_in_schema
+        for given, is_passed_on in (
+            ("dependencies", route.runs(dependencies)),
+            ("policy", route.policy == policy),
+        ):
+            if not is_passed_on:
+                raise ValueError(
+                    f"{cls.__module__}.{cls.__qualname__} does not pass on the {given} that its route {path!r} "
+                    f"gets from the including router; take `{given}` in its `__init__` and give it to APIWebSocketRoute"
+                )
+        route.name, route.include_in_schema = self.name, self.include_in_schema
+        route.dependency_overrides_provider = dependency_overrides_provider
+        self._hand_on(route)
         return route
+
+    def runs(self, dependencies: Sequence[Any]) -> bool:
+        """Whether all of these `Depends()` run, with their scopes, before those of the endpoint."""
+        leading = {(id(each.call), each.own_scopes) for each in self.dependant.dependencies if each.name is None}
+        wanted = map(_fastapi.adopt, dependencies)
+        return leading.issuperset((id(each.dependency), tuple(each.scopes)) for each in wanted)
+
+    @property
+    def _is_wrapped(self) -> bool:
+        return self.app not in (self._connect, self._connect_overridable)
+
+    def _hand_on(self, route: "APIWebSocketRoute") -> None:
+        """Give a new route the attributes that were set by hand."""
+        lost = [name for name in vars(self) if name not in vars(route) and hasattr(type(route), name)]
+        if self._is_wrapped and not route._is_wrapped:
+            lost.append("app")
+        if lost:
+            raise ValueError(
+                f"{self!r} has {' and '.join(lost)} set by hand, which the route for the including router would lose; "
+                "do so in the `__init__` of a subclass, or include the router first and wrap the new route"
+            )
+        for name, value in vars(self).items():
+            vars(route).setdefault(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         # The generated application cannot be pickled; a copy generates its own on the first connection.

@@ -7,6 +7,7 @@ When a route is declared:
 - `fields`: one parameter: its place, its keys, and how it is validated.
 - `constraints`: those that cannot apply to the type of their parameter.
 - `dependant`: the tree of an endpoint and its dependencies.
+- `fixed`: attributes that are read when their object is made.
 - `nesting`: recursion over trees that are deeper than Python's stack.
 - `plan`: the tree as a flat list of steps.
 - `codegen`: the plan as one straight-line coroutine.
