@@ -224,7 +224,11 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         return route
 
     def runs(self, dependencies: Sequence[Any]) -> bool:
-        """Whether all of these `Depends()` run, with their scopes, before those of the endpoint."""
+        """Whether dependencies run, with their scopes, before those of the endpoint.
+
+        Args:
+            dependencies: `Depends()` or `Security()`.
+        """
         leading = {(id(each.call), each.own_scopes) for each in self.dependant.dependencies if each.name is None}
         wanted = map(_fastapi.adopt, dependencies)
         return leading.issuperset((id(each.dependency), tuple(each.scopes)) for each in wanted)
