@@ -1,14 +1,15 @@
 """A tree of dependants -> the flat plan that a connection follows. Startup only, except for overrides."""
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
 from starlette.applications import Starlette
 
-from ..exceptions import DeclarationTypeError, DependencyScopeError, describe
-from ..params import DependencyScope
+from ..exceptions import DeclarationError, DeclarationTypeError, DependencyScopeError, describe
+from ..params import Concurrency, DependencyScope
 from .dependant import Dependant, get_dependant
 from .fields import ParamField
 from .nesting import Nested, unnested
@@ -134,6 +135,7 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
     planner = _Planner(path_names, overrides, dependant)
     unnested(planner.add(dependant, frozenset()))
     _check_lifetimes(planner.steps)
+    _check_limits(planner.steps)
     _note_takers(planner.steps)
     return Plan(planner.steps, tuple(planner.answers.values()))
 
@@ -252,6 +254,24 @@ def _check_lifetimes(steps: list[Step]) -> None:
                 f"{describe(taken_step.call)} has scope 'handshake': its clean-up runs before the endpoint starts; "
                 "read the data you need from it in a dependency without yield, or use another scope",
             )
+
+
+def _check_limits(steps: list[Step]) -> None:
+    """Refuse a step that waits for a slot while its own connection keeps all of them until its clean-ups."""
+    kept: Counter[Concurrency] = Counter()
+    for step in steps:
+        limit = step.dependant.concurrency
+        if limit is None:
+            continue
+        if kept[limit] >= limit.max_concurrency:
+            raise DeclarationError(
+                step.dependant.call,
+                None,
+                f"Depends(max_concurrency={limit.max_concurrency}) is used again by a connection that keeps every slot "
+                "of it until its clean-up, and would wait for ever; remove use_cache=False, or write a Depends() for "
+                "each use",
+            )
+        kept[limit] += step.dependant.kind.yields
 
 
 def _lifetime(step: Step) -> int:
