@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from starlette import routing
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Host
+from starlette.routing import BaseRoute, Host, Mount
 from starlette.types import ASGIApp, Lifespan
 
 from . import _fastapi
@@ -66,7 +66,7 @@ class Router(IndexRouter):
     Raises:
         DeclarationTypeError: the provider of overrides can have none.
         ValueError: a prefix without a leading slash or with a trailing one, or a route that lacks the prefix, the
-            dependencies or the origins.
+            dependencies or the origins; or a default application that may serve WebSockets without them.
     """
 
     prefix: Fixed[str] = Fixed("")
@@ -221,6 +221,20 @@ class Router(IndexRouter):
         """Starlette's `add_websocket_route`, behind the prefix; see `add_api_websocket_route` for dependencies."""
         _check_name(name, endpoint)
         super().add_websocket_route(self.prefix + path, endpoint, name, **kwargs)
+
+    @property
+    def default(self) -> ASGIApp:
+        return self._default
+
+    @default.setter
+    def default(self, app: ASGIApp) -> None:
+        demanded = "dependencies" if self.dependencies else "origins" if self._origin_lists else None
+        if demanded and app != self.not_found and not has_no_sockets(Mount("", app)):
+            raise ValueError(
+                f"default={app!r} would be open: WebSockets would reach it without the {demanded} of this router. "
+                f"Mount it in a router without {demanded}, or give a Starlette application that has no WebSockets"
+            )
+        self._default = app
 
     @property
     def _demanding(self) -> bool:

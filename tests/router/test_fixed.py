@@ -9,6 +9,8 @@ import fastapi
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -187,3 +189,46 @@ def test_attributes_of_ones_own_are_handed_on() -> None:
     outer.include_router(Router([made]))
     included: Any = outer.routes[0]
     assert included.tags == ["chat"]
+
+
+# The default application
+
+
+def text(request: Any) -> PlainTextResponse:
+    return PlainTextResponse("text")
+
+
+async def anything(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.accept"})
+
+
+SOCKETS = [anything, Starlette(routes=[route()]), Router([route()]), Starlette(routes=[Mount("/x", anything)])]
+NO_SOCKETS = [Starlette(routes=[Route("/", text)]), Router([Mount("/", Router([Route("/", text)]))])]
+DEMANDS: list[dict[str, Any]] = [
+    {"dependencies": [Depends(guard)]},
+    {"policy": ConnectionPolicy(origins=["https://example.org"])},
+]
+
+
+@pytest.mark.parametrize("demand", DEMANDS, ids=["dependencies", "origins"])
+@pytest.mark.parametrize("app", SOCKETS, ids=range(4))
+def test_no_default_serves_sockets_without_what_the_router_demands(app: Any, demand: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"default=.* would be open: .* without the (dependencies|origins)"):
+        Router(default=app, **demand)
+    router = Router(**demand)
+    with pytest.raises(ValueError, match="would be open"):
+        router.default = app
+    with pytest.raises(WebSocketDisconnect), TestClient(router).websocket_connect("/missing"):
+        raise AssertionError("let in")
+
+
+@pytest.mark.parametrize("demand", DEMANDS, ids=["dependencies", "origins"])
+@pytest.mark.parametrize("app", NO_SOCKETS, ids=range(2))
+def test_a_default_without_sockets_answers(app: Any, demand: dict[str, Any]) -> None:
+    assert TestClient(Router(default=app, **demand)).get("/").text == "text"
+
+
+@pytest.mark.parametrize("given", [{}, {"prefix": "/x"}, {"policy": ConnectionPolicy(idle_timeout=1)}], ids=range(3))
+def test_a_router_that_demands_nothing_may_have_any_default(given: dict[str, Any]) -> None:
+    for app in SOCKETS:
+        assert Router(default=app, **given).default is app
