@@ -55,6 +55,10 @@ def check_prefix(prefix: str, cls: type[Any]) -> None:
         raise ValueError(f"the prefix {prefix!r} must start with '/'")
     if prefix.endswith("/"):
         raise ValueError(f"the prefix {prefix!r} must not end with '/', the paths of the routes start with it")
+    try:
+        compile_path(prefix)
+    except (AssertionError, ValueError) as error:
+        raise DeclarationError(cls, "prefix", f"{prefix!r}: {error}") from None
 
 
 def mounted(prefix: str, app: ASGIApp) -> ASGIApp:

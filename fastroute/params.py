@@ -3,7 +3,7 @@
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
@@ -252,8 +252,10 @@ def Security(
 
 
 def as_scopes(scopes: Sequence[str] | None) -> Sequence[str]:
-    """The scopes of a marker as a tuple; a text stays one, to be refused when the place of its parameter is known."""
-    return scopes if isinstance(scopes, str) else tuple(scopes or ())
+    """The scopes of a marker as a tuple; all else stays, to be refused when the place of its parameter is known."""
+    if scopes is None:
+        return ()
+    return tuple(scopes) if isinstance(scopes, Iterable) and not isinstance(scopes, str | bytes) else scopes
 
 
 class UsesScopes:

@@ -152,6 +152,7 @@ def declaration(parameter: inspect.Parameter) -> Declaration:
     annotation, default = parameter.annotation, parameter.default
     check_type(parameter.name, annotation)
     annotation, metadata = (Any, ()) if annotation is parameter.empty else flattened(annotation)
+    check_type(parameter.name, annotation)
     marker = marker_of(annotation, metadata)
     if isinstance(default, FieldInfo) or _fastapi.is_marker(default):
         if marker is not None:
@@ -165,11 +166,6 @@ def declaration(parameter: inspect.Parameter) -> Declaration:
     if default is not parameter.empty:
         check_default(parameter.name, default)
     return Declaration(annotation, metadata, marker, default, marker is not None)
-
-
-def _name_of(call: Any) -> str:
-    name = getattr(call, "__name__", None)
-    return name if isinstance(name, str) and name else type(call).__name__
 
 
 def param_field(name: str, declared: Declaration, path_names: frozenset[str]) -> ParamField:
@@ -251,7 +247,8 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
             return "path"
         if not _is_scalar(declared.type):
             raise UnsendableProblem(
-                f"{_name_of(declared.type)} would be read from the body, and a WebSocket has none; {_BODY_FIX}"
+                f"{_told(declared.type)} would be read from the body, and a WebSocket has none; if a function makes "
+                f"it, write Annotated[{_code_of(declared.type)}, Depends(function)]; else {_BODY_FIX}"
             )
         return "query"
     place = place_of(declared.marker)

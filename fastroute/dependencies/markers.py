@@ -130,9 +130,10 @@ def check_type(name: str, annotation: Any) -> None:
     Raises:
         Problem: the annotation is a marker, or the function that makes one.
     """
-    if _fastapi.is_marker(annotation) or _is_framework_marker(annotation):
-        code = _told(annotation) if _fastapi.is_marker(annotation) else written(annotation)
-        raise Problem(f"{code} is in the place of the type; write `{name}: Annotated[..., {code}]`")
+    for part in _types_in(annotation):
+        if _fastapi.is_marker(part) or _is_framework_marker(part):
+            code = _told(part) if _fastapi.is_marker(part) else written(part)
+            raise Problem(f"{code} is in the place of the type; write `{name}: Annotated[..., {code}]`")
 
 
 def check_sendable(name: str, annotation: Any) -> None:
@@ -141,12 +142,14 @@ def check_sendable(name: str, annotation: Any) -> None:
     Raises:
         Problem: the annotation is a function or a security scheme.
     """
-    is_function = inspect.isroutine(annotation) or isinstance(annotation, functools.partial)
-    if is_function or _fastapi.is_security_scheme(annotation):
-        code = written(annotation)
-        raise Problem(
-            f"a call is in the place of the type, and nothing makes it; write `{name}: Annotated[..., {code}]`"
-        )
+    for part in _types_in(annotation):
+        is_function = inspect.isroutine(part) or isinstance(part, functools.partial)
+        is_class = inspect.isclass(part) and get_origin(part) is None and _fastapi.is_scheme_class(part)
+        if is_function or is_class or _fastapi.is_security_scheme(part):
+            code = written(part)
+            raise Problem(
+                f"a call is in the place of the type, and nothing makes it; write `{name}: Annotated[..., {code}]`"
+            )
     for part in _alternatives(annotation):
         made_by = _scheme_for(part)
         if made_by is not None:
@@ -242,9 +245,7 @@ def check_dependency(depends: Dependency) -> None:
     call = depends.dependency
     if depends.scope is not None and depends.scope not in get_args(DependencyScope):
         raise Problem(f"Depends(scope={depends.scope!r}): write scope='handshake', 'function' or 'request'")
-    if isinstance(depends.scopes, str) or not all(isinstance(scope, str) for scope in depends.scopes):
-        written_scopes = [depends.scopes] if isinstance(depends.scopes, str) else [*map(str, depends.scopes)]
-        raise Problem(f"scopes={depends.scopes!r} is no list of texts; write Security(..., scopes={written_scopes!r})")
+    _check_scopes(depends.scopes)
     _check_called(call)
     if not callable(call):
         raise Problem(f"Depends({call!r}) is not given a callable; write Depends(function)")
@@ -268,6 +269,17 @@ def check_dependency(depends: Dependency) -> None:
     _check_credentials(call)
     if _fastapi.is_security_scheme(scheme) and call.__name__ in _REFUSE_NOBODY:
         raise Problem(f"{call.__name__}() of a security scheme refuses nobody; write {written(scheme)}")
+
+
+def _check_scopes(scopes: Any) -> None:
+    is_list = isinstance(scopes, Collection) and not isinstance(scopes, str | bytes)
+    if is_list and all(isinstance(scope, str) for scope in scopes):
+        return
+    texts = [
+        scope.decode("latin-1") if isinstance(scope, bytes) else str(scope)
+        for scope in (scopes if is_list else [scopes])
+    ]
+    raise Problem(f"scopes={scopes!r} is no list of texts; write Security(..., scopes={texts!r})")
 
 
 #: The scheme that makes credentials of a class, by their names in both frameworks.
@@ -452,7 +464,7 @@ def _check_metadata(item: Any) -> None:
     if _is_framework_marker(item):
         raise Problem(f"{_name_of(unwrapped(item))} in Annotated is not called; write {written(item)}")
     if callable(item) and not hasattr(item, "__get_pydantic_core_schema__"):
-        raise Problem(f"{item!r} in Annotated does nothing; write {written(item)}")
+        raise Problem(f"{_code_of(item)} in Annotated does nothing; write {written(item)}")
     _check_holder(item)
 
 
@@ -526,6 +538,15 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
         return
     for part in get_args(annotation):
         yield from _alternatives(part)
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """An annotation and the types that it is made of, without metadata."""
+    annotation, _ = flattened(annotation)
+    yield annotation
+    if get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from _types_in(part)
 
 
 def _metadata_in_unions(annotation: Any) -> Iterator[Any]:

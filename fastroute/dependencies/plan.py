@@ -131,7 +131,11 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
     Raises:
         DependencyScopeError: a value is cleaned up before its taker is done with it.
         DeclarationError: the signature of a replacement asks for something impossible.
+        DeclarationTypeError: the overrides are no mapping.
     """
+    if overrides is not None and not hasattr(overrides, "get"):
+        problem = f"is no mapping but {overrides!r}; write app.dependency_overrides = {{dependency: replacement}}"
+        raise DeclarationTypeError(dependant.call, "dependency_overrides", problem)
     planner = _Planner(path_names, overrides, dependant)
     unnested(planner.add(dependant, frozenset()))
     _check_lifetimes(planner.steps)

@@ -1073,3 +1073,73 @@ def test_a_factory_that_makes_a_marker_lets_nobody_in() -> None:
         TestClient(Starlette(routes=[APIWebSocketRoute("/", endpoint)])).websocket_connect("/"),
     ):
         pass
+
+
+# Advice that keeps the door closed
+
+
+class User(BaseModel):
+    user: str
+
+
+@dataclass
+class UserData:
+    user: str
+
+
+@pytest.mark.parametrize("cls", [User, UserData, dict])
+def test_a_forgotten_dependency_is_named_before_the_places(cls: Any) -> None:
+    for annotation in (cls, cls | None):
+        with pytest.raises(DeclarationError) as caught:
+            annotated_as(annotation)
+        message = str(caught.value)
+        assert "UnionType" not in message
+        assert cls.__name__ in message
+        assert message.index("Depends(function)") < message.index("Query()")
+    for code in advised_codes(message):
+        assert not is_let_in(annotated_with(cls, followed(code, {})), {})
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        lambda: Annotated[Depends(guard), str],  # type: ignore[misc]
+        lambda: Annotated[Depends(guard), User],  # type: ignore[misc]
+        lambda: Optional[Depends(guard)],  # noqa: UP045  # a marker has no `|`
+        lambda: list[Depends(guard)],  # type: ignore[misc]
+        lambda: Annotated[list[Depends(guard)], Query()],  # type: ignore[misc]
+        lambda: Optional[guard],  # noqa: UP045  # a function has no `|`
+        lambda: guard,
+    ],
+)
+def test_a_dependency_in_the_place_of_a_type_is_named(annotation: Callable[[], Any]) -> None:
+    with pytest.raises(DeclarationError, match=r"place of the type.*Annotated\[..., Depends\(guard\)\]") as caught:
+        annotated_as(annotation())
+    assert " at 0x" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", [security.HTTPBearer(), security.HTTPBearer, fastapi.security.HTTPBearer])
+def test_a_scheme_in_the_place_of_a_type_is_named(scheme: Any) -> None:
+    for annotation in (scheme, list[scheme], Annotated[scheme, "note"]):
+        with pytest.raises(DeclarationError, match=r"Annotated\[..., Depends\(HTTPBearer\(...\)\)\]"):
+            annotated_as(annotation)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "advice"),
+    [([1], "['1']"), (b"x", "['x']"), ("x", "['x']"), (5, "['5']"), ([b"x"], "['x']"), (0, "['0']")],
+)
+def test_scopes_that_are_no_texts_are_refused_at_their_place(scopes: Any, advice: str) -> None:
+    problem = r"test_open_doors.*is no list of texts; write Security\(..., scopes=" + re.escape(advice)
+    with pytest.raises(DeclarationError, match=problem):
+        of_the_route(Security(guard, scopes=scopes))
+    with pytest.raises(DeclarationError, match=problem):
+        in_annotated(Security(guard, scopes=scopes))
+
+
+@pytest.mark.parametrize("prefix", ["/{x:uid}", "/{x}/{x}"])
+def test_a_prefix_that_no_path_can_have_is_refused_by_name(prefix: str) -> None:
+    with pytest.raises(DeclarationError, match=r"Router.*parameter 'prefix': .*x"):
+        Router(prefix=prefix)
+    with pytest.raises(DeclarationError, match="parameter 'prefix'"):
+        Router().include_router(Router(), prefix=prefix)

@@ -358,3 +358,18 @@ def test_a_replacement_reads_the_connection_as_any_dependency() -> None:
 
     route = APIWebSocketRoute("/talk", talk, dependency_overrides_provider=provider({user: of_query}))
     assert hear(route, "/talk?q=3") == "3 /talk"
+
+
+@pytest.mark.parametrize("overrides", [[len], {len}, (len,), "len", 7], ids=str)
+def test_overrides_that_are_no_mapping_are_named_with_their_fix(overrides: Any) -> None:
+    def dependency() -> None: ...
+
+    async def endpoint(websocket: WebSocket) -> None: ...
+
+    app = Starlette(routes=[APIWebSocketRoute("/", endpoint, dependencies=[Depends(dependency)])])
+    app.dependency_overrides = overrides  # type: ignore[attr-defined]
+    with (
+        pytest.raises(DeclarationError, match=r"endpoint.*'dependency_overrides': is no mapping.*; write app\.dep"),
+        TestClient(app).websocket_connect("/"),
+    ):
+        pass
