@@ -36,6 +36,7 @@ MistakeKind = Literal[
     "missing_dependencies",
     "class_dependency",
     "scopes_that_nobody_reads",
+    "scheme_that_refuses_nobody",
     "query_named_like_path_parameter",
     "path_parameter_that_no_template_has",
     "template_parameter_that_nobody_reads",
@@ -208,6 +209,22 @@ def _scopes_that_nobody_reads(declared: _Declared) -> Iterator[str]:
             yield (
                 f"asks for the scopes {scopes} in Security({location(dependant.call)}), and nothing reads them, so "
                 "everybody has them. Take a parameter of type SecurityScopes there or below, and compare"
+            )
+
+
+def _schemes_that_refuse_nobody(declared: _Declared) -> Iterator[str]:
+    # Only routes of fastroute: in an HTTP route of FastAPI, it may be there for the documentation.
+    below = [
+        each for dependant in declared.dependants if isinstance(dependant, Dependant) for each in dependant.dependencies
+    ]
+    taken = {id(each.call) for each in below if each.name is not None}
+    for each in below:
+        is_optional = _fastapi.is_security_scheme(each.call) and getattr(each.call, "auto_error", True) is False
+        if is_optional and id(each.call) not in taken:
+            name = type(each.call).__name__
+            yield (
+                f"has Depends({name}(auto_error=False)) in dependencies=, whose result is dropped, so it refuses "
+                "nobody. Leave auto_error=False out, or take the result in a dependency that refuses"
             )
 
 
@@ -430,6 +447,7 @@ def _credentials_of_scheme(call: Any) -> Iterator[str]:
 _KINDS: dict[MistakeKind, Callable[[_Declared], Iterator[str]]] = {
     "class_dependency": _class_dependencies,
     "scopes_that_nobody_reads": _scopes_that_nobody_reads,
+    "scheme_that_refuses_nobody": _schemes_that_refuse_nobody,
     "query_named_like_path_parameter": _queries_named_like_path_parameters,
     "path_parameter_that_no_template_has": _paths_that_no_template_has,
     "template_parameter_that_nobody_reads": _parameters_that_nobody_reads,

@@ -43,6 +43,8 @@ from fastroute.commands._mistakes import mistakes
 from fastroute.security import APIKeyCookie, HTTPBasic
 from fastroute.security import HTTPBearer as OurBearer
 
+OPTIONAL = OurBearer(auto_error=False)
+
 
 async def page(request: Request) -> None: ...
 async def socket(websocket: WebSocket) -> None: ...
@@ -206,6 +208,26 @@ def test_scopes_that_nobody_reads(dependency: Any, expected: int) -> None:
     for depends in (dependency, Depends(inner)):
         route = APIWebSocketRoute("/ws", socket, dependencies=[depends])
         assert len(found_in([route], "scopes_that_nobody_reads")) == expected
+
+
+def optional(token: Annotated[Any, Depends(OPTIONAL)]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "expected"),
+    [
+        ([Depends(OurBearer(auto_error=False))], 1),
+        ([FastAPIDepends(HTTPBearer(auto_error=False))], 1),
+        ([Security(APIKeyCookie(name="key", auto_error=False))], 1),
+        ([Depends(OurBearer())], 0),
+        ([FastAPIDepends(HTTPBearer())], 0),
+        ([Depends(optional)], 0),
+        ([Depends(OPTIONAL), Depends(optional)], 0),
+    ],
+)
+def test_a_scheme_that_refuses_nobody(dependencies: list[Any], expected: int) -> None:
+    route = APIWebSocketRoute("/ws", socket, dependencies=dependencies)
+    assert len(found_in([route], "scheme_that_refuses_nobody")) == expected
 
 
 def test_each_security_needs_a_reader_of_its_own() -> None:
