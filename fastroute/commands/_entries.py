@@ -61,7 +61,12 @@ class Entry:
 
     @property
     def endpoint(self) -> Any:
-        return None if self.children else getattr(self.route, "endpoint", None) or getattr(self.route, "app", None)
+        if self.children:
+            return None
+        found = getattr(self.route, "endpoint", None) or getattr(self.route, "app", None)
+        # FastAPI's stand-in for a WebSocket route of fastroute's has our way to the endpoint in its place.
+        included = getattr(found, "included_route", None)
+        return found if included is None else included.endpoint
 
     @property
     def methods(self) -> list[str] | None:

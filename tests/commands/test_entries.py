@@ -7,7 +7,9 @@ from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
+from fastroute import APIWebSocketRoute
 from fastroute.commands._entries import Entry, entries, routes_of, walk
 
 
@@ -75,3 +77,13 @@ def test_included_routers_of_fastapi(tmp_path: Path) -> None:
     ]
     deep = next(entry for entry in walk(tree) if entry.kind == "http")
     assert (deep.name, deep.methods, deep.endpoint) == ("deep", ["PUT"], _endpoint)
+
+
+def test_our_route_that_fastapi_includes_has_its_own_endpoint() -> None:
+    async def talk(websocket: WebSocket) -> None: ...
+
+    router, app = APIRouter(), FastAPI(openapi_url=None)
+    router.routes.append(APIWebSocketRoute("/talk", talk))
+    app.include_router(router, prefix="/in")
+    [entry] = [entry for entry in walk(entries(app)) if entry.kind == "websocket"]
+    assert (entry.path, entry.endpoint) == ("/in/talk", talk)
