@@ -23,7 +23,18 @@ from websocket_client import websocket_scope
 from fastroute import APIWebSocketRoute
 from fastroute._starlette import get_route_path
 
-__all__ = ["Application", "Change", "Include", "Leaf", "RouterPlan", "Tree", "convertors", "difference", "trees"]
+__all__ = [
+    "Application",
+    "Change",
+    "Include",
+    "Leaf",
+    "RouterPlan",
+    "Tree",
+    "convertors",
+    "difference",
+    "requested",
+    "trees",
+]
 
 
 class TailConvertor(Convertor[str]):
@@ -497,11 +508,7 @@ class Application:
 
     async def answer(self, method: str, path: str) -> Any:
         """The messages, the error and the whole scope afterwards, in words that an equal application gives as well."""
-        headers = {"host": "example.org"} if method == "HOST" else {}
-        if method == "WS":
-            scope = websocket_scope(path, root_path="")
-        else:
-            scope = http_scope(path, "GET" if method == "HOST" else method, headers, root_path="", extensions={})
+        scope = requested(method, path)
         sent: list[Any] = []
         received = [{"type": "http.request", "body": b"", "more_body": False}]
         if method == "WS":
@@ -520,6 +527,10 @@ class Application:
             error = (type(raised).__name__, str(raised))
         return {"sent": sent, "error": error, "scope": self._in_words(scope), "keys": list(scope)}
 
+    def name(self, thing: Any) -> str | None:
+        """The name of a router or endpoint, which an equal application has as well."""
+        return self._names.get(id(thing))
+
     def _in_words(self, thing: Any) -> Any:
         if id(thing) in self._names:
             return self._names[id(thing)]
@@ -535,6 +546,14 @@ class Application:
         attributes = ("original_router", "include_context", "original_route", "starlette_route", "prefix", "path")
         found = {key: vars(thing)[key] for key in attributes if key in getattr(thing, "__dict__", ())}
         return [name, self._in_words(found)]
+
+
+def requested(method: str, path: str) -> dict[str, Any]:
+    """The scope of a request: WS for a connection, HOST for a GET with another Host header."""
+    if method == "WS":
+        return websocket_scope(path, root_path="")
+    headers = {"host": "example.org"} if method == "HOST" else {}
+    return http_scope(path, "GET" if method == "HOST" else method, headers, root_path="", extensions={})
 
 
 def _supported(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
