@@ -28,6 +28,7 @@ from .fields import (
     param_field,
     plain_field,
 )
+from .fixed import FixedList
 from .markers import adopted, check_bound, check_dependency, check_kept, written
 from .nesting import Nested, unnested
 from .signature import (
@@ -179,7 +180,8 @@ def get_dependant(
     leading = [unnested(tree.node(_fastapi.adopt(marker), None, ())) for marker in as_dependencies(dependencies, call)]
     if readings is not None:
         readings += tree.readings
-    return replace(dependant, dependencies=[*leading, *dependant.dependencies])
+    # The plan is made of them at once.
+    return replace(dependant, dependencies=FixedList([*leading, *dependant.dependencies]))
 
 
 def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:

@@ -50,7 +50,7 @@ _refused: Any = _refuse
 
 
 class FixedList(list[Any]):
-    """The list `dependencies` of a route; FastAPI's is a list, too."""
+    """The list `dependencies` of a route or of its `dependant`; FastAPI's are lists, too."""
 
     append = extend = insert = remove = pop = clear = sort = reverse = _refused
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refused

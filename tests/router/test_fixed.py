@@ -56,6 +56,8 @@ def test_the_dependencies_of_a_route_cannot_be_changed(change: Callable[[Any], A
     for twin in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         with pytest.raises(TypeError, match="give dependencies="):
             change(twin.dependencies)
+        with pytest.raises(TypeError, match="give dependencies="):
+            change(twin.dependant.dependencies)
 
 
 @pytest.mark.parametrize("name", ["dependencies", "policy"])
