@@ -219,7 +219,7 @@ def _schemes_that_refuse_nobody(declared: _Declared) -> Iterator[str]:
     ]
     taken = {id(each.call) for each in below if each.name is not None}
     for each in below:
-        is_optional = _fastapi.is_security_scheme(each.call) and getattr(each.call, "auto_error", True) is False
+        is_optional = _fastapi.is_security_scheme(each.call) and not getattr(each.call, "auto_error", True)
         if is_optional and id(each.call) not in taken:
             name = type(each.call).__name__
             yield (

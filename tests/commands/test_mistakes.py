@@ -217,6 +217,7 @@ def optional(token: Annotated[Any, Depends(OPTIONAL)]) -> None: ...
     ("dependencies", "expected"),
     [
         ([Depends(OurBearer(auto_error=False))], 1),
+        ([Depends(OurBearer(auto_error=None))], 1),  # type: ignore[arg-type]  # as a setting that is not set
         ([FastAPIDepends(HTTPBearer(auto_error=False))], 1),
         ([Security(APIKeyCookie(name="key", auto_error=False))], 1),
         ([Depends(OurBearer())], 0),

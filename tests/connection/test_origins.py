@@ -56,6 +56,7 @@ def test_no_type_or_case_of_a_header_opens_a_door(of_name: Any, of_value: Any, n
         assert not Origins(ALLOWED).allows([(b"host", b"h"), (of_name(name), of_value(origin))])
     good = (of_name(name), of_value(b"https://app.example.org"))
     assert not Origins(ALLOWED).allows([good, good])
+    assert not Origins(ALLOWED).allows([(b"ORIGIN", b"https://evil.example"), good])
 
 
 @pytest.mark.parametrize("make", [iter, tuple, lambda pairs: (pair for pair in pairs), list])
