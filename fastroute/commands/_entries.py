@@ -64,9 +64,18 @@ class Entry:
         if self.children:
             return None
         found = getattr(self.route, "endpoint", None) or getattr(self.route, "app", None)
-        # FastAPI's stand-in for a WebSocket route of fastroute's has our way to the endpoint in its place.
-        included = getattr(found, "included_route", None)
+        included = self._included_route
         return found if included is None else included.endpoint
+
+    @property
+    def dependant(self) -> Any:
+        """The parameters and dependencies of the endpoint; None for a route that has no such tree."""
+        return getattr(self._included_route or self.route, "dependant", None)
+
+    @property
+    def _included_route(self) -> Any:
+        # FastAPI's stand-in for a WebSocket route of fastroute's has our way to the endpoint in the place of that.
+        return getattr(getattr(self.route, "endpoint", None), "included_route", None)
 
     @property
     def methods(self) -> list[str] | None:

@@ -260,7 +260,7 @@ def _websockets(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> Iterator[tu
 
 
 def _has_dependencies(entry: Entry) -> bool:
-    return bool(getattr(getattr(entry.route, "dependant", None), "dependencies", ()))
+    return bool(getattr(entry.dependant, "dependencies", ()))
 
 
 # --- the command -------------------------------------------------------------------------------------------------

@@ -72,8 +72,7 @@ def _dependencies(entry: Entry) -> list[str]:
     """The direct dependencies of a WebSocket route, in the order in which they are called."""
     if entry.kind != "websocket":
         return []
-    dependant = getattr(entry.route, "dependant", None)
-    calls = [dependency.call for dependency in getattr(dependant, "dependencies", ())]
+    calls = [dependency.call for dependency in getattr(entry.dependant, "dependencies", ())]
     return [getattr(call, "__qualname__", None) or type(call).__qualname__ for call in calls]
 
 

@@ -483,3 +483,11 @@ def test_an_application_without_routes_is_no_clean_one(told: Any) -> None:
     code, out = told("empty")
     assert (code, out.partition(":")[0]) == (1, "no routes")
     assert json.loads(told("empty", "--json")[1])["routes"] == 0
+
+
+def test_the_dependencies_of_our_route_that_fastapi_includes_guard_it() -> None:
+    app, router = FastAPI(), APIRouter()
+    router.routes.append(APIWebSocketRoute("/guarded", socket, dependencies=[Depends(anybody)]))
+    router.routes.append(APIWebSocketRoute("/open", socket))
+    app.include_router(router, prefix="/in")
+    assert [entry.path for entry, _ in unguarded(app)] == ["/in/open"]
