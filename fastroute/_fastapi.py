@@ -202,6 +202,9 @@ def include_prefix(included: Any) -> str:
 
 def frontends(router: Any) -> Iterable[Any]:
     """The routes that a router tries after all others: those of `frontend()`, its own and of included routers."""
+    # An accelerated router has the function with every FastAPI, and FastAPI's own has it since `frontend()`.
+    if not hasattr(_loaded("fastapi.routing", "APIRouter"), "_iter_low_priority_routes"):
+        return ()
     iterate: Any = getattr(router, "_iter_low_priority_routes", tuple)
     found: Iterable[Any] = iterate()
     return found
