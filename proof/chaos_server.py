@@ -246,7 +246,9 @@ ERRORS_OF_UVICORN = (
 def is_asked_for(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_asked_for, error.exceptions))
-    return isinstance(error, Planned) or str(error) in ERRORS_OF_UVICORN
+    # A WebSocketException after the endpoint's own close: Starlette's handler closes again, which fails, as in FastAPI.
+    late = isinstance(error.__context__, WebSocketException)
+    return late or isinstance(error, Planned) or str(error) in ERRORS_OF_UVICORN
 
 
 def unsettled(first_tasks: set[Any]) -> list[str]:
