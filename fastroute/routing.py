@@ -92,7 +92,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             check_text(name, endpoint, "name")
         self.path = path
         self._endpoint = endpoint
-        self.name = get_name(endpoint) if name is None else name
+        self.name: str = get_name(endpoint) if name is None else name
         self.dependencies = FixedList(as_dependencies(dependencies, endpoint))
         self.dependency_overrides_provider = dependency_overrides_provider
         self.policy = nested(policy)

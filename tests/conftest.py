@@ -50,7 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Not by a fixture: modules of tests make routes when they are imported.
     routing.compile_plan = ENGINES[config.getoption("engine")]
     config.addinivalue_line("markers", "twins: depends on a kernel, so it runs once with each twin that is built")
-    config.addinivalue_line("markers", "slow: starts a server or another Python, builds, or generates for long")
+    config.addinivalue_line(
+        "markers", "slow: starts a server or another Python, builds, waits for timeouts, or generates for long"
+    )
     config.addinivalue_line("markers", "install: depends on how fastroute is installed, compiled or pure")
     config.addinivalue_line("markers", "generated: about the generated code, which the interpreter does not have")
     if changed := info.changed_since_built():

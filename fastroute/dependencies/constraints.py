@@ -125,7 +125,8 @@ def _applies(adapter: TypeAdapter[Any], values: Sequence[Any]) -> bool:
 def _culprit(annotation: Any, found: list[tuple[str, Any]], values: Sequence[Any]) -> tuple[str, Any]:
     """The first constraint that fails alone."""
     for name, bound in found:
-        if not _applies(TypeAdapter(Annotated[annotation, Field(**{name: bound})]), values):
+        constrained: Any = Annotated[annotation, Field(**{name: bound})]
+        if not _applies(TypeAdapter(constrained), values):
             return name, bound
     return found[0]
 

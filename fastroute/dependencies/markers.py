@@ -335,12 +335,12 @@ def _is_of_frameworks(cls: type[Any]) -> bool:
 
 def _check_called(thing: Any) -> None:
     """Refuse the result of a call in the place of the function."""
-    is_manager = type(thing).__module__ == "contextlib" and hasattr(thing, "gen")
-    if not (is_manager or inspect.isawaitable(thing) or inspect.isgenerator(thing) or inspect.isasyncgen(thing)):
+    generator = getattr(thing, "gen", None) if type(thing).__module__ == "contextlib" else None
+    if not (generator or inspect.isawaitable(thing) or inspect.isgenerator(thing) or inspect.isasyncgen(thing)):
         return
     if inspect.iscoroutine(thing):
         thing.close()  # nothing awaits it
-    name = _name_of(thing.gen if is_manager else thing)
+    name = _name_of(generator or thing)
     raise Problem(f"{name} is called, and nobody uses its result; write Depends({name}) without its parentheses")
 
 

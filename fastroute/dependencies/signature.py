@@ -266,7 +266,7 @@ def check_kind(parameter: inspect.Parameter) -> None:
 
 
 #: Names that nobody gives to a parameter which a client should send, and the class that is meant.
-_CONNECTIONS = dict.fromkeys(("websocket", "ws", "socket", "sock"), "WebSocket")
+_CONNECTIONS: dict[str, str] = dict.fromkeys(("websocket", "ws", "socket", "sock"), "WebSocket")
 _CONNECTIONS |= dict.fromkeys(("connection", "conn", "request"), "HTTPConnection")
 _OBJECTS = ("self", "cls")
 

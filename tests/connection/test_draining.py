@@ -18,6 +18,9 @@ from starlette.websockets import WebSocket
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Depends, Router, draining
 from fastroute.connection.draining import drains
 
+# They wait for timeouts.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def run(request: pytest.FixtureRequest) -> Callable[..., Any]:

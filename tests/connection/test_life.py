@@ -23,6 +23,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Deadline, DeclarationError, Depends, Query
 from fastroute.connection import interrupting, sweeper
 
+# They wait for timeouts.
+pytestmark = pytest.mark.slow
+
 #: The event loop, and the engine. The third has an anyio whose shields cannot be seen.
 WAYS = ["asyncio generated", "trio generated", "asyncio generated scopes", "asyncio interpreter"]
 

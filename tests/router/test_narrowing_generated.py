@@ -23,6 +23,7 @@ def _convertors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.twins
 @given(trees())
 @settings(
