@@ -90,7 +90,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             raise DeclarationError(endpoint, None, f"the path {path!r} must be a text, and start with '/'")
         if name is not None:
             check_text(name, endpoint, "name")
-        self.path = path
+        self.path: str = path
         self._endpoint = endpoint
         self.name: str = get_name(endpoint) if name is None else name
         self.dependencies = FixedList(as_dependencies(dependencies, endpoint))
