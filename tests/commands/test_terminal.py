@@ -22,6 +22,7 @@ APPLICATION = """
 from typing import Annotated
 
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.routing import Host, Mount, Route, Router
 from starlette.websockets import WebSocket
 
@@ -31,7 +32,7 @@ def an_unusually_long_name_of_a_dependency_that_nobody_would_write(token: Annota
 async def an_unusually_long_name_of_an_endpoint_that_nobody_would_write(
     websocket: WebSocket, user: Annotated[None, Depends(an_unusually_long_name_of_a_dependency_that_nobody_would_write)]
 ): ...
-async def page(request): ...
+async def page(request: HTTPConnection): ...
 
 long = "/first-" + "a" * 200
 app = Starlette(routes=[
