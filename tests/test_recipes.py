@@ -211,7 +211,19 @@ def test_several_workers_behind_nginx(recipe: Any, redis_url: str, tmp_path: Pat
         behind, port = free.getsockname()[1], other.getsockname()[1]
     text = (EXAMPLES / "nginx.conf").read_text().replace(":8000", f":{behind}").replace("listen 8080", f"listen {port}")
     (tmp_path / "nginx.conf").write_text(f"daemon off; pid {tmp_path}/pid; error_log stderr;\n{text}")
-    workers = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "--workers", "2", "--port", str(behind)]
+    # -P: the installed package, and not a checkout in the current folder.
+    workers = [
+        sys.executable,
+        "-P",
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        str(EXAMPLES),
+        "--workers",
+        "2",
+        "--port",
+        str(behind),
+    ]
     command = ["nginx", "-p", str(tmp_path), "-c", "nginx.conf"]
     with (
         subprocess.Popen([*workers, "broadcast_redis:app"], stderr=subprocess.DEVNULL) as application,
