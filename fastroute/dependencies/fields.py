@@ -28,7 +28,6 @@ __all__ = [
     "ModelKey",
     "ModelReader",
     "ParamField",
-    "_is_scalar",
     "alternatives",
     "copied",
     "declaration",
