@@ -28,7 +28,8 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from fastroute import Router, index, index_router
+from fastroute import Router
+from fastroute.indexing import index, index_router
 from fastroute.matching import matcher_c, matcher_py, scope_c, scope_py, table_c, table_py
 
 TABLES = Path(__file__).parent / "tables"

@@ -7,7 +7,7 @@ from .connection.messages import MessageRules, Messages
 from .connection.origins import ANY_ORIGIN
 from .connection.policy import ConnectionPolicy
 from .exceptions import ConnectionEnded, DeclarationError, DependencyScopeError, WebSocketRequestValidationError
-from .index import RouteIndex
+from .indexing.index import RouteIndex
 from .matching.implementation import IMPLEMENTATION, PathMatcher
 from .params import Cookie, Depends, Header, Path, Query, Security, SecurityScopes
 from .router import Router

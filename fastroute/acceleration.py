@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Host, Mount
 
 from . import _fastapi
 from ._starlette import mounted_app
-from .index import is_indexed
-from .index_router import IndexRouter, indexed_class
+from .indexing.index import is_indexed
+from .indexing.index_router import IndexRouter, indexed_class
+from .indexing.route_list import RouteList
 from .narrowing.probe import reason_against_narrowing
 from .narrowing.routers import NarrowedRouter, leaves, narrow
-from .route_list import RouteList
 
 __all__ = ["Acceleration", "Indexed", "Left", "accelerate"]
 

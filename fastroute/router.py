@@ -18,8 +18,8 @@ from .dependencies.markers import written
 from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError
 from .inclusion import Outer, Unplaced, check_prefix, has_no_sockets, merge, mounted
-from .index_router import IndexRouter
-from .route_list import RouteList
+from .indexing.index_router import IndexRouter
+from .indexing.route_list import RouteList
 from .routing import APIWebSocketRoute
 
 __all__ = ["Router"]

@@ -11,8 +11,9 @@ from engines import ENGINES
 from hypothesis import HealthCheck, settings
 
 import fastroute
-from fastroute import index, routing
+from fastroute import routing
 from fastroute.commands import info
+from fastroute.indexing import index
 from fastroute.matching import implementation as selector
 
 pytest.register_assert_rewrite("oracle")

@@ -12,7 +12,7 @@ import pytest
 import fastroute
 
 PACKAGE = Path(fastroute.__file__).parent
-WINGS = ("matching", "narrowing", "dependencies", "connection", "asyncapi", "commands")
+WINGS = ("matching", "indexing", "narrowing", "dependencies", "connection", "asyncapi", "commands")
 
 #: Wings that users import from.
 DOORS = {"asyncapi"}
@@ -28,29 +28,17 @@ MAY_IMPORT = {
     "connection": {"exceptions", "params", *FRAMEWORKS},
     "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
     "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
-    "route_list": set(),
-    "substitute": set(),
-    "index": {"routing", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
-    "index_router": {"matching", "index", "route_list", "substitute", "connection", *FRAMEWORKS},
+    "indexing": {"routing", "matching", "connection", *FRAMEWORKS},
     "inclusion": {"exceptions", "routing", "dependencies", "connection", *FRAMEWORKS},
-    "router": {
-        "exceptions",
-        "connection",
-        "dependencies",
-        "routing",
-        "index_router",
-        "route_list",
-        "inclusion",
-        *FRAMEWORKS,
-    },
+    "router": {"exceptions", "connection", "dependencies", "routing", "indexing", "inclusion", *FRAMEWORKS},
     # FastAPI's own code goes on deciding about its routes: `narrowing` gives it fewer of them, and copies none of it.
-    "narrowing": {"routing", "matching", "index", "route_list", "substitute", *FRAMEWORKS},
-    "acceleration": {"index_router", "index", "narrowing", "route_list", *FRAMEWORKS},
+    "narrowing": {"routing", "matching", "indexing", *FRAMEWORKS},
+    "acceleration": {"indexing", "narrowing", *FRAMEWORKS},
     # It knows ASGI alone: any application can be tested.
     "testing": set(),
     "strategies": {"exceptions", "routing", "matching", "router"},
-    "__init__": {"exceptions", "params", "connection", "routing", "matching", "index", "router", "acceleration"},
+    "__init__": {"exceptions", "params", "connection", "routing", "matching", "indexing", "router", "acceleration"},
 }
 EVERYTHING = {room for rooms in MAY_IMPORT for room in rooms.split(", ")}
 ALLOWED = {room: allowed for rooms, allowed in MAY_IMPORT.items() for room in rooms.split(", ")}
@@ -103,7 +91,7 @@ def imports(module: str) -> Iterator[tuple[ast.stmt, int, str]]:
 
 
 #: Late imports: a log at DEBUG names the nearest route, with the means of the `match` command.
-LATE = {("index_router", "commands.match")}
+LATE = {("indexing.index_router", "commands.match")}
 
 
 def inside(module: str) -> set[str]:

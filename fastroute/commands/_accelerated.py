@@ -19,8 +19,8 @@ from starlette.routing import Match
 
 from .. import _fastapi
 from ..acceleration import accelerate
+from ..indexing.substitute import Substitute
 from ..matching.template import kind_of
-from ..substitute import Substitute
 from ._entries import Entry, entries, router_of, walk_inside
 from ._language import example
 from ._trace import Scope, scope_of, trace

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..index import is_indexed
-from ..index_router import IndexRouter
+from ..indexing.index import is_indexed
+from ..indexing.index_router import IndexRouter
 from ..narrowing.routers import NarrowedRouter, found_by_path
 from ._entries import Entry, entries, record
 from ._loading import add_application

@@ -29,11 +29,11 @@ from starlette.types import Receive, Scope, Send
 
 from .. import _fastapi
 from .._starlette import template_of
-from ..index import position_of
+from ..indexing.index import position_of
+from ..indexing.route_list import RouteList
+from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
-from ..route_list import RouteList
 from ..routing import APIWebSocketRoute
-from ..substitute import Substitute, substitute_class
 from .tables import ANYTHING, Function, Index, NotCopied, Reach, table_of, united
 
 __all__ = ["Leaf", "NarrowedRouter", "NotedRouter", "found_by_path", "leaves", "narrow"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from starlette.routing import Match
 from starlette.types import Scope
 
-from ..index import Position
+from ..indexing.index import Position
 from ..matching.implementation import RouteTable
 from ..matching.rows import Row
 

@@ -21,7 +21,7 @@ from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Router, accelerate
 from fastroute.acceleration import Acceleration
-from fastroute.index_router import IndexRouter
+from fastroute.indexing.index_router import IndexRouter
 
 pytestmark = pytest.mark.twins
 

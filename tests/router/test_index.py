@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebS
 from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
-from fastroute import APIWebSocketRoute, RouteIndex, index
+from fastroute import APIWebSocketRoute, RouteIndex
+from fastroute.indexing import index
 from fastroute.matching import table_py
 
 pytestmark = pytest.mark.twins

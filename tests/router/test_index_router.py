@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
 from fastroute import Router, accelerate
-from fastroute.index_router import IndexRouter
+from fastroute.indexing.index_router import IndexRouter
 
 
 async def page(request: Request) -> PlainTextResponse:

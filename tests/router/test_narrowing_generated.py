@@ -9,9 +9,9 @@ from fastapi_trees import Tree, convertors, difference, trees
 from hypothesis import HealthCheck, Phase, given, settings
 
 from fastroute import accelerate
+from fastroute.indexing.route_list import RouteList
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing import tables
-from fastroute.route_list import RouteList
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,9 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
-from fastroute import APIWebSocketRoute, Depends, Router, index
-from fastroute.route_list import RouteList
+from fastroute import APIWebSocketRoute, Depends, Router
+from fastroute.indexing import index
+from fastroute.indexing.route_list import RouteList
 
 pytestmark = pytest.mark.twins
 
@@ -261,7 +262,7 @@ def test_index_is_built_once_for_an_edition(monkeypatch: pytest.MonkeyPatch) -> 
         built.append(len(routes := list(routes)))
         return index.changed_table(table, start, stop, routes)
 
-    monkeypatch.setattr("fastroute.index_router.changed_table", changed_table)
+    monkeypatch.setattr("fastroute.indexing.index_router.changed_table", changed_table)
     router = Router([Route("/a", page)])
     assert not built
     for _ in range(3):
@@ -278,7 +279,7 @@ def test_an_index_that_could_not_be_built_is_built_for_the_next_request(monkeypa
     assert get(router, "/b")[0] == 404
     router.routes.append(Route("/b", page))
     with monkeypatch.context() as patch:
-        patch.setattr("fastroute.index_router.changed_table", Mock(side_effect=MemoryError))
+        patch.setattr("fastroute.indexing.index_router.changed_table", Mock(side_effect=MemoryError))
         with pytest.raises(MemoryError):
             get(router, "/b")
     assert get(router, "/b")[0] == 200

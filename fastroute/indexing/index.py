@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeGuard
 from starlette.convertors import Convertor, FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
-from ._starlette import ANSWERS_ALIKE, template_of
-from .matching.implementation import PathMatcher, RouteTable
-from .matching.rows import Row, Shortcut, Unchanged
-from .matching.template import Part, kind_of, parts, pattern
-from .routing import APIWebSocketRoute
+from .._starlette import ANSWERS_ALIKE, template_of
+from ..matching.implementation import PathMatcher, RouteTable
+from ..matching.rows import Row, Shortcut, Unchanged
+from ..matching.template import Part, kind_of, parts, pattern
+from ..routing import APIWebSocketRoute
 
 __all__ = ["Position", "RouteIndex", "build_table", "changed_table", "is_indexed", "position_of", "relied_on", "serves"]
 

@@ -12,10 +12,10 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from ._starlette import SETS_ROUTE
-from .connection.observing import logger, shown
+from .._starlette import SETS_ROUTE
+from ..connection.observing import logger, shown
+from ..matching.implementation import RouteTable, difference, route_path
 from .index import build_table, changed_table, relied_on, serves
-from .matching.implementation import RouteTable, difference, route_path
 from .route_list import RouteList
 from .substitute import Substitute, substitute_class
 
@@ -162,7 +162,7 @@ def indexed_class(cls: type[routing.Router]) -> type[IndexRouter]:
 def _log_miss(router: IndexRouter, scope: Scope) -> None:
     """Note a WebSocket path that no route matches, and the nearest route."""
     # Far away from any connection, and of no use to one: imported if somebody debugs.
-    from .commands.match import nearest_route
+    from ..commands.match import nearest_route
 
     nearest = nearest_route(router, scope)
     found = f"; the nearest is {nearest}" if nearest else ""
