@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -188,6 +188,9 @@ class HTTPBasicCredentials(BaseModel):
         password: decoded.
     """
 
+    # For the first model it builds, pydantic looks for plugins in all that is installed: not at every import.
+    model_config = ConfigDict(defer_build=True)
+
     username: str
     password: str
 
@@ -199,6 +202,8 @@ class HTTPAuthorizationCredentials(BaseModel):
         scheme: the text before the space, in the client's letter case.
         credentials: the rest.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     scheme: str
     credentials: str
