@@ -142,13 +142,14 @@ def _segments(template: Sequence[Part], convertors: _Convertors) -> Position | N
             first, *others = text.split("/")
             segment = None if segment is None else segment + first
             for other in others:
-                segments.append(segment)
+                # The routes of a table share most of their segments.
+                segments.append(segment and sys.intern(segment))
                 segment = other
         elif convertors[text].regex in _ONE_SEGMENT:
             segment = None
         else:
             return (tuple(segments[1:]), True) if _is_whole(convertors[text].regex) else None
-    return (*segments[1:], segment), False
+    return (*segments[1:], segment and sys.intern(segment)), False
 
 
 def _is_whole(regex: str) -> bool:

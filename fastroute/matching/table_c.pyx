@@ -9,6 +9,7 @@ cimport cython
 from cpython.dict cimport PyDict_CheckExact
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy, memset
@@ -47,8 +48,8 @@ cdef struct Edge:
     int parent
     int child  # 0: this slot is free
     uint32_t hash
-    Py_ssize_t label  # the start of the text of the segment in `texts`
-    Py_ssize_t size
+    int label  # the start of the text of the segment in `texts`
+    int size
 
 cdef struct Key:
     int64_t label  # in the order of the routes
@@ -112,6 +113,15 @@ cdef void* grown(void* items, Py_ssize_t count, Py_ssize_t* room, size_t size) e
     return larger
 
 
+cdef void* trimmed(void* items, Py_ssize_t count, Py_ssize_t* room, size_t size) noexcept:
+    """The same items without memory for more."""
+    cdef void* smaller = PyMem_Realloc(items, count * size) if 0 < count < room[0] else NULL
+    if smaller == NULL:
+        return items
+    room[0] = count
+    return smaller
+
+
 cdef int compare(const void* one, const void* other) noexcept nogil:
     return (<const int*> one)[0] - (<const int*> other)[0]
 
@@ -122,12 +132,9 @@ cdef inline uint32_t mix(uint32_t hash, int parent) noexcept nogil:
 
 
 @cython.final
-cdef class CRow:
-    """A route and its shortcut (see rows.py); `cls` is None if it has none."""
+cdef class CShortcut:
+    """A shortcut (see rows.py)."""
 
-    cdef object route
-    cdef object segments
-    cdef bint below
     cdef object cls, matches, path_regex, param_convertors, match
     cdef Py_ssize_t longest_path
     cdef tuple names  # of the text segments
@@ -135,10 +142,7 @@ cdef class CRow:
     cdef str endpoint
     cdef bint checks_method, adds_route
 
-    def __cinit__(self, row):
-        self.route, self.segments, self.below, shortcut = row
-        if shortcut is None:
-            return
+    def __cinit__(self, shortcut):
         unchanged = shortcut.unchanged
         self.cls = unchanged.cls
         self.matches = unchanged.matches
@@ -152,6 +156,20 @@ cdef class CRow:
         self.names = tuple([name for _, name in shortcut.text_segments])
         for number, _ in shortcut.text_segments:
             self.text_segments |= <uint64_t> 1 << <int> number
+
+
+@cython.final
+cdef class CRow:
+    """A route and its shortcut, or None; an index of thousands of routes has many without, which stay small."""
+
+    cdef object route
+    cdef object segments
+    cdef CShortcut shortcut
+    cdef bint below
+
+    def __cinit__(self, row):
+        self.route, self.segments, self.below, shortcut = row
+        self.shortcut = None if shortcut is None else CShortcut(shortcut)
 
 
 @cython.final
@@ -239,15 +257,23 @@ cdef class Tree:
             slot = (slot + 1) & self.mask
         child = self._new_node()
         label = self.text_count
+        if label + size > INT_MAX:
+            raise MemoryError
         for character in segment:
             self.texts = <Py_UCS4*> grown(self.texts, self.text_count, &self.text_room, sizeof(Py_UCS4))
             self.texts[self.text_count] = character
             self.text_count += 1
-        self.edges[slot] = Edge(parent, child, hash, label, size)
+        self.edges[slot] = Edge(parent, child, hash, <int> label, <int> size)
         self.edge_count += 1
         if 2 * self.edge_count > self.mask:
             self._spread()
         return child
+
+    cdef void trim(self) noexcept:
+        """Give back the memory that is meant for more."""
+        self.nodes = <Node*> trimmed(self.nodes, self.node_count, &self.node_room, sizeof(Node))
+        self.texts = <Py_UCS4*> trimmed(self.texts, self.text_count, &self.text_room, sizeof(Py_UCS4))
+        self.entries = <Entry*> trimmed(self.entries, self.entry_count, &self.entry_room, sizeof(Entry))
 
     cdef int _spread(self) except -1:
         """Twice as many slots for edges."""
@@ -309,6 +335,7 @@ cdef class RouteTable:
         for position in range(self.size):
             self.keys[position] = Key(position * GAP, position)
             self.tree.add(rows[position], self.keys[position])
+        self.tree.trim()
         return 0
 
     cdef int _allocate(self, Py_ssize_t size) except -1:
@@ -554,21 +581,28 @@ cdef inline bint _same(const Character* text, const Py_UCS4* label, Py_ssize_t s
 
 cdef inline dict _attributes(CRow row, str route_path):
     """The attributes of the route, if it is still as its shortcut says; else None."""
-    if row.cls is None or PyUnicode_GET_LENGTH(route_path) > row.longest_path:
+    cdef CShortcut shortcut = row.shortcut
+    if shortcut is None or PyUnicode_GET_LENGTH(route_path) > shortcut.longest_path:
         return None
-    if type(row.route) is not row.cls or row.cls.matches is not row.matches:
+    if type(row.route) is not shortcut.cls or shortcut.cls.matches is not shortcut.matches:
         return None
     cdef dict attributes = PyObject_GenericGetDict(row.route, NULL)
     if "matches" in attributes:
         return None
-    if row.path_regex is not None and (attributes.get("path_regex") is not row.path_regex
-                                       or attributes.get("param_convertors") is not row.param_convertors):
+    if shortcut.path_regex is not None and (
+            attributes.get("path_regex") is not shortcut.path_regex
+            or attributes.get("param_convertors") is not shortcut.param_convertors):
         return None
     return attributes
 
 
 cdef inline dict _answer(CRow row, dict attributes, scope, str route_path, bint* partial):
-    cdef dict params = _texts(row, route_path) if row.match is None else PyObject_CallOneArg(row.match, route_path)
+    cdef CShortcut shortcut = row.shortcut
+    cdef dict params
+    if shortcut.match is None:
+        params = _texts(shortcut, route_path)
+    else:
+        params = PyObject_CallOneArg(shortcut.match, route_path)
     if params is None:
         return None
     existing = (<dict> scope).get("path_params") if PyDict_CheckExact(scope) else scope.get("path_params")
@@ -576,22 +610,22 @@ cdef inline dict _answer(CRow row, dict attributes, scope, str route_path, bint*
         path_params = dict(existing)
         path_params.update(params)
         params = path_params
-    child_scope = {"endpoint": attributes[row.endpoint], "path_params": params}
-    if row.adds_route:
+    child_scope = {"endpoint": attributes[shortcut.endpoint], "path_params": params}
+    if shortcut.adds_route:
         child_scope["route"] = row.route
-    if row.checks_method:
+    if shortcut.checks_method:
         methods = attributes["methods"]
         if methods and scope["method"] not in methods:
             partial[0] = True
     return child_scope
 
 
-cdef inline dict _texts(CRow row, str route_path):
+cdef inline dict _texts(CShortcut shortcut, str route_path):
     """The parameters of a route that the tree has matched already: whole segments of text."""
     cdef int kind = PyUnicode_KIND(route_path)
     cdef void* data = PyUnicode_DATA(route_path)
     cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), first = 0, after
-    cdef uint64_t remaining = row.text_segments
+    cdef uint64_t remaining = shortcut.text_segments
     cdef int name = 0
     cdef dict params = {}
     while remaining:
@@ -599,7 +633,7 @@ cdef inline dict _texts(CRow row, str route_path):
         while after < size and PyUnicode_READ(kind, data, after) != c'/':
             after += 1
         if remaining & 1:
-            params[row.names[name]] = PyUnicode_Substring(route_path, first, after)
+            params[shortcut.names[name]] = PyUnicode_Substring(route_path, first, after)
             name += 1
         remaining >>= 1
         first = after + 1

@@ -123,6 +123,10 @@ class Index(NotCopied):
             mark(scope)
 
 
+#: Of most routers the one for WebSockets. A table never changes.
+_NO_ROWS = RouteTable((), Match.NONE, Match.PARTIAL, Match.FULL)
+
+
 def table_of(paths: Sequence[tuple[Position, ...] | None], has_included: bool) -> RouteTable:
     """A table whose rows are places in a list: a place with positions is found by them, one with None always."""
     if has_included:
@@ -133,7 +137,7 @@ def table_of(paths: Sequence[tuple[Position, ...] | None], has_included: bool) -
             rows.append(Row(place))
         else:
             rows += [Row(place, segments, below) for segments, below in positions]
-    return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL)
+    return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL) if rows else _NO_ROWS
 
 
 def _beginnings(paths: Sequence[tuple[Position, ...] | None]) -> list[tuple[Position, ...] | None]:
