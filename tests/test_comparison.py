@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from websocket_client import connect, websocket_scope
 
 import fastroute
-from fastroute.commands._trace import scope_of
+from fastroute.tracing.trace import scope_of
 
 # Litestar's own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

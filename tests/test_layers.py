@@ -12,7 +12,7 @@ import pytest
 import fastroute
 
 PACKAGE = Path(fastroute.__file__).parent
-WINGS = ("matching", "indexing", "narrowing", "dependencies", "connection", "asyncapi", "commands")
+WINGS = ("matching", "indexing", "narrowing", "dependencies", "connection", "tracing", "asyncapi", "commands")
 
 #: Wings that users import from.
 DOORS = {"asyncapi"}
@@ -28,8 +28,10 @@ MAY_IMPORT = {
     "connection": {"exceptions", "params", *FRAMEWORKS},
     "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
     "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
+    # It asks routes and knows nothing of an index: the log of an index and the description of an application need it.
+    "tracing": {"exceptions", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
-    "indexing": {"routing", "matching", "connection", *FRAMEWORKS},
+    "indexing": {"routing", "matching", "connection", "tracing", *FRAMEWORKS},
     "inclusion": {"exceptions", "routing", "dependencies", "connection", *FRAMEWORKS},
     "router": {"exceptions", "connection", "dependencies", "routing", "indexing", "inclusion", *FRAMEWORKS},
     # FastAPI's own code goes on deciding about its routes: `narrowing` gives it fewer of them, and copies none of it.
@@ -43,8 +45,7 @@ MAY_IMPORT = {
 EVERYTHING = {room for rooms in MAY_IMPORT for room in rooms.split(", ")}
 ALLOWED = {room: allowed for rooms, allowed in MAY_IMPORT.items() for room in rooms.split(", ")}
 # Nothing but `__main__` imports the commands, and it does so by name.
-# The document reads the routes of an application as the commands do.
-ALLOWED |= {"asyncapi": EVERYTHING | {"commands"}, "commands": EVERYTHING | {"asyncapi"}, "__main__": {"__init__"}}
+ALLOWED |= {"asyncapi": EVERYTHING, "commands": EVERYTHING | {"asyncapi"}, "__main__": {"__init__"}}
 
 # What starlette and pydantic bring; FastAPI is imported nowhere.
 DEPENDENCIES = {"annotated_types", "anyio", "pydantic", "pydantic_core", "starlette", "typing_extensions"}
@@ -90,12 +91,12 @@ def imports(module: str) -> Iterator[tuple[ast.stmt, int, str]]:
                 yield node, node.level, named if named in (*MODULES, *WINGS) else base or "__init__"
 
 
-#: Late imports: a log at DEBUG names the nearest route, with the means of the `match` command.
-LATE = {("indexing.index_router", "commands.match")}
+#: Imports that do not stand at the top, to spare time at the start: a log at DEBUG names the nearest route.
+LATE = {("indexing.index_router", "tracing.failures")}
 
 
 def inside(module: str) -> set[str]:
-    return {name for _, level, name in imports(module) if level and (module, name) not in LATE}
+    return {name for _, level, name in imports(module) if level}
 
 
 def outside(module: str) -> set[str]:

@@ -11,12 +11,12 @@ from typing import Any
 from starlette.routing import compile_path
 
 from .. import _fastapi
-from ..commands._entries import Entry, entries, walk_inside
 from ..connection.messages import MessageTypes
 from ..dependencies.dependant import Dependant, get_dependant
 from ..dependencies.signature import unwrapped
 from ..exceptions import DeclarationError
 from ..routing import APIWebSocketRoute
+from ..tracing.entries import Entry, entries, walk_inside
 from .credentials import scheme_of
 from .handshakes import dependants, object_schema, parameters
 from .payloads import Payloads

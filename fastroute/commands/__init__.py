@@ -8,10 +8,8 @@
 The commands share:
 
 - `_loading`: imports the `module:app` that was asked for.
-- `_entries`: the routes of an application as a tree.
 - `_mistakes`: mistakes in declarations that show only beside the rest of the application, for `check`.
 - `_request`: the request that was asked about, from a path or a URL with headers and cookies.
-- `_trace`: which of them answers a scope.
 - `_refusals`: why the route that answers would refuse a handshake.
 - `_language`: the set of paths that a template matches.
 - `_accelerated`: a FastAPI application before and after `accelerate`, for `bench`.

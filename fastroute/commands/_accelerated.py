@@ -21,9 +21,9 @@ from .. import _fastapi
 from ..acceleration import accelerate
 from ..indexing.substitute import Substitute
 from ..matching.template import kind_of
-from ._entries import Entry, entries, router_of, walk_inside
+from ..tracing.entries import Entry, entries, router_of, walk_inside
+from ..tracing.trace import Scope, scope_of, trace
 from ._language import example
-from ._trace import Scope, scope_of, trace
 
 __all__ = ["Figures", "NotComparable", "is_fastapi", "measured"]
 

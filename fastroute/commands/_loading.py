@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ._entries import entries, routes_of
+from ..tracing.entries import entries, routes_of
 
 __all__ = ["add_application", "application"]
 

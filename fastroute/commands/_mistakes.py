@@ -28,7 +28,7 @@ from ..dependencies.fields import ParamField
 from ..matching.template import kind_of
 from ..routing import APIWebSocketRoute
 from ..security import APIKeyCookie, HTTPBasic
-from ._entries import Entry, entries, location
+from ..tracing.entries import Entry, entries, location
 
 __all__ = ["Mistake", "MistakeKind", "mistakes"]
 

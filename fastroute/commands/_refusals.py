@@ -15,8 +15,8 @@ from ..dependencies.plan import Step, build_plan
 from ..dependencies.values import InvalidError, read_field
 from ..exceptions import DeclarationError
 from ..routing import APIWebSocketRoute
-from ._entries import location
-from ._trace import Scope
+from ..tracing.entries import location
+from ..tracing.trace import Scope
 
 __all__ = ["Verdict", "judge"]
 

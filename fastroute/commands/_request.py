@@ -7,7 +7,7 @@ from string import punctuation
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from ._trace import Scope, scope_of
+from ..tracing.trace import Scope, scope_of
 
 __all__ = ["Request", "add_request", "request_of"]
 

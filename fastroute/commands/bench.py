@@ -25,12 +25,12 @@ from .. import _fastapi
 from ..matching.implementation import IMPLEMENTATION, PathMatcher
 from ..matching.template import kind_of
 from ..router import Router
+from ..tracing.entries import Entry, entries, record
+from ..tracing.trace import scope_of
 from ._accelerated import Figures, NotComparable, is_fastapi, measured
-from ._entries import Entry, entries, record
 from ._language import example
 from ._loading import add_application
 from ._terminal import print_lines, print_table, track
-from ._trace import scope_of
 
 __all__ = ["BenchRoute", "Cost", "add_arguments", "lookup_costs", "run"]
 

@@ -21,12 +21,12 @@ from starlette.routing import Host, Match, Mount, Route, WebSocketRoute
 from .. import _fastapi
 from ..matching.template import parts
 from ..routing import APIWebSocketRoute
-from ._entries import Entry, entries, one_line, record, walk
+from ..tracing.entries import Entry, entries, one_line, record, walk
+from ..tracing.trace import scope_of, trace
 from ._language import ANY, Language, Undecided, escapee, example, language
 from ._loading import add_application
 from ._mistakes import Mistake, mistakes
 from ._terminal import print_lines
-from ._trace import scope_of, trace
 
 __all__ = ["Shadowed", "add_arguments", "run", "shadowed", "unguarded"]
 

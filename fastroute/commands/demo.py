@@ -34,12 +34,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from .. import APIWebSocketRoute, Cookie, Depends, Header, Query, Router
 from ..matching.implementation import IMPLEMENTATION, REASON
 from ..security import HTTPAuthorizationCredentials, HTTPBearer, SubprotocolBearer, SubprotocolCredentials
+from ..tracing.failures import explain
+from ..tracing.trace import trace
 from ._refusals import judge
 from ._request import request_of
 from ._terminal import print_lines, print_table
-from ._trace import trace
 from .bench import lookup_costs
-from .match import explain
 
 __all__ = ["add_arguments", "run"]
 

@@ -21,7 +21,7 @@ from starlette.routing import compile_path
 from ..matching import matcher_py
 from ..matching.template import Part, parts, read_template
 from ..strategies import path_templates, paths
-from ._entries import entries, walk
+from ..tracing.entries import entries, walk
 from ._loading import add_application
 from ._terminal import print_lines
 

@@ -13,10 +13,10 @@ from ..dependencies.codegen import Generated, generate
 from ..dependencies.plan import Plan, Step, build_plan
 from ..exceptions import describe
 from ..routing import APIWebSocketRoute
+from ..tracing.trace import trace
 from ._loading import add_application
 from ._request import Request, add_request, request_of
 from ._terminal import print_lines
-from ._trace import trace
 
 __all__ = ["add_arguments", "run"]
 

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from fastroute import accelerate
-from fastroute.commands._entries import entries, walk
-from fastroute.commands._trace import trace
 from fastroute.commands.check import shadowed
 from fastroute.narrowing import routers
+from fastroute.tracing.entries import entries, walk
+from fastroute.tracing.trace import trace
 
 pytestmark = [pytest.mark.twins, pytest.mark.slow]
 

@@ -24,8 +24,8 @@ from starlette.websockets import WebSocket
 from fastroute import APIWebSocketRoute, Depends, strategies
 from fastroute import __main__ as command_line
 from fastroute.commands._mistakes import mistakes
-from fastroute.commands._trace import scope_of, trace
 from fastroute.commands.check import shadowed, unguarded
+from fastroute.tracing.trace import scope_of, trace
 
 TABLES = Path(__file__).parents[2] / "bench" / "tables"
 

@@ -148,6 +148,6 @@ def test_nothing_is_looked_for_if_nobody_listens(log: pytest.LogCaptureFixture, 
     log.set_level(logging.WARNING, "fastroute")
     router = Router()
     router.add_api_websocket_route("/rooms", accepts)
-    monkeypatch.setattr("fastroute.commands._trace.trace", None)
+    monkeypatch.setattr("fastroute.tracing.failures.nearest_route", None)
     connect(router, websocket_scope("/nowhere"))
     assert log.messages == []

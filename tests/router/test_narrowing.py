@@ -15,9 +15,9 @@ from starlette.routing import Match, Route
 
 from fastroute import accelerate
 from fastroute.commands import routes
-from fastroute.commands._entries import entries, walk
 from fastroute.narrowing import probe
 from fastroute.narrowing import routers as narrowing
+from fastroute.tracing.entries import entries, walk
 
 pytestmark = pytest.mark.twins
 

@@ -8,7 +8,7 @@ from starlette.routing import Match
 
 from .. import _fastapi
 from .._starlette import get_route_path
-from ._entries import Entry, entries, redirects
+from .entries import Entry, entries, redirects
 
 __all__ = ["Attempt", "Outcome", "ask", "in_order", "scope_of", "trace"]
 

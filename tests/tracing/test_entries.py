@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute
-from fastroute.commands._entries import Entry, entries, routes_of, walk
+from fastroute.tracing.entries import Entry, entries, routes_of, walk
 
 
 async def _endpoint(connection: Any) -> None: ...
