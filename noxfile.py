@@ -221,6 +221,14 @@ def sanitize(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Coverage-guided fuzzing, ten minutes for each target: `-- --seconds 60 --target origin`."""
+    session.env.update(COMPILED)
+    session.install(".[test]", "atheris>=3")
+    session.run("python", "fuzz/run.py", *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """The slope of memory under load, with a plot: `-- --seconds 3600`."""
     session.env.update(COMPILED)

@@ -41,7 +41,7 @@ SOURCES = files(
         "fastroute/commands/*.html",
     ),
     *("tests/**/*.py", "tests/**/*.md", "bench/**/*.py", "bench/**/*.txt"),
-    *("examples/*.py", "examples/*.html", "examples/nginx.conf", "fuzz/*.py"),
+    *("examples/*.py", "examples/*.html", "examples/nginx.conf", "fuzz/**/*.py", "fuzz/corpus/*/*"),
 )
 MODULES = files(ROOT, "fastroute/**/*.py", "fastroute/py.typed", "fastroute/commands/demo.html")
 KERNELS = {path.removesuffix(".pyx") for path in files(ROOT, "fastroute/matching/*_c.pyx")}
