@@ -1,11 +1,12 @@
 """What a user sees of one connection: a real uvicorn, from the handshake to the end of the connection.
 
-    python bench/bench_connect.py [--rounds N] [--connections N] [--seconds S] [case ...]
+    python bench/bench_connect.py [--rounds N] [--connections N] [--seconds S] [--loop uvloop] [case ...]
 
 Each side is an application in a server process of its own, with a route of bench_solver.py; the sides of a case take
-turns, and a figure is the median of the rounds. The client is this process: it has some connections open at a time,
-speaks no more of WebSocket than a handshake and a close, so that it takes little from the server, and asserts what each
-endpoint got. The processor's time is the server's own; connections per second depend on what else the machine does.
+turns, and a figure is the median of the rounds. Litestar is a side of three cases if it is installed. The client is
+this process: it has some connections open at a time, speaks no more of WebSocket than a handshake and a close, so that
+it takes little from the server, and asserts what each endpoint got. The processor's time is the server's own;
+connections per second depend on what else the machine does.
 """
 
 import argparse
@@ -16,9 +17,12 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 from urllib.request import urlopen
 
@@ -35,7 +39,7 @@ from starlette.websockets import WebSocket
 import fastroute
 
 CHOSEN = ("no parameters", "path, 2 query, header, cookie", "tree of 20")
-BARE = "Starlette, bare"
+BARE, LITESTAR = "Starlette, bare", "Litestar"
 AT_ONCE = 16  # enough that the server always has something to do
 TIMEOUT = 30  # seconds; only a hang gets near it
 CLOSE = b"\x88\x02\x03\xe8"
@@ -56,13 +60,38 @@ def cpu(request: Request) -> PlainTextResponse:
     return PlainTextResponse(repr(time.process_time()))
 
 
-def serve(case: Case, side: str) -> None:
-    """Serve one side until the standard input ends, which it also does when the client dies."""
-    bench_solver.answer = answer
+def litestar_sides() -> Any | None:
+    """The module of Litestar's sides; None if Litestar is not installed."""
+    if find_spec("litestar") is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Litestar's own
+        return import_module("litestar_sides")
+
+
+def sides_of(case: Case) -> list[str]:
+    found, theirs = list(bench_solver.sides(case)), litestar_sides()
+    return [*found, LITESTAR] if theirs is not None and case.name in theirs.HANDLERS else found
+
+
+def application(case: Case, side: str) -> Any:
+    theirs = litestar_sides()
+    if side == LITESTAR and theirs is not None:
+        return theirs.application(case.name)
     routes = [bench_solver.sides(case)[side], Route("/cpu", cpu)]
-    app = fastapi.FastAPI(routes=routes, openapi_url=None) if side == "FastAPI" else Starlette(routes=routes)
+    return fastapi.FastAPI(routes=routes, openapi_url=None) if side == "FastAPI" else Starlette(routes=routes)
+
+
+def serve(app: Any, loop: Any = "asyncio") -> None:
+    """Serve an application until the standard input ends, which it also does when the client dies."""
     config = uvicorn.Config(
-        app, loop="asyncio", http="h11", ws="websockets-sansio", lifespan="off", log_level="warning", access_log=False
+        app,
+        loop=loop,
+        http="h11",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
     )
     server = uvicorn.Server(config)
 
@@ -71,15 +100,18 @@ def serve(case: Case, side: str) -> None:
         server.should_exit = True
 
     threading.Thread(target=stop_at_the_end, daemon=True).start()
-    listening = socket.create_server(("127.0.0.1", 0), backlog=4 * AT_ONCE)
+    # With its protocol named, as by uvicorn itself: asyncio turns off Nagle's algorithm only then.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(4 * AT_ONCE)
     print(listening.getsockname()[1], flush=True)
     server.run(sockets=[listening])
 
 
 @contextmanager
-def server(case: Case, side: str) -> Iterator[int]:
-    """A server process; its port."""
-    command = [sys.executable, __file__, "--serve", side, case.name]
+def server(*command: str) -> Iterator[int]:
+    """A process of Python that serves until its input ends, and prints its port."""
+    command = (sys.executable, *command)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -99,20 +131,30 @@ def cpu_seconds(port: int) -> float:
         return float(response.read())
 
 
-def visit(port: int, case: Case, expected: str, connections: int) -> None:
-    headers = b"".join(b"%b: %b\r\n" % pair for pair in case.headers or HEADERS)
-    handshake = b"GET %b?%b HTTP/1.1\r\n%b\r\n" % (case.url.encode(), case.query, headers)
-    answered = b"\x81%c%b%b" % (len(expected), expected.encode(), CLOSE)
-    for _ in range(connections // AT_ONCE):
+def handshake(url: str, query: bytes = b"", headers: Sequence[tuple[bytes, bytes]] = HEADERS) -> bytes:
+    lines = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+    return b"GET %b?%b HTTP/1.1\r\n%b\r\n" % (url.encode(), query, lines)
+
+
+def answered(text: str) -> bytes:
+    """The frames of a server that sends a short text and closes."""
+    return b"\x81%c%b%b" % (len(text), text.encode(), CLOSE)
+
+
+def visit(port: int, handshakes: Sequence[bytes], frames: Sequence[bytes]) -> None:
+    """Make connections, some at a time; each handshake must be answered by its frames."""
+    address = ("127.0.0.1", port)
+    for start in range(0, len(handshakes), AT_ONCE):
         with ExitStack() as stack:
-            address = ("127.0.0.1", port)
-            clients = [stack.enter_context(socket.create_connection(address, timeout=TIMEOUT)) for _ in range(AT_ONCE)]
-            for client in clients:
-                client.sendall(handshake)
-            for client in clients:
+            batch = slice(start, start + AT_ONCE)
+            clients = []
+            for sent in handshakes[batch]:
+                clients.append(stack.enter_context(socket.create_connection(address, timeout=TIMEOUT)))
+                clients[-1].sendall(sent)
+            for client, expected in zip(clients, frames[batch], strict=True):
                 received = read(client)
-                head, _, frames = received.partition(b"\r\n\r\n")
-                assert (head[:13], frames) == (b"HTTP/1.1 101 ", answered), (case.name, received)
+                head, _, rest = received.partition(b"\r\n\r\n")
+                assert (head[:13], rest) == (b"HTTP/1.1 101 ", expected), received
                 client.sendall(CLOSE_OF_CLIENT)
             for client in clients:
                 assert client.recv(1) == b""
@@ -126,7 +168,9 @@ def read(client: socket.socket) -> bytes:
     return received
 
 
-def measure(case: Case, rounds: int, connections: int, seconds: float = 60.0) -> dict[str, tuple[float, float]]:
+def measure(
+    case: Case, rounds: int, connections: int, seconds: float = 60.0, loop: str = "asyncio"
+) -> dict[str, tuple[float, float]]:
     """Seconds of the server's processor for a connection, and connections for a second, by side.
 
     Args:
@@ -134,22 +178,25 @@ def measure(case: Case, rounds: int, connections: int, seconds: float = 60.0) ->
         rounds: how often each side has its turn, at most.
         connections: in each turn; rounded up to what is open at a time.
         seconds: no round begins later.
+        loop: of the servers, as uvicorn names it.
     """
     connections = -(-connections // AT_ONCE) * AT_ONCE
-    sides = list(bench_solver.sides(case))
-    expected = {side: repr(None if side == BARE else case.expected) for side in sides}
+    handshakes = [handshake(case.url, case.query, case.headers or HEADERS)] * connections
+    sides = sides_of(case)
+    frames = {side: [answered(repr(None if side == BARE else case.expected))] * connections for side in sides}
     found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
     with ExitStack() as servers:
-        ports = {side: servers.enter_context(server(case, side)) for side in sides}
+        start = [__file__, "--loop", loop, "--serve"]
+        ports = {side: servers.enter_context(server(*start, side, case.name)) for side in sides}
         for side, port in ports.items():
-            visit(port, case, expected[side], AT_ONCE)  # what only the first connections do
+            visit(port, handshakes[:AT_ONCE], frames[side][:AT_ONCE])  # what only the first connections do
         deadline = time.perf_counter() + seconds
         for done in range(rounds):
             if done and time.perf_counter() > deadline:
                 break
             for side, port in ports.items():
                 before, started = cpu_seconds(port), time.perf_counter()
-                visit(port, case, expected[side], connections)
+                visit(port, handshakes, frames[side])
                 took, spent = time.perf_counter() - started, cpu_seconds(port) - before
                 found[side].append((spent / connections, connections / took))
     return {side: (middle(costs, 0), middle(costs, 1)) for side, costs in found.items()}
@@ -169,18 +216,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="how often each side has its turn (default: 15)")
     parser.add_argument("--connections", type=int, default=160, help="in each turn (default: 160)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for a case; no round begins later (default: 60)")
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="of the servers")
     parser.add_argument("--serve", metavar="SIDE", help=argparse.SUPPRESS)
     parser.add_argument("case", nargs="*", default=CHOSEN, help="only cases whose name contains one of these")
     arguments = parser.parse_args()
     if arguments.serve is not None:
-        serve(next(case for case in CASES if case.name == arguments.case[0]), arguments.serve)
+        bench_solver.answer = answer
+        case = next(case for case in CASES if case.name == arguments.case[0])
+        serve(application(case, arguments.serve), arguments.loop)
         return
-    names = ("uvicorn", "websockets", "h11", "starlette", "fastapi", "pydantic")
+    optional = [name for name in ("litestar", "uvloop") if find_spec(name) is not None]
+    if arguments.loop not in ("asyncio", *optional):
+        parser.error("--loop uvloop: uvloop is not installed; pip install uvloop")
+    names = ("uvicorn", "websockets", "h11", "starlette", "fastapi", "pydantic", *optional)
     print(f"{platform.machine()} {platform.system()}, {platform.python_implementation()} {platform.python_version()}")
     print(f"fastroute {fastroute.IMPLEMENTATION}, {', '.join(f'{name} {version(name)}' for name in names)}")
     for case in chosen(arguments.case):
         print(f"\n{case.name:34}{'us of processor':>16}{'more than bare':>16}{'x bare':>8}{'connections / s':>17}")
-        found = measure(case, arguments.rounds, arguments.connections, arguments.seconds)
+        found = measure(case, arguments.rounds, arguments.connections, arguments.seconds, arguments.loop)
         bare = found[BARE][0]
         for side, (cost, rate) in found.items():
             print(f"{side:34}{cost * 1e6:16.0f}{(cost - bare) * 1e6:16.0f}{cost / bare:8.2f}{rate:17.0f}", flush=True)
