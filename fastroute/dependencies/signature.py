@@ -152,8 +152,7 @@ def added_by_decorator(call: Any, name: str) -> bool:
         return False
     codes = []
     for layer in _layers(call):
-        function = layer if hasattr(layer, "__code__") else getattr(type(layer), "__call__", None)  # noqa: B004
-        code = getattr(function, "__code__", None)
+        code = getattr(_function_of(layer), "__code__", None)
         if not inspect.iscode(code):
             return False
         codes.append(code)
@@ -176,16 +175,25 @@ def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
     elif hasattr(call, "__code__") or inspect.ismethod(call) or hasattr(call, "__wrapped__"):
         entries = [call]
     else:
-        entries = [getattr(type(call), "__call__", None)]  # noqa: B004  # the method itself is wanted
+        entries = [_call_of_class(call)]
     for entry in entries:
         if not (is_class or hasattr(entry, "__wrapped__") or hasattr(entry, "__signature__")):
             continue
         for layer in _layers(entry):
-            function = layer if hasattr(layer, "__code__") else getattr(type(layer), "__call__", None)  # noqa: B004
+            function = _function_of(layer)
             function = getattr(function, "__func__", function)
             yield from ((function, parameter) for parameter in _written_parameters(function))
             if hasattr(layer, "__signature__"):
                 break
+
+
+def _function_of(layer: Any) -> Any:
+    """The function that a layer is, or else the `__call__` of its class."""
+    return layer if hasattr(layer, "__code__") else _call_of_class(layer)
+
+
+def _call_of_class(thing: Any) -> Any:
+    return getattr(type(thing), "__call__", None)  # noqa: B004  # the method itself is wanted
 
 
 def _written_parameters(function: Any) -> Iterator[inspect.Parameter]:
@@ -245,7 +253,7 @@ def namespace_of(call: Any) -> dict[str, Any]:
         constructors = ("__new__", "__init__")
         function = next(vars(base)[name] for base in function.__mro__ for name in constructors if name in vars(base))
     elif not hasattr(function, "__globals__") and not inspect.ismethod(function):
-        function = getattr(type(function), "__call__", function)  # noqa: B004  # the method itself is wanted
+        function = _call_of_class(function) or function
     function = inspect.unwrap(function)
     namespace: dict[str, Any] = getattr(function, "__globals__", {})
     return namespace
