@@ -17,6 +17,8 @@ from .exceptions import WebSocketRequestValidationError
 from .params import Dependency, SecurityScopes, UsesScopes, as_scopes
 
 __all__ = [
+    "HANDS_ON",
+    "INCLUDES",
     "Inclusion",
     "Routing",
     "adopt",
@@ -165,6 +167,13 @@ def reads_from_path(dependant: Any, names: set[str]) -> bool:
     return not any(field.alias in names or field.name in names for fields in elsewhere for field in fields) and all(
         reads_from_path(below, names) for below in dependant.dependencies
     )
+
+
+#: The function of FastAPI's routing that reads a route of an included router to make another one of it, since 0.137.
+INCLUDES = "_build_effective_context"
+
+#: The function that only hands the endpoint of such a route on.
+HANDS_ON = "endpoint"
 
 
 def reader(depth: int) -> str | None:

@@ -134,10 +134,10 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     @property
     def endpoint(self) -> Callable[..., Any]:  # type: ignore[override]  # the base class assigns it
         reader = _fastapi.reader(depth=1)
-        if reader == "_build_effective_context":
-            # The route that FastAPI makes of ours, since 0.137, calls as an ASGI application what is not a function.
+        if reader == _fastapi.INCLUDES:
+            # The route that FastAPI makes of ours calls as an ASGI application what is not a function.
             return _IncludedByFastAPI(self)
-        if reader not in (None, "endpoint"):
+        if reader not in (None, _fastapi.HANDS_ON):
             raise RuntimeError(
                 f"{self!r}: FastAPI's include_router would make a new route of {describe(self._endpoint)} and leave "
                 "out its dependencies; use app.router.routes.append(route), FastAPI(routes=[route]) or app.mount()"

@@ -1,13 +1,16 @@
 """Who may import whom inside the package, read from the sources: two towers that meet only in `routing`."""
 
 import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import fastapi
 import pytest
+import starlette
 
 import fastroute
 
@@ -143,6 +146,46 @@ def test_imports_from_outside_are_dependencies_or_the_extra_of_a_module(module: 
 
 def test_declarations_know_nothing_of_starlette() -> None:
     assert "starlette" not in outside("params")
+
+
+#: Modules and wings that may name what is private to Starlette and FastAPI. `narrowing` overrides methods of FastAPI's
+#: routers, so its stand-ins have them by name.
+KNOW_PRIVATE_NAMES = {"_starlette", "_fastapi", "narrowing"}
+
+
+def private_names(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """Names with a leading underscore: those that a module makes, and those that it uses, also as text."""
+    made, used = set(), set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                made.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                made.add(name)
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Constant(value=str(name)) | ast.alias(name=name):
+                used.add(name)
+            case ast.ImportFrom(module=str(name), level=0):
+                used |= set(name.split("."))
+            case _:
+                pass
+    made, used = ({name for name in names if re.fullmatch("_[A-Za-z][A-Za-z0-9_]*", name)} for names in (made, used))
+    return made, used
+
+
+@cache
+def private_names_of_the_frameworks() -> set[str]:
+    folders = [Path(inspect.getfile(framework)).parent for framework in (starlette, fastapi)]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    modules = {path.stem for path in files if path.stem.startswith("_") and path.stem != "__init__"}
+    return modules.union(*(private_names(ast.parse(path.read_text(encoding="utf-8")))[0] for path in files))
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) not in KNOW_PRIVATE_NAMES])
+def test_private_names_of_the_frameworks_are_in_one_file_for_each(module: str) -> None:
+    made, used = private_names(tree(module))
+    # A name that the module makes itself is its own, whoever else has one like it.
+    found = (used & private_names_of_the_frameworks()) - made
+    assert not found, f"{module} names {sorted(found)}, which belongs into _starlette.py or _fastapi.py"
 
 
 def test_there_is_no_cycle() -> None:
