@@ -25,6 +25,7 @@ __all__ = [
     "answering_route",
     "api_router",
     "asked_object",
+    "asks_its_routes",
     "demanded_dependencies",
     "field_adapter",
     "field_key",
@@ -265,6 +266,13 @@ def answering_route(stand_in: Any) -> Any:
 def asked_object(route: Any) -> Any:
     """The object whose `matches` decides for a route: the router of an included router, the route of a stand-in."""
     return getattr(route, "original_router", None) or original_route(route)
+
+
+def asks_its_routes(included: Any) -> bool:
+    """Whether an included router is asked by FastAPI's own `matches`, which asks the routes in it."""
+    router = included.original_router
+    own = _loaded("fastapi.routing", "APIRouter").matches
+    return type(router).matches is own and "matches" not in vars(router)
 
 
 def matches(route: Any, scope: Scope) -> tuple[Match, Scope]:

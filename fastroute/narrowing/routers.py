@@ -316,7 +316,7 @@ class _Reader:
                 reaches.append(ANYTHING)
                 continue
             included.append((candidate, version, index.candidates))
-            reaches.append(index.reach if self._is_asked_as_usual(candidate) else ANYTHING)
+            reaches.append(index.reach if _fastapi.asks_its_routes(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
         writers = frozenset(place for place, reach in enumerate(reaches) if reach.writes)
         reach = united(reaches)
@@ -362,13 +362,9 @@ class _Reader:
     def finds(self, candidate: Any) -> bool:
         """Whether an index finds a route, a stand-in for one, or an included router by its path."""
         if self._fastapi.is_included(candidate):
-            as_usual = isinstance(candidate.original_router, NotedRouter) and self._is_asked_as_usual(candidate)
+            as_usual = isinstance(candidate.original_router, NotedRouter) and _fastapi.asks_its_routes(candidate)
             return as_usual and all(map(self.finds, candidate.effective_candidates()))
         return None not in self.reach(candidate)[:2]
-
-    def _is_asked_as_usual(self, included: Any) -> bool:
-        router = included.original_router
-        return type(router).matches is self._fastapi.router.matches and "matches" not in vars(router)
 
     def reach(self, candidate: Any) -> Reach:
         """The requests that can match in a route, or in FastAPI's stand-in for a route of an included router."""
@@ -442,7 +438,7 @@ class _Reader:
                 if found is not None:
                     yield Leaf(route, found)
                 continue
-            if not (self._is_asked_as_usual(route) and isinstance(included.router, NotedRouter)):
+            if not (_fastapi.asks_its_routes(route) and isinstance(included.router, NotedRouter)):
                 yield Leaf(route, False)
             yield from self.leaves(included.router.routes, (prefix or "") + included.prefix)
 

@@ -41,7 +41,8 @@ class Outcome:
     """What an application does with a scope.
 
     Attributes:
-        attempts: every route that was asked, in order; a mount or host that matched is followed by those below it.
+        attempts: every route that was asked, in order; a mount or host that matched is followed by those below it,
+            and so is an included router whose class has a `matches` of its own.
         decisive: the attempt that decides, None if nothing matches. Its match is PARTIAL if only the method is
             wrong, and None if the route raised.
         redirect: for a miss, the path that Starlette redirects to.
@@ -72,22 +73,21 @@ def trace(app: Any, scope: Scope) -> Outcome:
 
 def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[Entry, ...]) -> Outcome:
     attempts: list[Attempt] = []
-    partial: Attempt | None = None
+    chosen: Attempt | None = None
     for entry in in_order(tree):
         attempt = ask(entry, scope, inside)
         attempts.append(attempt)
-        if attempt.match is None:
-            return Outcome(attempts, attempt)
-        if attempt.match is Match.FULL:
-            if not entry.children:
-                return Outcome(attempts, attempt)
-            child_scope = {**scope, **attempt.child_scope}
-            below = _trace(entry.children, entry.redirects, child_scope, entry.around_children(inside))
-            return Outcome(attempts + below.attempts, below.decisive, below.redirect)
-        if attempt.match is Match.PARTIAL and partial is None:
-            partial = attempt
-    if partial is not None:
-        return Outcome(attempts, partial)
+        if attempt.match in (None, Match.FULL):
+            chosen = attempt
+            break
+        if attempt.match is Match.PARTIAL and chosen is None:
+            chosen = attempt
+    if chosen is not None and (chosen.match is None or not chosen.entry.children):
+        return Outcome(attempts, chosen)
+    if chosen is not None:
+        entry, child_scope = chosen.entry, {**scope, **chosen.child_scope}
+        below = _trace(entry.children, entry.redirects, child_scope, entry.around_children(inside))
+        return Outcome(attempts + below.attempts, below.decisive, below.redirect)
     redirect = _redirect(tree, scope) if redirects else None
     if redirect is not None:
         return Outcome(attempts, None, redirect)
@@ -98,10 +98,11 @@ def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[E
 def in_order(tree: Sequence[Entry]) -> Iterator[Entry]:
     """The routes in the order in which they are asked, those of an included router in its place.
 
-    Without frontends: they are asked last, and the most specific one answers, whatever their order.
+    If the class of that has a `matches` of its own, it is asked itself. Without frontends: they are asked last, and
+    the most specific one answers, whatever their order.
     """
     for entry in tree:
-        if entry.kind == "included":
+        if entry.kind == "included" and _fastapi.asks_its_routes(entry.route):
             yield from in_order(entry.children)
         elif entry.kind != "frontend":
             yield entry

@@ -8,7 +8,7 @@ import pytest
 from fastapi_trees import Tree, convertors, difference, trees
 from hypothesis import HealthCheck, Phase, given, settings
 
-from fastroute import accelerate
+from fastroute import _fastapi, accelerate
 from fastroute.indexing.route_list import RouteList
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing import tables
@@ -118,7 +118,7 @@ def _own_matches_trusted(patch: pytest.MonkeyPatch) -> None:
 
 
 def _own_router_matches_trusted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(narrowing._Reader, "_is_asked_as_usual", lambda self, included: True)
+    patch.setattr(_fastapi, "asks_its_routes", lambda included: True)
 
 
 def _other_slash_forgotten(patch: pytest.MonkeyPatch) -> None:
