@@ -195,7 +195,7 @@ async def index_cost(table: Table) -> None:
                     getattr(route, "effective_candidates", list)()
                 gc.collect()
                 begun = time.process_time()
-                narrowing._Reader(object()).index_of_router(app.router)  # type: ignore[arg-type]
+                narrowing._Builder(object()).index_of_router(app.router)  # type: ignore[arg-type]
                 spent.append(time.process_time() - begun)
         with Side(table.make(), twin) as app:
             accelerate(app)
@@ -203,7 +203,7 @@ async def index_cost(table: Table) -> None:
                 getattr(route, "effective_candidates", list)()
             gc.collect()
             tracemalloc.start()
-            index = narrowing._Reader(object()).index_of_router(app.router)  # type: ignore[arg-type]
+            index = narrowing._Builder(object()).index_of_router(app.router)  # type: ignore[arg-type]
             gc.collect()
             size, _ = tracemalloc.get_traced_memory()
             tracemalloc.stop()

@@ -49,6 +49,7 @@ __all__ = [
     "reader",
     "reads_from_path",
     "route_classes",
+    "routes_version",
     "routing",
     "scheme_model",
     "scheme_types",
@@ -344,6 +345,11 @@ def routing() -> Routing | None:
         return None
     mark = _loaded("fastapi.routing", "_get_fastapi_scope")
     return Routing(router, route, websocket_route, included, context, mark)
+
+
+def routes_version(included: Any) -> object:
+    """What FastAPI compares to see whether the list of an included router is still right."""
+    return included.original_router._get_routes_version()
 
 
 class Inclusion(NamedTuple):

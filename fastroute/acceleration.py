@@ -13,8 +13,9 @@ from ._starlette import mounted_app
 from .indexing.index import is_indexed
 from .indexing.index_router import IndexRouter, indexed_class
 from .indexing.route_list import RouteList
+from .narrowing.leaves import leaves
 from .narrowing.probe import reason_against_narrowing
-from .narrowing.routers import NarrowedRouter, leaves, narrow
+from .narrowing.routers import NarrowedRouter, narrow
 
 __all__ = ["Acceleration", "Indexed", "Left", "accelerate"]
 

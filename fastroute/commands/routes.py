@@ -7,7 +7,8 @@ from typing import Any
 
 from ..indexing.index import is_indexed
 from ..indexing.index_router import IndexRouter
-from ..narrowing.routers import NarrowedRouter, found_by_path
+from ..narrowing.leaves import found_by_path
+from ..narrowing.routers import NarrowedRouter
 from ..tracing.entries import Entry, entries, record
 from ._loading import add_application
 from ._terminal import print_table

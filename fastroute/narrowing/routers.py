@@ -6,7 +6,7 @@ has only the routes that can match this path, in their order. All that a request
 One thing must be true: no route that would match is left out.
 
 An `Index` belongs to one list. Its tables give the places in the list that can match a path. A route is found by its
-path if its class, the function `matches` and its regex prove by which paths (`_reach`); an included router is found by
+path if its class, the function `matches` and its regex prove by which paths (`reading`); an included router is found by
 the paths of all routes below it. Every other route is asked for every path, in its turn.
 
 A list of an included router is the one that FastAPI's `effective_candidates()` returns; FastAPI makes another one if a
@@ -15,28 +15,23 @@ index compare its list with that of now. If they differ, FastAPI's own scan answ
 without another change: an application that adds a route per request never waits for an index.
 """
 
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from inspect import getattr_static
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette import routing
-from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute, compile_path
 from starlette.types import Receive, Scope, Send
 
 from .. import _fastapi
-from .._starlette import template_of
-from ..indexing.index import position_of
 from ..indexing.route_list import RouteList
 from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
-from ..routing import APIWebSocketRoute
-from .tables import ANYTHING, Function, Index, NotCopied, Reach, table_of, united
+from .reading import Reader
+from .tables import ANYTHING, Index, NotCopied, Reach, table_of, united
 
-__all__ = ["Leaf", "NarrowedRouter", "NotedRouter", "found_by_path", "leaves", "narrow"]
+__all__ = ["NarrowedRouter", "NotedRouter", "narrow"]
 
 #: An included router of so few routes is asked for all of them, which costs less than a lookup.
 _FEW = 6
@@ -140,7 +135,7 @@ class NarrowedRouter(NotedRouter):
         if not _BUILDING.acquire(blocking=False):
             return None
         try:
-            self._fastroute_index = index = _Reader(edition).index_of_router(self)
+            self._fastroute_index = index = _Builder(edition).index_of_router(self)
             self._fastroute_waiting = None
             return index
         finally:
@@ -239,56 +234,19 @@ class _NotNoted(Exception):
     """A router does not say when it changes."""
 
 
-class Leaf(NamedTuple):
-    """A route of a router or of one that it includes, at any depth.
-
-    Attributes:
-        route: itself; an included router whose `matches` is not known is one as well.
-        found_by_path: whether an index finds it by its path; it is asked for every path if not.
-    """
-
-    route: BaseRoute
-    found_by_path: bool
-
-
-class _Kind(NamedTuple):
-    """A class of routes whose `matches` is known.
-
-    Attributes:
-        http, websocket: whether it serves them.
-        by_path: whether the path alone can rule a route out.
-        relied: the classes that have a part in its `matches`, with their functions.
-    """
-
-    http: bool
-    websocket: bool
-    by_path: bool
-    relied: frozenset[tuple[type[Any], Function]]
-
-
-class _Reader:
-    """Reads routers and builds their indexes.
+class _Builder:
+    """Builds the indexes of a router and of all that it includes.
 
     Args:
         edition: the one that the indexes belong to. A change while they are built makes another one.
     """
 
-    def __init__(self, edition: object = None) -> None:
+    def __init__(self, edition: object) -> None:
         fastapi = _fastapi.routing()
         assert fastapi is not None
         self._fastapi = fastapi
+        self._reader = Reader(fastapi)
         self._edition = edition
-        kinds: list[tuple[type[Any], bool, bool]] = [
-            (Route, True, False),
-            (WebSocketRoute, False, True),
-            (Mount, True, True),
-            (Host, True, True),
-            (APIWebSocketRoute, False, True),
-            (fastapi.route, True, False),
-            (fastapi.websocket_route, False, True),
-        ]
-        self._bases = {_definers(cls): (cls, http, websocket) for cls, http, websocket in kinds}
-        self._kinds: dict[type[Any], _Kind | None] = {}
 
     def index_of_router(self, router: NarrowedRouter) -> Index:
         """The index of the routes of a router, and of all that it includes."""
@@ -301,7 +259,7 @@ class _Reader:
         first_included, noted = len(candidates), True
         for place, candidate in enumerate(candidates):
             if not self._fastapi.is_included(candidate):
-                reaches.append(self.reach(candidate))
+                reaches.append(self._reader.reach(candidate))
                 continue
             first_included = min(first_included, place)
             version: object = None
@@ -345,7 +303,7 @@ class _Reader:
             raise _NotNoted
         if type(included) is not self._fastapi.included and not issubclass(type(included), _NarrowedIncluded):
             raise _NotNoted
-        version = included.original_router._get_routes_version()
+        version = _fastapi.routes_version(included)
         try:
             candidates = included.effective_candidates()
         except Exception:
@@ -358,109 +316,6 @@ class _Reader:
         if len(candidates) > _FEW and not issubclass(type(included), _NarrowedIncluded):
             included.__class__ = substitute_class(type(included), _NarrowedIncluded)
         return version, known
-
-    def finds(self, candidate: Any) -> bool:
-        """Whether an index finds a route, a stand-in for one, or an included router by its path."""
-        if self._fastapi.is_included(candidate):
-            as_usual = isinstance(candidate.original_router, NotedRouter) and _fastapi.asks_its_routes(candidate)
-            return as_usual and all(map(self.finds, candidate.effective_candidates()))
-        return None not in self.reach(candidate)[:2]
-
-    def reach(self, candidate: Any) -> Reach:
-        """The requests that can match in a route, or in FastAPI's stand-in for a route of an included router."""
-        if not self._fastapi.is_context(candidate):
-            return self._reach(candidate, candidate)
-        original = candidate.original_route
-        if isinstance(original, self._fastapi.route):
-            found = self._reach(original, candidate)
-        else:
-            found = self._reach(candidate.starlette_route, candidate.starlette_route)
-        return found._replace(relied=found.relied | {(type(candidate), type(candidate).matches)})
-
-    def _reach(self, route: Any, declared: Any) -> Reach:
-        """As `reach`, of a route whose path is declared by itself or by another object."""
-        kind = self._kind(type(route))
-        if kind is None or "matches" in vars(route) or "matches" in vars(declared):
-            return ANYTHING
-        found = position_of(declared) if kind.by_path else None
-        paths = None if found is None else (found,)
-        return Reach(paths if kind.http else (), paths if kind.websocket else (), relied=kind.relied)
-
-    def _kind(self, cls: type[Any]) -> _Kind | None:
-        if cls not in self._kinds:
-            self._kinds[cls] = self._read_kind(cls)
-        return self._kinds[cls]
-
-    def _read_kind(self, cls: type[Any]) -> _Kind | None:
-        """A class of routes; None if it has a `matches` of its own, or attributes that are not what they seem."""
-        definers = _definers(cls)
-        base, http, websocket = self._bases.get(definers, (None, False, False))
-        if base is None or getattr_static(cls, "__getattribute__") is not vars(object)["__getattribute__"]:
-            return None
-        if any(_attribute(cls, name) is not _attribute(base, name) for name in _DECLARED):
-            return None
-        relied = frozenset((definer, definer.matches) for definer in definers if definer is not BaseRoute)
-        if any(vars(sys.modules[definer.__module__]) is not _globals(function) for definer, function in relied):
-            return None
-        return _Kind(http, websocket, base is not Host, relied)
-
-    def _found_by_path(self, route: Any, prefix: str | None) -> bool | None:
-        """Whether an index finds a route by its path; None if FastAPI leaves out such a route of an included router.
-
-        Args:
-            route: of a router.
-            prefix: with which that router is included; None if it is not. No list of FastAPI's is built for the answer.
-        """
-        if prefix is None:
-            return self.finds(route)
-        if isinstance(route, Host):
-            return False
-        if not isinstance(route, Route | WebSocketRoute | Mount):
-            return None
-        # FastAPI makes a new route of every other one, of Starlette's class or its own.
-        keeps_class = isinstance(route, Mount | self._fastapi.route)
-        if keeps_class and (self._kind(type(route)) is None or "matches" in vars(route)):
-            return False
-        included: Any = object.__new__(Mount if isinstance(route, Mount) else Route)
-        included.path = (prefix + route.path).rstrip("/") if isinstance(route, Mount) else prefix + route.path
-        try:
-            included.path_regex, _, included.param_convertors = compile_path(template_of(included))
-        except Exception:
-            return False
-        return position_of(included) is not None
-
-    def leaves(self, routes: Iterable[BaseRoute], prefix: str | None) -> Iterator[Leaf]:
-        """The routes of a list that is included with a prefix; None if it is not included."""
-        for route in routes:
-            included = _fastapi.inclusion(route)
-            if included is None:
-                found = self._found_by_path(route, prefix)
-                if found is not None:
-                    yield Leaf(route, found)
-                continue
-            if not (_fastapi.asks_its_routes(route) and isinstance(included.router, NotedRouter)):
-                yield Leaf(route, False)
-            yield from self.leaves(included.router.routes, (prefix or "") + included.prefix)
-
-
-#: The attributes by which `matches` goes.
-_DECLARED = ("path", "path_regex", "param_convertors")
-
-
-def _definers(cls: type[Any]) -> tuple[type[Any], ...]:
-    """The classes that have a part in the `matches` of a class, by `super()`."""
-    return tuple(base for base in cls.__mro__ if "matches" in vars(base))
-
-
-def _globals(function: Any) -> Any:
-    """The module that a function is from: another one than that of the class if somebody has put it there."""
-    return getattr(function, "__globals__", None)
-
-
-def _attribute(cls: type[Any], name: str) -> Any:
-    """The property of a class that hides an attribute of its instances with this name; None if there is none."""
-    found = getattr_static(cls, name, None)
-    return found if hasattr(type(found), "__set__") else None
 
 
 def narrow(router: Any) -> str | None:
@@ -510,17 +365,3 @@ def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
             vars(router)["routes"] = routes
             return f"{name} cannot become a subclass of fastroute's {mixin.__name__}: {error}"
     return None
-
-
-def leaves(router: NarrowedRouter) -> list[Leaf]:
-    """The routes of a router and of those that it includes, as they are declared."""
-    return list(_Reader().leaves(router.routes, None))
-
-
-def found_by_path(candidate: Any) -> bool:
-    """Whether an index finds a route by its path; it is asked for every path if not.
-
-    Args:
-        candidate: a route, FastAPI's stand-in for one, or an included router with all that is below it.
-    """
-    return _Reader().finds(candidate)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from starlette.routing import Match
 from starlette.types import Scope
 
+from .. import _fastapi
 from ..indexing.index import Position
 from ..matching.implementation import RouteTable
 from ..matching.rows import Row
@@ -83,7 +84,7 @@ class Index(NotCopied):
             len(candidates) == len(self.candidates)
             and all(map(is_, candidates, self.candidates))
             and all(
-                included.original_router._get_routes_version() == version and included.effective_candidates() is below
+                _fastapi.routes_version(included) == version and included.effective_candidates() is below
                 for included, version, below in self.included
             )
         )

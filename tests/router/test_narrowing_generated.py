@@ -12,6 +12,7 @@ from fastroute import _fastapi, accelerate
 from fastroute.indexing.route_list import RouteList
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing import tables
+from fastroute.narrowing.reading import Reader
 
 
 @pytest.fixture(autouse=True)
@@ -109,12 +110,12 @@ def _writers_trusted(patch: pytest.MonkeyPatch) -> None:
 
 
 def _own_matches_trusted(patch: pytest.MonkeyPatch) -> None:
-    read = narrowing._Reader._read_kind
+    read = Reader._read_kind
 
     def by_mro(self: Any, cls: Any) -> Any:
         return next((kind for kind in (read(self, base) for base in cls.__mro__) if kind is not None), None)
 
-    patch.setattr(narrowing._Reader, "_read_kind", by_mro)
+    patch.setattr(Reader, "_read_kind", by_mro)
 
 
 def _own_router_matches_trusted(patch: pytest.MonkeyPatch) -> None:
