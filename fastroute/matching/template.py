@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
 from starlette.convertors import (
@@ -123,16 +122,17 @@ def read_template(path: str) -> Template:
         ValueError: a convertor is unknown, or two parameters share a name.
     """
     found = parts(path)
-    convertors = {part.text: _registered(part, path) for part in found if part.convertor is not None}
+    parameters = [part for part in found if part.convertor is not None]
+    convertors = {part.text: _registered(part, path) for part in parameters}
     kinds: dict[str, ElementKind | None] = {name: kind_of(convertor) for name, convertor in convertors.items()}
-    integers = frozenset(name for name, kind in kinds.items() if kind == "int")
+    integers = frozenset([name for name, kind in kinds.items() if kind == "int"])
     elements = _elements(found, kinds)
-    repeated = len(convertors) < sum(part.convertor is not None for part in found)
+    repeated = len(convertors) < len(parameters)
     # A template of a host (no leading slash) means different things in different Starlettes.
     if elements is None or repeated or not path.startswith("/"):
         path_regex, path_format, convertors = compile_path(path)
         return Template(path_format, convertors, integers, (), path_regex)
-    path_format = "".join(text if convertor is None else f"{{{text}}}" for text, convertor, _ in found)
+    path_format = "".join([text if convertor is None else f"{{{text}}}" for text, convertor, _ in found])
     return Template(path_format, convertors, integers, elements, None)
 
 
@@ -154,22 +154,24 @@ def kind_of(convertor: Convertor[Any]) -> ElementKind | None:
 
 def _elements(template: list[Part], kinds: Mapping[str, ElementKind | None]) -> tuple[Element, ...] | None:
     """The elements of a template; None if one of its convertors has no kind."""
-    found: list[tuple[ElementKind, str]] = []
-    for text, convertor, _ in template:
-        kind = "literal" if convertor is None else kinds[text]
+    found: list[Element] = []
+    after = None
+    for part in reversed(template):
+        kind = "literal" if part.convertor is None else kinds[part.text]
         if kind is None:
             return None
-        found.append((kind, text))
-    pairs = zip_longest(found, found[1:])
-    return tuple([Element(kind, text, _is_forced(kind, after)) for (kind, text), after in pairs])
+        found.append(Element(kind, part.text, kind == "literal" or _is_forced(kind, after)))
+        after = part
+    found.reverse()
+    return tuple(found)
 
 
-def _is_forced(kind: ElementKind, after: tuple[ElementKind, str] | None) -> bool:
-    if kind in ("literal", "uuid") or after is None:
+def _is_forced(kind: ElementKind, after: Part | None) -> bool:
+    if kind == "uuid" or after is None:
         return True
-    if after[0] != "literal":
+    if after.convertor is not None:
         return False
-    first = after[1][0]
+    first = after.text[0]
     match kind:
         case "str":
             return first == "/"
