@@ -26,6 +26,7 @@ __all__ = [
     "is_async_callable",
     "lookup_exception_handler",
     "mounted_app",
+    "other_slash",
     "template_of",
 ]
 
@@ -59,6 +60,19 @@ def mounted_app(route: Any) -> Any:
 def template_of(route: Route | WebSocketRoute | Mount) -> str:
     """The template that Starlette compiles for a route: a mount matches its path and everything below it."""
     return f"{route.path}/{{path:path}}" if isinstance(route, Mount) else route.path
+
+
+def other_slash(scope: Scope, route_path: str) -> Scope | None:
+    """The scope that Starlette's redirect is about: with or without a slash at its end; None for the root.
+
+    Args:
+        scope: it is not changed.
+        route_path: that of the scope, which decides.
+    """
+    if route_path == "/":
+        return None
+    path = scope["path"]
+    return {**scope, "path": path.rstrip("/") if route_path.endswith("/") else f"{path}/"}
 
 
 def _sets_route() -> bool:

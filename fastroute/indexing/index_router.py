@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from .._starlette import SETS_ROUTE
+from .._starlette import SETS_ROUTE, other_slash
 from ..connection.observing import logger, shown
 from ..matching.implementation import RouteTable, difference, route_path
 from .index import build_table, changed_table, relied_on, serves
@@ -103,7 +103,7 @@ class IndexRouter(Substitute, routing.Router):
             return
 
         if scope["type"] == "http" and self.redirect_slashes:
-            redirect_scope = _toggle_slash(scope)
+            redirect_scope = other_slash(scope, route_path(scope))
             if redirect_scope and table.find(redirect_scope, route_path(redirect_scope), any_match=True):
                 response = RedirectResponse(url=str(URL(scope=redirect_scope)))
                 await response(scope, receive, send)
@@ -167,13 +167,3 @@ def _log_miss(router: IndexRouter, scope: Scope) -> None:
     nearest = nearest_route(router, scope)
     found = f"; the nearest is {nearest}" if nearest else ""
     logger.debug("WebSocket path %s matches no route%s", shown(scope["path"]), found)
-
-
-def _toggle_slash(scope: Scope) -> Scope | None:
-    """The scope with its trailing slash toggled; None for "/"."""
-    path = route_path(scope)
-    if path == "/":
-        return None
-    if path.endswith("/"):
-        return {**scope, "path": scope["path"].rstrip("/")}
-    return {**scope, "path": scope["path"] + "/"}

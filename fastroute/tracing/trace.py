@@ -7,7 +7,7 @@ from typing import Any
 from starlette.routing import Match
 
 from .. import _fastapi
-from .._starlette import get_route_path
+from .._starlette import get_route_path, other_slash
 from .entries import Entry, entries, redirects
 
 __all__ = ["Attempt", "Outcome", "ask", "in_order", "scope_of", "trace"]
@@ -126,10 +126,8 @@ def ask(entry: Entry, scope: Scope, inside: tuple[Entry, ...] = ()) -> Attempt:
 
 
 def _redirect(tree: Sequence[Entry], scope: Scope) -> str | None:
-    path = get_route_path(scope)
-    if scope["type"] != "http" or path == "/":
+    there = other_slash(scope, get_route_path(scope)) if scope["type"] == "http" else None
+    if there is None or all(ask(entry, there).match in (Match.NONE, None) for entry in in_order(tree)):
         return None
-    other = scope["path"].rstrip("/") if path.endswith("/") else scope["path"] + "/"
-    there = {**scope, "path": other}
-    found = any(ask(entry, there).match not in (Match.NONE, None) for entry in in_order(tree))
-    return other if found else None
+    path: str = there["path"]
+    return path
