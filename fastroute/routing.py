@@ -1,6 +1,5 @@
 """APIWebSocketRoute: the one place where matching and dependencies meet."""
 
-import functools
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +15,7 @@ from starlette.websockets import WebSocket
 from . import _fastapi
 from .connection.draining import drains
 from .connection.handshake import guarded
-from .connection.life import begin as begin_life
+from .connection.life import beginning
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, as_dependencies, check_text, get_dependant
@@ -303,7 +302,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     def _application_for(self, plan: Plan) -> ASGIApp:
         terms = self._terms_for(plan)
         title = f"{describe(self._endpoint)} at {self.path}"
-        begin = None if terms is None else functools.partial(begin_life, terms)
+        begin = None if terms is None else beginning(terms)
         application = compile_plan(plan, self._validation_error, title, begin)
         return application if self.policy is None else guarded(application, self.policy)
 

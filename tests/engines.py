@@ -1,7 +1,7 @@
 """The two ways a connection can follow its plan: the generated code that routes run, and the interpreter beside it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from unittest import mock
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,9 +9,9 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from fastroute import routing
 from fastroute.connection.closing import answer, end
-from fastroute.connection.life import Life
+from fastroute.connection.life import Begin, Life
 from fastroute.connection.outgoing import Outgoing
-from fastroute.dependencies.codegen import Begin, compile_plan
+from fastroute.dependencies.codegen import compile_plan
 from fastroute.dependencies.interpreter import MakeError, solve_dependencies
 from fastroute.dependencies.plan import Plan
 
@@ -23,14 +23,26 @@ def interpret_plan(plan: Plan, make_error: MakeError, title: str, begin: Begin |
 
     async def run(websocket: WebSocket, outgoing: Outgoing, life: Life | None) -> None:
         try:
-            with life or nullcontext():
-                await solve_dependencies(plan, websocket, make_error, life)
+            if life is None:
+                await solve_dependencies(plan, websocket, make_error)
+            else:
+                await living(websocket, life)
         except Exception as error:
             if not await answer(websocket, outgoing, error):
                 raise
         else:
             if outgoing.state is not WebSocketState.DISCONNECTED:
                 await end(websocket, outgoing)
+
+    async def living(websocket: WebSocket, life: Life) -> None:
+        life.enter()
+        try:
+            await solve_dependencies(plan, websocket, make_error, life)
+        except BaseException as error:
+            if not life.leave(error):
+                raise
+        else:
+            life.leave()
 
     async def connect(scope: Scope, receive: Receive, send: Send) -> None:
         outgoing = Outgoing(scope, send)

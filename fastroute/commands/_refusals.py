@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
 from .. import _fastapi
-from ..connection.origins import origin_headers
+from .._starlette import header_pairs
+from ..connection.origins import origin_headers, passes, sent_origin
 from ..connection.outgoing import errors_as_text
 from ..dependencies.plan import Step, build_plan
 from ..dependencies.values import InvalidError, read_field
@@ -66,7 +67,8 @@ def judge(route: Any, scope: Scope) -> Verdict:
 
 
 def _origins(route: APIWebSocketRoute, scope: Scope) -> list[str]:
-    if route.policy is None or all(origins.allows(scope["headers"]) for origins in route.policy.origin_lists):
+    origin = sent_origin(header_pairs(scope))
+    if route.policy is None or origin is None or passes(route.policy.origin_lists, origin):
         return []
     found = ", ".join(origin_headers(scope["headers"]))
     return [f"its policy: the origin {found!r} is not among its origins (403)"]

@@ -65,10 +65,17 @@ class Deadline(Injected):
         self._set(seconds)
 
     def _set(self, seconds: float) -> None:
-        self._life.expires = min(self._life.expires, monotonic() + seconds)
+        life, due = self._life, monotonic() + seconds
+        if due < life.expires:
+            life.expires = due
 
 
-def _check(method: str, value: object) -> None:
+_NUMBERS = frozenset({int, float})
+
+
+def _check(method: str, value: Any) -> None:
+    if type(value) in _NUMBERS and -YEAR_10000 <= value <= YEAR_10000:
+        return
     if isinstance(value, bool) or not isinstance(value, int | float):
         unit = "a datetime or Unix seconds" if method == "at" else "seconds"
         raise TypeError(f"Deadline.{method}({value!r}): give {unit}")

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._starlette import header_pairs
 from .observing import log_refusal, logger, report_end, shown
-from .origins import origin_headers
+from .origins import origin_headers, passes, sent_origin
 from .policy import ConnectionPolicy
 
 __all__ = ["POLICY_VIOLATION", "deny", "guarded"]
@@ -24,13 +24,14 @@ def guarded(application: ASGIApp, policy: ConnectionPolicy) -> ASGIApp:
     if not lists:
         return application
 
+    usual = frozenset.intersection(*(origins.written for origins in lists))
+
     # Not a coroutine of its own: a handshake that passes pays for the comparison alone.
     def connect(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        headers = header_pairs(scope)
-        for origins in lists:
-            if not origins.allows(headers):
-                return _deny_origin(scope, receive, send, policy)
-        return application(scope, receive, send)
+        origin = sent_origin(header_pairs(scope))
+        if origin is None or origin in usual or passes(lists, origin):
+            return application(scope, receive, send)
+        return _deny_origin(scope, receive, send, policy)
 
     return connect
 

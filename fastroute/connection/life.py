@@ -15,6 +15,7 @@ left by `receive` alone.
 """
 
 import asyncio
+from asyncio import current_task
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -35,24 +36,32 @@ from .outgoing import Outgoing
 from .policy import Terms
 from .sweeper import Sweeper, current_sweeper
 
-__all__ = ["Life", "begin"]
+__all__ = ["Begin", "Life", "beginning"]
 
 _GOING_AWAY, _SERVICE_RESTART, _ABNORMAL = 1001, 1012, 1006
 #: How far a connection is read ahead of.
 _MOST_MESSAGES, _MOST_BYTES = 16, 64 * 1024
+_pass_on = Outgoing.send
 _LONGEST_SEND = 1.0  # seconds that a client gets to take the close frame
 
 
-def begin(terms: Terms, scope: Scope, receive: Receive, send: Send) -> "Life":
-    """The life of a connection, in the task that runs it.
+#: Begins the life of a connection, in the task that runs it; with the scope, receive and send that the route got.
+Begin = Callable[[Scope, Receive, Send], "Life"]
 
-    Args:
-        terms: when it ends.
-        scope, receive, send: as the route got them.
-    """
-    sweeper = current_sweeper()
-    cls = _TaskLife if sweeper.cancels_tasks else _ScopeLife
-    return cls(sweeper, terms, scope, receive, send)
+
+def beginning(terms: Terms) -> Begin:
+    """What begins the life of each connection of a route, which ends on the terms of its policy."""
+
+    # A closure, as a call of it costs half of that of a partial.
+    def begin(scope: Scope, receive: Receive, send: Send) -> Life:
+        sweeper = current_sweeper()
+        life: Life = (_TaskLife if sweeper.cancels_tasks else _ScopeLife)(sweeper, terms, scope, receive, send)
+        sweeper.lives.add(life)
+        if not sweeper.runs:
+            sweeper.start()
+        return life
+
+    return begin
 
 
 class Life(Outgoing):
@@ -64,18 +73,14 @@ class Life(Outgoing):
         expires: the earliest `Deadline`, by the monotonic clock.
     """
 
-    cause: WebSocketDisconnect | None = None
     over = False
-    expires = inf
-    _drain: Drain | None = None
     # The client: whether it was heard since the last look, and the messages that are read ahead, with their bytes.
     _heard = False
-    _queue: deque[Message | Exception] | None = None
+    _last_heard = inf
     _held = 0
     _full = False
     _arrived: anyio.Event | None = None
-    _stop_reading: Callable[[], object] | None = None
-    # The endpoint: its calls of `receive` that wait, and whether it made none since the last look.
+    # The endpoint: how many calls of `receive` wait, and whether it made none since the last look.
     _receiving = 0
     _quiet = False
     _accepted = False
@@ -90,14 +95,27 @@ class Life(Outgoing):
         self._sweeper = sweeper
         self._terms = terms
         self._receive = receive
-        self._began = self._last_heard = monotonic()
+        self._began = monotonic()
+        # Of the endpoint; None on trio.
+        self._task: Any = None if sweeper.loop is None else current_task(sweeper.loop)
+        # The calls here that wait: the tasks, or the cancel scopes, by which they are interrupted.
+        self._waiting: list[Any] = []
+        # Every connection reads these, and a default of the class would be slower.
+        self.cause: WebSocketDisconnect | None = None
+        self.expires = inf
+        self._drain: Drain | None = None
+        self._received_first = False
+        self._queue: deque[Message | Exception] | None = None
+        self._stop_reading: Callable[[], object] | None = None
 
     # What the generated code does
 
-    def __enter__(self) -> None:
-        self._sweeper.lives.add(self)
-        if not self._sweeper.runs:
-            self._sweeper.start()
+    def enter(self) -> None:
+        """Note that the dependencies and the endpoint begin; `leave` follows.
+
+        Raises:
+            ConnectionEnded: the application shuts down.
+        """
         if drains and self._sweeper.drains:
             drain = self._drain = self._sweeper.drains[-1]
             drain.add(self, self._scope)
@@ -105,8 +123,16 @@ class Life(Outgoing):
                 self.restart(interrupt=False)
                 raise self._new_cause()
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
-        return None
+    def leave(self, error: BaseException | None = None) -> bool:
+        """Note that the last clean-up is over.
+
+        Args:
+            error: that comes out of them.
+
+        Returns:
+            True if that settles the error.
+        """
+        return False
 
     async def settle(self, error: BaseException | None = None) -> None:
         """Note that the endpoint is over, however it ended; needless if it returned and there is no cause.
@@ -145,9 +171,10 @@ class Life(Outgoing):
         Raises:
             ConnectionEnded: this side ended the connection.
         """
-        if self._accepted or self._queue is not None:
+        if self._received_first or self._queue is not None:
             return self._received()
-        # The first one is there already.
+        # This one is there already.
+        self._received_first = True
         return self._receive()
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -158,23 +185,36 @@ class Life(Outgoing):
             WebSocketDisconnect: the client has left, and the endpoint is being ended for that.
         """
         message_type = message["type"]
-        if message_type == "websocket.send":
-            return self._sent(message)
-        accepts = message_type == "websocket.accept"
-        if accepts and self.expires < inf:
+        if message_type == "websocket.accept" and self.expires < inf:
             self._look_at_time(monotonic(), interrupt=False)
         if self.cause is not None:
             return self._tell()
-        if accepts:
+        if message_type == "websocket.send":
+            return self._call(self._send, message)
+        if message_type == "websocket.accept":
             self._accepted = self._heard = True
         else:
             self._told = True
-        return Outgoing.send(self, message)
+        return _pass_on(self, message)
 
     async def _received(self) -> Message:
-        raise AssertionError("each kind has its own")
+        # After a disconnect come the messages that were read ahead.
+        if isinstance(self.cause, ConnectionEnded):
+            await self._tell()
+        self._receiving += 1
+        self._quiet = False
+        try:
+            message: Message = await self._call(self._receive if self._queue is None else self._next)
+        finally:
+            self._receiving -= 1
+        self._heard = True
+        if message["type"] == "websocket.disconnect":
+            self._note(message)
+            self._told = True
+        return message
 
-    async def _sent(self, message: Message) -> None:
+    async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        """Call what may wait, so that `_interrupt` makes it raise the cause."""
         raise AssertionError("each kind has its own")
 
     async def _tell(self) -> Any:
@@ -356,46 +396,11 @@ class _TaskLife(Life):
     _cancelling: int | None = None
     _interrupted: Mapping[asyncio.Task[Any], int] = {}
 
-    def __init__(self, sweeper: Sweeper, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
-        # All of `Life.__init__`: a call of it would show.
-        self._scope = scope
-        self._send = send
-        self._sweeper = sweeper
-        self._terms = terms
-        self._receive = receive
-        self._began = self._last_heard = monotonic()
-        self._task: Any = asyncio.current_task(sweeper.loop)
-        # The tasks that wait in a call here.
-        self._waiting: list[asyncio.Task[Any]] = []
-
-    async def _received(self) -> Message:
-        if self.cause is not None and isinstance(self.cause, ConnectionEnded):
-            await self._tell()
-        task: Any = asyncio.current_task(self._sweeper.loop)
-        self._waiting.append(task)
-        self._receiving += 1
-        self._quiet = False
-        try:
-            message = await (self._receive() if self._queue is None else self._next())
-        except BaseException as error:
-            await self._raised(task, error)
-            raise
-        finally:
-            self._waiting.remove(task)
-            self._receiving -= 1
-        self._heard = True
-        if message["type"] == "websocket.disconnect":
-            self._note(message)
-            self._told = True
-        return message
-
-    async def _sent(self, message: Message) -> None:
-        if self.cause is not None:
-            await self._tell()
-        task: Any = asyncio.current_task(self._sweeper.loop)
+    async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        task: Any = current_task(self._sweeper.loop)
         self._waiting.append(task)
         try:
-            await self._send(message)
+            return await function(*arguments)
         except BaseException as error:
             await self._raised(task, error)
             raise
@@ -437,52 +442,30 @@ class _ScopeLife(Life):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._outer, self._shield = anyio.CancelScope(), anyio.CancelScope()
-        self._calls: list[anyio.CancelScope] = []
 
-    def __enter__(self) -> None:
-        super().__enter__()
+    def enter(self) -> None:
+        super().enter()
         self._outer.__enter__()
         self._shield.__enter__()
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
-        swallowed = self._shield.__exit__(kind, error, traceback)
-        outer = self._outer.__exit__(*((None, None, None) if swallowed else (kind, error, traceback)))
-        return swallowed or outer
-
-    async def _received(self) -> Message:
-        if isinstance(self.cause, ConnectionEnded):
-            await self._tell()
-        self._receiving += 1
-        self._quiet = False
-        try:
-            message: Message = await self._call(self._receive if self._queue is None else self._next)
-        finally:
-            self._receiving -= 1
-        self._heard = True
-        if message["type"] == "websocket.disconnect":
-            self._note(message)
-            self._told = True
-        return message
-
-    async def _sent(self, message: Message) -> None:
-        if self.cause is not None:
-            await self._tell()
-        await self._call(self._send, message)
+    def leave(self, error: BaseException | None = None) -> bool:
+        settled = _exit(self._shield, error)
+        return _exit(self._outer, None if settled else error) or settled
 
     async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         with anyio.CancelScope() as scope:
-            self._calls.append(scope)
+            self._waiting.append(scope)
             try:
                 return await function(*arguments)
             except Exception:
                 self._told = True
                 raise
             finally:
-                self._calls.remove(scope)
+                self._waiting.remove(scope)
         return await self._tell()
 
     def _interrupt(self) -> None:
-        for scope in self._calls or [self._outer]:
+        for scope in self._waiting or [self._outer]:
             scope.cancel()
 
     def _took(self, error: BaseException | None) -> bool:
@@ -490,6 +473,12 @@ class _ScopeLife(Life):
             return False
         self._shield.shield = True
         return is_cancellation(error)
+
+
+def _exit(scope: anyio.CancelScope, error: BaseException | None) -> bool:
+    if error is None:
+        return bool(scope.__exit__(None, None, None))
+    return bool(scope.__exit__(type(error), error, error.__traceback__))
 
 
 def _size(message: Message) -> int:

@@ -11,7 +11,7 @@ from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, Final, NamedTuple
 
-__all__ = ["ANY_ORIGIN", "AnyOrigin", "Origins", "origin_headers", "origins_of"]
+__all__ = ["ANY_ORIGIN", "AnyOrigin", "Origins", "origin_headers", "origins_of", "passes", "sent_origin"]
 
 
 class AnyOrigin(Enum):
@@ -61,11 +61,14 @@ class Origins:
     Args:
         origins: at least one.
 
+    Attributes:
+        written: those that are no `*.host`, as a browser writes them.
+
     Raises:
         ValueError: nothing could be meant by one of them; the message says how to write it.
     """
 
-    __slots__ = ("_below", "_exact", "_written", "_written_below")
+    __slots__ = ("_below", "_exact", "_is_below", "written")
 
     def __init__(self, origins: Iterable[str]) -> None:
         found = [_declared(origin) for origin in origins]
@@ -73,10 +76,10 @@ class Origins:
             raise ValueError("origins is empty, so that nobody could connect; name origins, or write ANY_ORIGIN")
         self._exact = frozenset(origin for origin, wildcard in found if not wildcard)
         self._below = frozenset(origin for origin, wildcard in found if wildcard)
-        # As a browser writes them.
-        self._written = frozenset(str(origin).encode() for origin in self._exact)
+        self.written = frozenset(str(origin).encode() for origin in self._exact)
         below = [re.escape(str(origin)).replace("://", rf"://(?:{_LABEL}\.)+") for origin in sorted(self._below)]
-        self._written_below = re.compile("|".join(below).encode()) if below else None
+        # The same for those below a host: matches them as a browser writes them.
+        self._is_below = re.compile("|".join(below).encode()).fullmatch if below else None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Origins):
@@ -99,34 +102,18 @@ class Origins:
         label = rf"({_LABEL}\.)+"
         return [re.escape(origin).replace(r"://\*\.", rf"://{label}") for origin in self]
 
-    def allows(self, headers: Sequence[Any]) -> bool:
+    def allows(self, origin: bytes) -> bool:
         """Whether a handshake may go on.
 
         Args:
-            headers: of the ASGI scope: pairs of bytes.
+            origin: as `sent_origin` finds it.
 
         Returns:
-            True without an `Origin` header, which every browser sends. False for several, for `null`, and for
-            anything else that is no origin.
+            False for `null`, and for anything else that is no origin.
         """
-        found = None
-        for name, value in headers:
-            # A server that breaks ASGI, by the case of a name or by its type, does not open the door.
-            if len(name) == 6 and name[0] in _O and (name == b"origin" or _text(name).lower() == "origin"):
-                if found is not None:
-                    return False
-                found = value
-        if found is None:
+        if origin in self.written or (self._is_below is not None and self._is_below(origin)):
             return True
-        if type(found) is not bytes:
-            found = _text(found).encode()
-        if found in self._written:
-            return True
-        if len(found) > _LONGEST:
-            return False
-        if self._written_below is not None and self._written_below.fullmatch(found):
-            return True
-        return self._allows_unusual(found)
+        return len(origin) <= _LONGEST and self._allows_unusual(origin)
 
     def _allows_unusual(self, value: bytes) -> bool:
         """The same for an origin that is not written as a browser does."""
@@ -146,6 +133,31 @@ class Origins:
             if (origin.scheme, host, origin.port) in self._below:
                 return True
         return False
+
+
+def sent_origin(headers: Sequence[Any]) -> bytes | None:
+    """The `Origin` that a client sent: None without one, which every browser sends; nothing in the place of several.
+
+    Args:
+        headers: of the ASGI scope: pairs of bytes. A server that breaks ASGI, by the case of a name or by a type, does
+            not hide one.
+    """
+    found = None
+    for name, value in headers:
+        if len(name) == 6 and name[0] in _O and (name == b"origin" or _text(name).lower() == "origin"):
+            if found is not None:
+                return b""
+            found = value
+    return found if found is None or type(found) is bytes else _text(found).encode()
+
+
+def passes(lists: Iterable[Origins], origin: bytes) -> bool:
+    """Whether each of the lists allows an origin."""
+    # No `all`: its generator would cost more than the rest.
+    for origins in lists:  # noqa: SIM110
+        if not origins.allows(origin):
+            return False
+    return True
 
 
 def origin_headers(headers: Iterable[Any]) -> list[str]:

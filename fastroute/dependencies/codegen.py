@@ -73,11 +73,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ValidationError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketState
 
 from ..connection.closing import answer, end
-from ..connection.life import Life
+from ..connection.life import Begin
 from ..connection.outgoing import Outgoing
 from . import parsing
 from .cleanups import Cleanups, semaphore_of
@@ -89,7 +89,7 @@ from .signature import CallKind
 from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
 
-__all__ = ["Begin", "Generated", "compile_plan", "generate"]
+__all__ = ["Generated", "compile_plan", "generate"]
 
 #: Schema types that ignore `from_attributes`, so that the call can leave it out.
 _PLAIN = {"int", "float", "str", "bool", "uuid", "decimal", "date", "datetime", "time", "enum", "literal"}
@@ -111,9 +111,6 @@ _NAMES: dict[str, Any] = {
     "semaphore_of": semaphore_of,
     **{name: getattr(parsing, name) for name in parsing.__all__},
 }
-
-#: Begins the life of a connection that a policy or a drain may end.
-Begin = Callable[[Scope, Receive, Send], Life]
 
 _numbers = itertools.count(1)
 
@@ -205,7 +202,7 @@ class _Generator:
             yield "    life = outgoing = begin(scope, receive, send)"
             yield "    websocket = WebSocket(scope, life.receive, life.send)"
             yield "    try:"
-            yield from _indented(self._answered(["with life:", *_indented(self._with_cleanups())]), 2)
+            yield from _indented(self._answered(self._living()), 2)
             yield "    finally:"
             yield "        life.finish()"
         else:
@@ -222,6 +219,17 @@ class _Generator:
         yield "else:"
         yield "    if outgoing.state is not DISCONNECTED:"
         yield "        await end(websocket, outgoing)"
+
+    def _living(self) -> Iterator[str]:
+        # Not a `with`: it would cost more than all that a life does here.
+        yield "life.enter()"
+        yield "try:"
+        yield from _indented(self._with_cleanups())
+        yield "except BaseException as error:"
+        yield "    if not life.leave(error):"
+        yield "        raise"
+        yield "else:"
+        yield "    life.leave()"
 
     def _with_cleanups(self) -> Iterator[str]:
         if not self.plan.yields:
