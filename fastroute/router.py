@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Host, Mount
 from starlette.types import ASGIApp, Lifespan
 
 from . import _fastapi
+from .connection.observing import logger
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
 from .dependencies.dependant import as_dependencies, check_text
@@ -228,8 +229,8 @@ class Router(IndexRouter):
 
     @default.setter
     def default(self, app: ASGIApp) -> None:
-        demanded = "dependencies" if self.dependencies else "origins" if self._origin_lists else None
-        if demanded and app != self.not_found and not has_no_sockets(Mount("", app)):
+        demanded = "dependencies" if self.dependencies else "origins"
+        if self._fastroute_demands() and app != self.not_found and not has_no_sockets(Mount("", app)):
             raise ValueError(
                 f"default={app!r} would be open: WebSockets would reach it without the {demanded} of this router. "
                 f"Mount it in a router without {demanded}, or give a Starlette application that has no WebSockets"
@@ -276,6 +277,22 @@ class Router(IndexRouter):
                     f"{route!r} is not below the prefix {self.prefix!r} of this router. Register it with a method of "
                     "the router, which puts the prefix before its path, or put it into a router without prefix"
                 )
+
+    def _fastroute_check_again(self, routes: Iterable[BaseRoute]) -> None:
+        # They were checked when they were registered, but a mount may have got a socket since.
+        mounts = [route for route in routes if isinstance(route, Mount | Host)]
+        self._fastroute_check(route for route in routes if route not in mounts or self._has_origins(route))
+        for mount in mounts:
+            if not self._has_origins(mount):
+                logger.warning(
+                    "%r got WebSocket routes after it was registered. Nobody can connect to them, as they do not have "
+                    "the origins of this router: register them with websocket(), add_api_websocket_route() or "
+                    "include_router(), or put the mount into a router without origins",
+                    mount,
+                )
+
+    def _fastroute_demands(self) -> bool:
+        return bool(self.dependencies or self._origin_lists)
 
     def _has_dependencies(self, route: BaseRoute) -> bool:
         if not self.dependencies:

@@ -109,8 +109,12 @@ class IndexRouter(Substitute, routing.Router):
                 await response(scope, receive, send)
                 return
 
-        if scope["type"] == "websocket" and logger.isEnabledFor(logging.DEBUG):
-            _log_miss(self, scope)
+        if scope["type"] == "websocket":
+            if logger.isEnabledFor(logging.DEBUG):
+                _log_miss(self, scope)
+            if self._fastroute_demands():
+                await self.not_found(scope, receive, send)
+                return
         await self.default(scope, receive, send)
 
     def _fastroute_current_tables(self) -> _Tables:
@@ -131,7 +135,7 @@ class IndexRouter(Substitute, routing.Router):
             known = _Tables(edition, [], relied, _Part(build_table(()), b""), _Part(build_table(()), b""))
         start, stop, new_stop = difference(known.routes, now)
         added = now[start:new_stop]
-        self._fastroute_check(added)
+        self._fastroute_check_again(added)
         http = bytes(serves(route, "http") for route in added)
         sockets = bytes(serves(route, "websocket") and self._fastroute_may_serve_sockets(route) for route in added)
         return _Tables(
@@ -148,6 +152,13 @@ class IndexRouter(Substitute, routing.Router):
 
     def _fastroute_check(self, routes: Iterable[BaseRoute]) -> None:
         """Raise for routes that this router must not have; a router of somebody else may have every route."""
+
+    def _fastroute_check_again(self, routes: Iterable[BaseRoute]) -> None:
+        """The same for routes of the list that a request meets for the first time."""
+
+    def _fastroute_demands(self) -> bool:
+        """Whether WebSockets of this router need what its `default` cannot have; none goes there then."""
+        return False
 
     def _fastroute_may_serve_sockets(self, route: BaseRoute) -> bool:
         """Whether WebSockets may go to a route of this router; they may in a router of somebody else."""

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
-from fastroute import ANY_ORIGIN, APIWebSocketRoute, ConnectionPolicy, Depends, Router
+from fastroute import ANY_ORIGIN, APIWebSocketRoute, ConnectionPolicy, Depends, Router, accelerate
 from fastroute.connection.origins import origins_of
 from fastroute.connection.policy import Terms, nested
 
@@ -294,15 +295,62 @@ def test_http_is_never_refused_for_a_policy(tmp_path: Any) -> None:
         assert request(router, path)[0] == 200, path
 
 
-def test_a_socket_that_is_put_below_a_mount_later_is_not_open() -> None:
-    mounted = Router([Route("/page", page)])
-    router = Router(policy=ONLY_GOOD)
-    router.mount("/mounted", mounted)
-    assert request(router, "/mounted/page") == (200, "page")
-    mounted.add_api_websocket_route("/late", talk)
-    assert request(router, "/mounted/page") == (200, "page")
-    assert answer(router, "/mounted/late", GOOD) == 1000
-    assert connect(router, websocket_scope("/mounted/late"))[0]["type"] == "websocket.close"
+def accelerated(routes: Any) -> Starlette:
+    app = Starlette(routes=routes)
+    accelerate(app)
+    return app
+
+
+async def anybody() -> None: ...
+
+
+LATE: dict[str, Callable[[Any], Any]] = {
+    "mount of a Router": lambda app: Mount("/mounted", app),
+    "mount in a mount": lambda app: Mount("/mounted", routes=[Mount("/", app)]),
+}
+
+
+@pytest.mark.parametrize("kind", LATE)
+@pytest.mark.parametrize("application", [Router, Starlette, accelerated])
+@pytest.mark.parametrize("served", [True, False])
+def test_a_socket_that_is_put_below_a_mount_later_is_not_open(
+    kind: str, application: Any, served: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = application(routes=[Route("/page", page)])
+    router = Router([LATE[kind](app)], policy=ONLY_GOOD)
+    router.add_api_websocket_route("/own", talk)
+    if served:
+        assert request(router, "/mounted/page") == (200, "page")
+    app.routes.append(APIWebSocketRoute("/late", talk))
+    for changed in range(2):
+        assert request(router, "/mounted/page") == (200, "page"), "HTTP is never refused for a policy"
+        assert answer(router, "/own", GOOD) == 4000
+        assert answer(router, "/mounted/late", GOOD) == answer(router, "/mounted/late", EVIL) == 1000
+        assert connect(router, websocket_scope("/mounted/late"))[0]["type"] == "websocket.close"
+        if not changed:
+            router.add_route("/another", page)
+    assert len(caplog.records) == (not served)
+    assert all("Nobody can connect to them" in record.getMessage() for record in caplog.records)
+    with pytest.raises(ValueError, match="open to any origin"):
+        router.routes.append(router.routes[0])
+
+
+@pytest.mark.parametrize("demands", [{"policy": ONLY_GOOD}, {"dependencies": [Depends(anybody)]}])
+def test_a_socket_that_a_default_application_gets_later_is_not_open(demands: Any) -> None:
+    app = Starlette(routes=[Route("/page", page)])
+    router = Router(default=app, **demands)
+    app.routes.append(WebSocketRoute("/late", talk))
+    assert request(router, "/page") == (200, "page")
+    assert answer(router, "/late", GOOD) == answer(router, "/late", EVIL) == 1000
+    assert answer(Router(default=app), "/late", EVIL) == 4000
+
+
+def test_what_gets_round_the_checks_of_the_list_is_not_served() -> None:
+    router = Router([Route("/page", page)], policy=ONLY_GOOD)
+    assert request(router, "/page") == (200, "page")
+    list.append(router.routes, WebSocketRoute("/open", talk))
+    with pytest.raises(ValueError, match="open to any origin"):
+        answer(router, "/open", EVIL)
 
 
 def test_a_route_with_the_origins_may_be_put_in() -> None:
