@@ -1,7 +1,7 @@
 """Draining: when an application shuts down, its open connections end first, and so do their clean-ups."""
 
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from .observing import logger, route_of
 from .policy import check_seconds
 from .sweeper import current_sweeper
 
-__all__ = ["Drain", "draining", "drains"]
+__all__ = ["Drain", "drain_of", "draining", "drains"]
 
 
 class _Connection(Protocol):
@@ -20,9 +20,14 @@ class _Connection(Protocol):
 
 
 class Drain:
-    """The open connections of one event loop, since the start of an application."""
+    """The open connections of one application.
 
-    def __init__(self) -> None:
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
         self._open: dict[_Connection, Scope] = {}
         self._empty: anyio.Event | None = None
 
@@ -61,6 +66,12 @@ class Drain:
 drains: list[Drain] = []
 
 
+def drain_of(drains: Sequence[Drain], scope: Scope) -> Drain:
+    """The drain of a connection: its application's own, or the innermost one that was started."""
+    app = scope.get("app")
+    return next((drain for drain in reversed(drains) if drain.app is app), drains[-1])
+
+
 def draining(lifespan: Lifespan[Any] | None = None, *, timeout: float = 10.0) -> Lifespan[Any]:
     """A lifespan that ends the open connections of our routes before it ends itself.
 
@@ -86,7 +97,7 @@ def draining(lifespan: Lifespan[Any] | None = None, *, timeout: float = 10.0) ->
     async def drained(app: Any) -> AsyncIterator[Any]:
         wrapped: AbstractAsyncContextManager[Any] = nullcontext() if lifespan is None else lifespan(app)
         async with wrapped as state:
-            drain, of_loop = Drain(), current_sweeper().drains
+            drain, of_loop = Drain(app), current_sweeper().drains
             drains.append(drain)
             of_loop.append(drain)
             try:

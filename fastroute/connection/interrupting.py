@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-__all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn"]
+__all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn", "trio_task", "waits_for"]
 
 
 @functools.cache
@@ -43,6 +43,26 @@ def is_cancellation(error: BaseException | None) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return error.split(cancelled)[1] is None
     return isinstance(error, cancelled)
+
+
+def trio_task() -> Any:
+    """The running task of trio."""
+    return sys.modules["trio"].lowlevel.current_task()
+
+
+def waits_for(task: Any) -> object:
+    """What a task of asyncio or trio waits for, in its deepest call: another object as soon as it has gone on."""
+    place = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
+    while (deeper := _awaited_by(place)) is not None:
+        place = deeper
+    return place
+
+
+def _awaited_by(place: Any) -> object:
+    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+        if hasattr(place, name):
+            return getattr(place, name)
+    return None
 
 
 def spawn(run: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop | None) -> Callable[[], object]:

@@ -28,11 +28,11 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from ..exceptions import ConnectionEnded
-from .draining import Drain, drains
+from .draining import Drain, drain_of, drains
 from .handshake import POLICY_VIOLATION, deny
-from .interrupting import is_cancellation, is_shielded, spawn
+from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for
 from .observing import logger, report_end, route_of
-from .outgoing import Outgoing
+from .outgoing import Outgoing, is_last_of_denial
 from .policy import Terms
 from .sweeper import Sweeper, current_sweeper
 
@@ -42,6 +42,7 @@ _GOING_AWAY, _SERVICE_RESTART, _ABNORMAL = 1001, 1012, 1006
 #: How far a connection is read ahead of.
 _MOST_MESSAGES, _MOST_BYTES = 16, 64 * 1024
 _pass_on = Outgoing.send
+_LONGEST_UNNOTICED = 1.0  # seconds
 _LONGEST_SEND = 1.0  # seconds that a client gets to take the close frame
 
 
@@ -79,6 +80,7 @@ class Life(Outgoing):
     _last_heard = inf
     _held = 0
     _full = False
+    _gone = False  # there is nothing more to read
     _arrived: anyio.Event | None = None
     # The endpoint: how many calls of `receive` wait, and whether it made none since the last look.
     _receiving = 0
@@ -87,6 +89,8 @@ class Life(Outgoing):
     # The end: the status of a denial; whether the endpoint must still be interrupted, and was told.
     _status = 0
     _pending = _told = False
+    # Where the endpoint waited when its calls were interrupted, and since when.
+    _stuck: tuple[object, float] | None = None
     _final: tuple[int, str] | None = None
 
     def __init__(self, sweeper: Sweeper, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,8 +100,8 @@ class Life(Outgoing):
         self._terms = terms
         self._receive = receive
         self._began = monotonic()
-        # Of the endpoint; None on trio.
-        self._task: Any = None if sweeper.loop is None else current_task(sweeper.loop)
+        # Of the endpoint.
+        self._task: Any = trio_task() if sweeper.loop is None else current_task(sweeper.loop)
         # The calls here that wait: the tasks, or the cancel scopes, by which they are interrupted.
         self._waiting: list[Any] = []
         # Every connection reads these, and a default of the class would be slower.
@@ -117,7 +121,7 @@ class Life(Outgoing):
             ConnectionEnded: the application shuts down.
         """
         if drains and self._sweeper.drains:
-            drain = self._drain = self._sweeper.drains[-1]
+            drain = self._drain = drain_of(self._sweeper.drains, self._scope)
             drain.add(self, self._scope)
             if drain.ends:
                 self.restart(interrupt=False)
@@ -193,7 +197,7 @@ class Life(Outgoing):
             return self._call(self._send, message)
         if message_type == "websocket.accept":
             self._accepted = self._heard = True
-        else:
+        elif message_type == "websocket.close" or is_last_of_denial(message):
             self._told = True
         return _pass_on(self, message)
 
@@ -228,7 +232,30 @@ class Life(Outgoing):
         return type(self.cause)(self.cause.code, self.cause.reason)
 
     def _interrupt(self) -> None:
+        """Interrupt the calls that wait, else the endpoint."""
+        if self._waiting:
+            self._pending = False
+            self._interrupt_calls()
+            self._stuck = (waits_for(self._task), monotonic())
+        else:
+            self._interrupt_task()
+
+    def _interrupt_calls(self) -> None:
+        raise AssertionError("each kind has its own")
+
+    def _interrupt_task(self) -> None:
         """Interrupt the endpoint; `_pending` if it cannot be now."""
+        raise AssertionError("each kind has its own")
+
+    def _interrupt_if_stuck(self, now: float) -> None:
+        """Interrupt an endpoint that did not notice for a second: the calls were those of other tasks of its own."""
+        assert self._stuck is not None
+        place, since = self._stuck
+        if now - since < _LONGEST_UNNOTICED:
+            return
+        self._stuck = None
+        if waits_for(self._task) is place:
+            self._interrupt_task()
 
     def _took(self, error: BaseException | None) -> bool:
         """Whether an error came out because of `_interrupt`; from then on nothing is cancelled."""
@@ -243,6 +270,8 @@ class Life(Outgoing):
         if self._pending:
             self._interrupt()
             return
+        if self._stuck is not None:
+            self._interrupt_if_stuck(now)
         if self.cause is not None or self._told:
             return
         if self._heard:
@@ -318,7 +347,7 @@ class Life(Outgoing):
             self._final = (message.get("code") or 1005, message.get("reason") or "")
 
     def _look_at_client(self, now: float) -> None:
-        if self._receiving or self._stop_reading is not None:
+        if self._receiving or self._gone or self._stop_reading is not None:
             return
         if not self._has_room():
             self._last_heard = now  # there may be more to read
@@ -348,16 +377,19 @@ class Life(Outgoing):
                 self._held += _size(message)
                 self._note(message)
                 if message["type"] == "websocket.disconnect":
+                    self._gone = True
                     self._note_left(message)
                     return
                 if self._arrived is not None:
                     return  # the endpoint receives again, and needs nobody to read for it
         except Exception as error:
+            self._gone = True
             self._queue.append(error)
         finally:
             self._stop_reading = None
-            if self._arrived is not None:
-                self._arrived.set()
+            arrived, self._arrived = self._arrived, None
+            if arrived is not None:
+                arrived.set()
 
     def _note_left(self, message: Message) -> None:
         receives = self._receiving > 0
@@ -373,10 +405,7 @@ class Life(Outgoing):
                 return await self._receive()
             if self._arrived is None:
                 self._arrived = anyio.Event()
-            try:
-                await self._arrived.wait()
-            finally:
-                self._arrived = None
+            await self._arrived.wait()
         item = self._queue.popleft()
         if isinstance(item, Exception):
             raise item
@@ -416,12 +445,14 @@ class _TaskLife(Life):
                 await self._tell()
         self._told = self._told or isinstance(error, Exception)
 
-    def _interrupt(self) -> None:
-        self._pending = not self._waiting and is_shielded(self._task)
+    def _interrupt_calls(self) -> None:
         self._interrupted = {task: task.cancelling() for task in self._waiting}
         for task in self._waiting:
             task.cancel()
-        if not self._waiting and not self._pending:
+
+    def _interrupt_task(self) -> None:
+        self._pending = is_shielded(self._task)
+        if not self._pending:
             self._cancelling = self._task.cancelling()
             self._task.cancel()
 
@@ -464,9 +495,13 @@ class _ScopeLife(Life):
                 self._waiting.remove(scope)
         return await self._tell()
 
-    def _interrupt(self) -> None:
-        for scope in self._waiting or [self._outer]:
+    def _interrupt_calls(self) -> None:
+        for scope in self._waiting:
             scope.cancel()
+
+    def _interrupt_task(self) -> None:
+        self._pending = False
+        self._outer.cancel()
 
     def _took(self, error: BaseException | None) -> bool:
         if not self._outer.cancel_called:
@@ -482,4 +517,5 @@ def _exit(scope: anyio.CancelScope, error: BaseException | None) -> bool:
 
 
 def _size(message: Message) -> int:
-    return len(message.get("text") or message.get("bytes") or "")
+    text = message.get("text")
+    return len(message.get("bytes") or b"") if text is None else len(text.encode("utf-8", "surrogatepass"))

@@ -4,6 +4,7 @@ No value that a client sent is logged, but for an Origin or a path: escaped, and
 """
 
 import logging
+from inspect import iscoroutine
 from time import monotonic
 from typing import Any
 
@@ -55,6 +56,10 @@ def _place_and_type(error: Any) -> str:
 def report_end(on_end: OnEnd, scope: Scope, code: int, reason: str, began: float) -> None:
     """Call `on_end` of a policy; `began` is the time of the handshake by the monotonic clock."""
     try:
-        on_end(scope, code, reason, monotonic() - began)
+        result = on_end(scope, code, reason, monotonic() - began)
     except Exception:
         logger.exception("WebSocket %s: on_end raised", route_of(scope))
+        return
+    if iscoroutine(result):
+        result.close()
+        logger.error("WebSocket %s: on_end returned a coroutine, which nobody awaits", route_of(scope))

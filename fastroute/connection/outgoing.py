@@ -12,7 +12,7 @@ from starlette.websockets import WebSocketState
 from ..exceptions import describe
 from .observing import log_refusal, logger
 
-__all__ = ["Outgoing", "as_text", "errors_as_text", "possible_status"]
+__all__ = ["Outgoing", "as_text", "errors_as_text", "is_last_of_denial", "possible_status"]
 
 #: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
 _LONGEST_REASON = 123
@@ -45,7 +45,7 @@ class Outgoing:
     why: str | None = None
     ending: Message | None = None
     _start: Message | None = None
-    _body = b""
+    _pieces: list[bytes] | None = None
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -131,17 +131,19 @@ class Outgoing:
 
     async def _deny(self, message: Message) -> None:
         if message["type"] == "websocket.http.response.start":
-            self._start = self.ending = message
+            self._start, self._pieces = message, []
             return
-        self._body += message.get("body", b"")
-        if message.get("more_body", False):
+        pieces = self._pieces = self._pieces or []
+        pieces.append(message.get("body", b""))
+        if not is_last_of_denial(message):
             return
         self.state = _DISCONNECTED
         start, self._start = self._start, None
         try:
             if start is not None:
+                self.ending = start
                 await self._send(start)
-            await self._send({**message, "body": self._body})
+            await self._send({**message, "body": b"".join(pieces)})
         except Exception as error:
             self.refusal = error
             raise
@@ -152,6 +154,11 @@ class Outgoing:
         named = describe(endpoint) if callable(endpoint) else "WebSocket route"
         path = getattr(route, "path", None)
         return named if path is None else f"{named} at {path}"
+
+
+def is_last_of_denial(message: Message) -> bool:
+    """Whether the client gets its answer with this message."""
+    return message["type"] == "websocket.http.response.body" and not message.get("more_body", False)
 
 
 def errors_as_text(errors: Sequence[Any]) -> str:

@@ -189,6 +189,64 @@ def test_what_does_not_end_is_abandoned_with_a_warning(run: Any, caplog: pytest.
     assert messages == ["1 connections did not end within 0.1 seconds, and are abandoned; routes: /"]
 
 
+def test_what_swallows_its_cancellation_is_abandoned_and_ends_once(run: Any) -> None:
+    events = Events()
+
+    async def stubborn(websocket: WebSocket) -> None:
+        await websocket.accept()
+        try:
+            await anyio.sleep(math.inf)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+
+    async def test() -> None:
+        route = APIWebSocketRoute("/", stubborn, dependencies=[Depends(events.dependency)])
+        app = Starlette(routes=[route], lifespan=draining(events.lifespan, timeout=0.1))
+        async with anyio.create_task_group() as tasks:
+
+            async def client() -> None:
+                async with connected(app) as connection:
+                    pass
+                assert connection.end == (1012, "service restart")
+                assert connection.error is None
+
+            async with started(app):
+                tasks.start_soon(client)
+                await anyio.sleep(0.4)
+        assert events == ["pool closed", "clean-up"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_each_application_drains_its_own_connections(run: Any, nested: bool) -> None:
+    """Two servers in one event loop; and a lifespan that drains twice."""
+
+    async def test() -> None:
+        events = [Events(), Events()]
+        apps = [application(each, push) for each in events]
+        if nested:
+            for app, each in zip(apps, events, strict=True):
+                app.router.lifespan_context = draining(draining(each.lifespan))
+
+        async def client(app: Any) -> None:
+            async with connected(app) as connection:
+                pass
+            assert connection.end == (1012, "service restart")
+
+        async with anyio.create_task_group() as tasks, started(apps[1]):
+            async with started(apps[0]):
+                for app in apps:
+                    tasks.start_soon(client, app)
+                await anyio.sleep(0.2)
+            assert events == [["ConnectionEnded 1012", "clean-up", "pool closed"], []]
+        assert events[1] == ["ConnectionEnded 1012", "clean-up", "pool closed"]
+        assert drains == []
+
+    run(test)
+
+
 def test_nothing_is_known_of_connections_without_it(run: Any) -> None:
     async def test() -> None:
         assert drains == []

@@ -1,6 +1,7 @@
 """The life of a connection: timeouts, deadlines, and clients that leave unheard, on asyncio and trio."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import math
@@ -17,7 +18,7 @@ import pytest
 from engines import engine
 from live import Connection, connected
 from starlette.exceptions import HTTPException, WebSocketException
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Deadline, DeclarationError, Depends, Query
@@ -39,6 +40,11 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(sweeper, "PERIOD", 0.05)
     with engine(name):
         yield functools.partial(anyio.run, backend=backend)
+
+
+def sniffio() -> str:
+    """The name of the event loop."""
+    return "asyncio" if asyncio._get_running_loop() else "trio"
 
 
 class Seen:
@@ -325,6 +331,107 @@ def test_an_error_of_the_endpoint_on_its_end_is_the_endpoints(run: Any) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("extensions", [{"websocket.http.response": {}}, {}])
+def test_a_denial_that_does_not_come_to_its_end_is_no_answer(run: Any, extensions: Any) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"in "
+        await anyio.sleep(math.inf)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(StreamingResponse(parts(), 418))
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, accept_timeout=0.1).app, extensions=extensions) as connection:
+            pass
+        if extensions:
+            assert connection.end == (408, "not accepted in time")
+            assert connection.types == ["http.response.start", "http.response.body"]
+            assert seen.ends[0][:2] == (408, "not accepted in time")
+
+    run(test)
+
+
+def test_the_task_of_the_endpoint_is_ended_if_only_another_one_heard_of_the_end(run: Any) -> None:
+    async def reads(websocket: WebSocket) -> None:
+        with contextlib.suppress(WebSocketDisconnect):
+            await websocket.receive_text()
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(reads, websocket)
+            await anyio.sleep(math.inf)
+
+    async def detached(websocket: WebSocket) -> None:
+        await websocket.accept()
+        reader = asyncio.create_task(reads(websocket))
+        await anyio.sleep(math.inf)
+        await reader
+
+    async def test() -> None:
+        for each in (endpoint, detached) if sniffio() == "asyncio" else (endpoint,):
+            seen = Seen()
+            began = time.monotonic()
+            async with connected(seen.route(each, max_lifetime=0.1).app) as connection:
+                pass
+            assert time.monotonic() - began < 2.5
+            assert connection.end == (1001, "maximum lifetime reached")
+            seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
+            assert [end[:2] for end in seen.ends] == [(1001, "maximum lifetime reached")]
+            assert connection.error is None
+
+    run(test)
+
+
+def test_who_heard_of_the_end_by_its_group_may_take_its_time(run: Any) -> None:
+    after = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with contextlib.suppress(ExceptionGroup):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(websocket.receive_text)
+                await anyio.sleep(math.inf)
+        await anyio.sleep(1.5)
+        after.append(True)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+            pass
+        assert after == [True]
+        assert connection.end == (1001, "maximum lifetime reached")
+        assert seen.errors == [None]
+        assert seen.cleaned == ["sync", "async"]
+
+    run(test)
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_an_endpoint_that_swallows_its_cancellation_is_left_alone(run: Any, returns: bool) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        try:
+            await anyio.sleep(math.inf)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.3)
+        if not returns:
+            raise ValueError("wrong")
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+            pass
+        assert connection.end == (1001, "maximum lifetime reached")
+        assert [type(error) for error in seen.errors] == [type(None) if returns else ValueError]
+        assert seen.cleaned == ["sync", "async"]
+        assert [end[:2] for end in seen.ends] == [(1001, "maximum lifetime reached")]
+
+    run(test)
+
+
 def test_infinity_is_no_timeout(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -383,6 +490,35 @@ def test_a_session_that_expires_before_the_accept_is_denied(run: Any, extensions
         assert connection.end == ((401 if extensions else 1008), "session expired")
         seen.check(ConnectionEnded, 1008, "session expired")
         assert seen.ends[0][:2] == (401 if extensions else 403, "session expired")
+
+    run(test)
+
+
+def test_a_time_that_is_over_ends_an_accepted_session(run: Any) -> None:
+    async def endpoint(websocket: WebSocket, deadline: Deadline) -> None:
+        await websocket.accept()
+        await anyio.to_thread.run_sync(deadline.at, 0)
+        deadline.after(60)  # the earliest counts
+        await websocket.receive()
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, idle_timeout=60).app) as connection:
+            pass
+        assert connection.end == (1008, "session expired")
+        seen.check(ConnectionEnded, 1008, "session expired")
+
+    run(test)
+
+
+def test_a_lifetime_may_be_shorter_than_the_accept(run: Any) -> None:
+    async def test() -> None:
+        seen = Seen()
+        route = seen.route(forever, max_lifetime=0.1, accept_timeout=60)
+        async with connected(route.app) as connection:
+            pass
+        assert connection.end == (408, "maximum lifetime reached")
+        seen.check(ConnectionEnded, 1008, "maximum lifetime reached")
 
     run(test)
 
@@ -539,8 +675,9 @@ def test_no_message_is_lost_or_out_of_order(run: Any, pause: float) -> None:
 
 
 @pytest.mark.parametrize(("size", "most"), [(1, 16), (10_000, 7), (70_000, 1)])
+@pytest.mark.parametrize("letter", ["x", "\u20ac"])
 def test_reading_ahead_has_a_bound_and_says_so_once(
-    run: Any, caplog: pytest.LogCaptureFixture, size: int, most: int
+    run: Any, caplog: pytest.LogCaptureFixture, letter: str, size: int, most: int
 ) -> None:
     caplog.set_level(logging.INFO, "fastroute")
     waiting = []
@@ -557,7 +694,7 @@ def test_reading_ahead_has_a_bound_and_says_so_once(
         route = seen.route(endpoint, cancel_on_disconnect=True, idle_timeout=0.4)
         async with connected(route.app, route=route) as connection:
             for _ in range(40):
-                connection.text("x" * size)
+                connection.text("x" * (size - len(letter.encode())) + letter if size > 3 else "x")
             await anyio.sleep(0.5)
             waiting.append(len(connection.unread))
             await anyio.sleep(0.35)
@@ -569,6 +706,63 @@ def test_reading_ahead_has_a_bound_and_says_so_once(
     said = [record.getMessage() for record in caplog.records if "wait for the endpoint" in record.getMessage()]
     assert len(said) == 1
     assert said[0].startswith(f"WebSocket /: {most} messages ({most * size} bytes) wait")
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_a_client_that_has_left_is_not_read_again(run: Any, breaks: bool) -> None:
+    calls: list[str] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await anyio.sleep(0.6)
+
+    async def test() -> None:
+        seen = Seen()
+        connection = Connection()
+
+        async def receive() -> Any:
+            calls.append("receive")
+            if len(calls) == 1:
+                return {"type": "websocket.connect"}
+            if breaks:
+                raise RuntimeError("nothing to receive")
+            return {"type": "websocket.disconnect", "code": 1001}
+
+        scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "path_params": {}}
+        await seen.route(endpoint, idle_timeout=60).app(scope, receive, connection.send)
+        assert calls == ["receive"] * 2
+        assert seen.errors == [None]
+
+    run(test)
+
+
+def test_two_tasks_that_receive_lose_nothing_if_one_gives_up(run: Any) -> None:
+    received: list[str] = []
+
+    async def takes(websocket: WebSocket) -> None:
+        received.append(await websocket.receive_text())
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await anyio.sleep(0.3)  # until it is read ahead of
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(takes, websocket)
+            with anyio.move_on_after(0.05):
+                await takes(websocket)
+            connections[0].text("one")
+        connections[0].text("two")
+        await takes(websocket)
+
+    connections: list[Connection] = []
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            connections.append(connection)
+        assert received == ["one", "two"]
+        assert connection.end == (1000, "")
+
+    run(test)
 
 
 @pytest.mark.parametrize("how", ["receive", "send", "close", "cancelled"])
@@ -762,6 +956,21 @@ def test_an_error_of_on_end_is_logged_and_changes_nothing(run: Any, caplog: pyte
     [record] = caplog.records
     assert record.getMessage() == "WebSocket /: on_end raised"
     assert record.exc_info is not None
+
+
+def test_an_on_end_that_returns_a_coroutine_is_logged(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def record() -> None: ...
+
+    async def test() -> None:
+        route = APIWebSocketRoute("/", returns, policy=ConnectionPolicy(on_end=lambda *_: record()))
+        async with connected(route.app, route=route) as connection:
+            pass
+        assert (connection.end, connection.error) == ((1000, ""), None)
+
+    run(test)
+    assert [record.getMessage() for record in caplog.records] == [
+        "WebSocket /: on_end returned a coroutine, which nobody awaits"
+    ]
 
 
 def test_an_end_by_this_side_is_logged(run: Any, caplog: pytest.LogCaptureFixture) -> None:
