@@ -375,7 +375,9 @@ def test_the_reference_has_every_public_name_and_no_other() -> None:
 
 def test_the_site_lists_every_page() -> None:
     nav = tomllib.loads(page("zensical.toml"))["project"]["nav"]
-    assert sorted(re.findall(r"[\w-]+\.md", str(nav))) == sorted(path.name for path in ROOT.glob("docs/*.md"))
+    pages = {path.stem for path in ROOT.glob("docs/*.md")}
+    assert sorted(re.findall(r"([\w-]+)\.md", str(nav))) == sorted(pages)
+    assert sorted(re.findall(r"\]\(([\w-]+)\.html\)", page("docs/llms.txt"))) == sorted(pages - {"index"})
 
 
 # --- architecture ------------------------------------------------------------------------------------------------
