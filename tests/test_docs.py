@@ -1,5 +1,6 @@
 """The README and the pages of docs/ do what they say: Python blocks run, commands print what stands behind them."""
 
+import ast
 import inspect
 import os
 import re
@@ -318,10 +319,31 @@ def test_files_that_a_page_names_exist(name: str) -> None:
     assert not [found for found in named - in_no_sdist if not (ROOT / found).exists()]
 
 
+SESSIONS = set(re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", page("noxfile.py"), re.MULTILINE))
+
+
 def test_sessions_of_nox_exist() -> None:
     named = set(re.findall(r"nox -s (\w+)", "\n".join(map(page, PAGES))))
-    sessions = set(re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", page("noxfile.py"), re.MULTILINE))
-    assert {"quick", "lint"} <= named <= sessions
+    assert {"quick", "lint"} <= named <= SESSIONS
+
+
+def test_the_workflows_run_sessions_that_exist_and_all_that_contributors_run() -> None:
+    if not (ROOT / ".github").exists():
+        pytest.skip("the sdist has no .github")
+    yaml = pytest.importorskip("yaml", reason="the workflows are YAML")
+    jobs = yaml.safe_load(page(".github/workflows/ci.yml"))["jobs"]
+    run = {job["session"] for job in jobs["session"]["strategy"]["matrix"]["include"]}
+    loop = set(re.findall(r"^\| `nox -s (\w+)`", section(page("CONTRIBUTING.md"), "The loop"), re.MULTILINE))
+    assert loop <= run <= SESSIONS
+    matrix = jobs["tests"]["strategy"]["matrix"]
+    tests = {(python, mode) for python in matrix["python"] for mode in matrix["mode"]}
+    tests |= {(more["python"], more["mode"]) for more in matrix["include"]}
+    [known] = [
+        node.value
+        for node in ast.parse(page("noxfile.py")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MATRIX"
+    ]
+    assert tests <= set(eval(ast.unparse(known)))
 
 
 def test_pages_that_the_readme_lists_exist() -> None:
