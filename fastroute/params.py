@@ -72,7 +72,7 @@ class ParamKeywords(TypedDict, total=False):
 
 
 #: Keywords that FastAPI reads for its schema only: accepted, so that endpoints move here unchanged.
-_SCHEMA_ONLY = ("example", "openapi_examples", "include_in_schema")
+_SCHEMA_ONLY = ("example", "openapi_examples")
 
 
 class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # final for type checkers only; models must recognise it as a field
@@ -90,6 +90,7 @@ class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTy
         convert_underscores: bool = False,
         **keywords: Unpack[ParamKeywords],
     ) -> None:
+        include_in_schema = keywords.pop("include_in_schema", True)
         for keyword in keywords:
             if keyword not in ParamKeywords.__annotations__:
                 raise TypeError(_unknown_keyword(place, keyword))
@@ -106,6 +107,7 @@ class Param(FieldInfo):  # type: ignore[misc]  # pyright: ignore[reportGeneralTy
         super().__init__(default=default, **keywords)
         self.in_ = place
         self.convert_underscores = convert_underscores
+        self.include_in_schema = include_in_schema
 
     def __repr__(self) -> str:
         default = "" if self.default is PydanticUndefined else repr(self.default)

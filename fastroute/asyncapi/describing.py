@@ -123,8 +123,8 @@ class _Building:
         text = inspect.getdoc(unwrapped(_endpoint_of(route)))
         if text and inspect.isroutine(unwrapped(_endpoint_of(route))):
             channel["description"] = text
-        fields = [field for node in nodes for field in node.path_params]
-        channel["parameters"] = parameters(known, fields, self.schemas)
+        path_params = [field for node in nodes for field in node.path_params if field.in_document]
+        channel["parameters"] = parameters(known, path_params, self.schemas)
         received = [message for each in types for message in self.payloads.received(each)]
         sent = [message for each in types for message in self.payloads.sent(each)]
         messages = {message: {"$ref": f"#/components/messages/{message}"} for message in (*received, *sent)}
@@ -164,9 +164,10 @@ class _Building:
             "headers": [field for node in nodes for field in node.header_params],
             "x-cookies": [field for node in nodes for field in node.cookie_params],
         }
+        shown = {place: [field for field in fields if field.in_document] for place, fields in places.items()}
         found: Document = {
             place: object_schema(fields, self.schemas, fold=place == "headers")
-            for place, fields in places.items()
+            for place, fields in shown.items()
             if fields
         }
         origin = _origin_schema(route)

@@ -84,6 +84,7 @@ class ParamField:
         validate_default: the default is validated as a value that was sent.
         sequence: all values of the key are collected.
         model: set if a pydantic model is filled from many keys.
+        in_document: `fastroute.asyncapi` describes it.
     """
 
     name: str
@@ -97,6 +98,7 @@ class ParamField:
     validate_default: bool
     sequence: bool
     model: ModelReader | None
+    in_document: bool = True
 
     @property
     def alias(self) -> str:
@@ -119,6 +121,7 @@ def copied(fields: list[ParamField]) -> list[ParamField]:
             field.validate_default,
             field.sequence,
             field.model,
+            field.in_document,
         )
         for field in fields
     ]
@@ -199,6 +202,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
         validate_default=bool(info.validate_default),
         sequence=sequence,
         model=None if model is None else _model_reader(model, info, place, marker),
+        in_document=getattr(marker, "include_in_schema", True),
     )
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import fastapi
 import pytest
 from asyncapi_applications import CREDENTIALS, PAYLOADS, applications
 from fastapi import APIRouter, FastAPI
@@ -20,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+import fastroute
 from fastroute import (
     APIWebSocketRoute,
     ConnectionPolicy,
@@ -203,6 +205,30 @@ def test_query_headers_and_cookies_with_all_that_is_said_of_them() -> None:
     assert ws["headers"]["required"] == ["x-token"]
     assert list(ws["x-cookies"]["properties"]) == ["color"]
     assert ws["bindingVersion"] == "0.1.0"
+
+
+@pytest.mark.parametrize("markers", [fastroute, fastapi])
+def test_a_parameter_can_be_left_out(markers: Any) -> None:
+    async def below(secret: Annotated[str, markers.Query(include_in_schema=False)]) -> None: ...
+
+    async def endpoint(
+        websocket: WebSocket,
+        room_id: Annotated[int, markers.Path(include_in_schema=False, description="not said")],
+        below: Annotated[None, Depends(below)],
+        q: str = "",
+        debug: bool = markers.Query(False, include_in_schema=False),
+        x_trace: str = markers.Header("", include_in_schema=False),
+        shown: str = markers.Cookie(""),
+    ) -> None: ...
+
+    for described in (channel(endpoint, "/{room_id}"), channel(endpoint, "/{room_id}", dependencies=[Depends(below)])):
+        ws = described["bindings"]["ws"]
+        assert list(ws["query"]["properties"]) == ["q"]
+        assert "required" not in ws["query"]
+        assert list(ws["x-cookies"]["properties"]) == ["shown"]
+        assert "headers" not in ws
+        # Whatever stands in the address must have a name.
+        assert described["parameters"] == {"room_id": {"description": "string", "x-schema": {"type": "string"}}}
 
 
 def test_a_default_that_json_cannot_hold_is_left_out() -> None:
