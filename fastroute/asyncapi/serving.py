@@ -1,12 +1,12 @@
 """Two routes for any application: the document, and a page for people."""
 
-from functools import cache
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
+from ..tracing.entries import entries, walk
 from .describing import document
 from .page import POLICY, page
 
@@ -16,7 +16,7 @@ __all__ = ["routes"]
 def routes(app: Any, path: str = "/asyncapi") -> list[Route]:
     """Two routes to put into any application: `app.router.routes.extend(routes(app))`.
 
-    The document is made at the first request, and kept.
+    The document is made at the first request, and again if a route was added, removed or replaced since.
 
     Args:
         app: the application that is described; it need not be the one that gets the routes.
@@ -28,19 +28,34 @@ def routes(app: Any, path: str = "/asyncapi") -> list[Route]:
     if not path.startswith("/") or path.endswith("/"):
         raise ValueError(f"the path {path!r} of the page must start with a slash and not end with one")
 
-    @cache
-    def described() -> dict[str, Any]:
-        return document(app)
+    described = _Described(app)
 
     # Not async: a document of many routes takes a while, and a thread can.
     def as_json(request: Request) -> JSONResponse:
-        return JSONResponse(described())
+        return JSONResponse(described.document())
 
     def as_page(request: Request) -> HTMLResponse:
-        text = page(described(), f"{request.url.path.rpartition('/')[2]}.json")
+        text = page(described.document(), f"{request.url.path.rpartition('/')[2]}.json")
         return HTMLResponse(text, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
 
     return [
         Route(f"{path}.json", as_json, name="asyncapi_document", include_in_schema=False),
         Route(path, as_page, name="asyncapi_page", include_in_schema=False),
     ]
+
+
+class _Described:
+    """An application with its document: to make one takes hundreds of times as long as to walk the routes."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._made: tuple[list[Any], dict[str, Any]] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The document of the routes as they are now."""
+        routes = [entry.route for entry in walk(entries(self._app))]
+        made = self._made
+        # By identity: routes are equal if their paths and endpoints are.
+        if made is None or list(map(id, made[0])) != list(map(id, routes)):
+            made = self._made = routes, document(self._app)
+        return made[1]

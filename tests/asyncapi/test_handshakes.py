@@ -1,7 +1,9 @@
 """The document says what the route does: a handshake is accepted if and only if the document's schemas accept it."""
 
+from datetime import date
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import anyio
 import pytest
@@ -9,8 +11,10 @@ from asyncapi_applications import Handshake, Made, applications, handshakes
 from asyncapi_reading import accepts
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.websockets import WebSocketDisconnect
+from starlette.applications import Starlette
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from fastroute import APIWebSocketRoute
 from fastroute.asyncapi import document
 from fastroute.testing import connect
 
@@ -29,6 +33,21 @@ def is_accepted(made: Made, handshake: Handshake) -> bool:
             return False
 
     return anyio.run(dial)
+
+
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [(date, "0"), (UUID, "0" * 32), (int, "1_000")],  # jsonschema knows their formats
+)
+def test_a_route_takes_more_texts_than_the_formats_of_its_document(type_: Any, text: str) -> None:
+    async def room(websocket: WebSocket, value: Any) -> None:
+        await websocket.accept()
+
+    room.__annotations__["value"] = type_
+    made = Made(Starlette(routes=[APIWebSocketRoute("/", room)]), "/")
+    handshake = Handshake({}, [("value", text)], [], {}, [])
+    assert is_accepted(made, handshake)
+    assert not accepts(document(made.app), "room", handshake)
 
 
 @pytest.mark.slow

@@ -11,12 +11,14 @@ from asyncapi_applications import applications
 from browser import opened_browser, started
 from hypothesis import given
 from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from fastroute import APIWebSocketRoute, Router
+from fastroute import APIWebSocketRoute, Depends, Router
 from fastroute.asyncapi import document, routes
 from fastroute.asyncapi.page import page
+from fastroute.security import HTTPBearer
 
 APPLICATION = """
 from typing import Annotated, Literal
@@ -71,6 +73,33 @@ def test_they_describe_another_application_under_another_path() -> None:
     client = TestClient(Starlette(routes=list(routes(described, path="/docs/sockets"))))
     assert list(client.get("/docs/sockets.json").json()["channels"]) == ["room"]
     assert 'href="sockets.json"' in client.get("/docs/sockets").text
+
+
+def test_they_follow_the_routes() -> None:
+    async def other(websocket: WebSocket, token: str) -> None: ...
+
+    inner = Router()
+    app = Starlette(routes=[*routes(inner), APIWebSocketRoute("/room", room, name="room")])
+    client = TestClient(app)
+    made = []
+
+    def channels() -> list[str]:
+        made.append(client.get("/asyncapi.json").content)
+        assert made[-1] == client.get("/asyncapi.json").content
+        return list(client.get("/asyncapi.json").json()["channels"])
+
+    assert channels() == []
+    inner.add_api_websocket_route("/room", room, name="a")
+    inner.routes.append(Mount("/below", below := Router()))
+    assert channels() == ["a"]
+    below.add_api_websocket_route("/room", room, name="b")
+    assert channels() == ["a", "b"]
+    # A route that equals the one it replaces.
+    inner.routes[0] = APIWebSocketRoute("/room", room, name="a", dependencies=[Depends(HTTPBearer())])
+    assert channels() == ["a", "b"]
+    del inner.routes[0]
+    assert channels() == ["b"]
+    assert len(set(made)) == len(made)
 
 
 @pytest.mark.parametrize("path", ["asyncapi", "/", "/asyncapi/", ""])
