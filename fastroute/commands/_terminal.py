@@ -1,14 +1,14 @@
 """Output for people and for pipes: on a terminal it fits the width, and rich draws tables if it is installed."""
 
 import sys
-import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import zip_longest
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TypeVar
 
-__all__ = ["fitted", "print_lines", "print_table", "shortened", "track"]
+__all__ = ["columns_of", "fitted", "print_lines", "print_table", "shortened", "shows_unicode", "track"]
 
 RICH = find_spec("rich") is not None
 if TYPE_CHECKING or RICH:
@@ -28,32 +28,55 @@ def _width() -> int | None:
     return max(_LEAST, get_terminal_size().columns) if sys.stdout.isatty() else None
 
 
+def shows_unicode() -> bool:
+    """Whether the output can hold every character."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def columns_of(text: str) -> int:
+    """How wide a text is on a terminal: Chinese, Japanese and Korean characters and emoji take two columns each."""
+    return len(text) if text.isascii() else sum(map(_columns_of_character, text))
+
+
+def _columns_of_character(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # drawn onto the one before, or not at all
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 def shortened(word: str, most: int) -> str:
-    """A word of at most so many characters: a longer path is cut in its middle, `/first-…/last`."""
-    if len(word) <= most:
+    """A word of at most so many columns: a longer path is cut in its middle, `/first-…/last`."""
+    if columns_of(word) <= most:
         return word
-    mark = "…" if (sys.stdout.encoding or "").lower().startswith("utf") else "..."
-    end = word[max(word.rfind("/", 0, -1), len(word) - most // 2) :]
-    return word[: most - len(mark) - len(end)] + mark + end
+    mark = "…" if shows_unicode() else "..."
+    end = _start_of(word[::-1], most // 2)[::-1]
+    end = end[max(end.rfind("/", 0, -1), 0) :]
+    return _start_of(word, most - columns_of(mark) - columns_of(end)) + mark + end
+
+
+def _start_of(word: str, most: int) -> str:
+    """As many characters as have room in so many columns."""
+    for index, character in enumerate(word):
+        most -= columns_of(character)
+        if most < 0:
+            return word[:index]
+    return word
 
 
 def fitted(line: str, width: int) -> list[str]:
-    """A line as lines of at most `width` characters: broken at spaces, the next ones indented, long words shortened."""
-    if len(line) <= width:
+    """A line as lines of at most `width` columns: broken at spaces, the next ones indented, long words shortened."""
+    if columns_of(line) <= width:
         return [line]
     indent = min(len(line) - len(line.lstrip(" ")), width // 2)
     deeper = min(indent + 4, width // 2)
-    words = [shortened(word, width - deeper) for word in line.lstrip(" ").split(" ")]
-    return textwrap.wrap(
-        " ".join(words),
-        width,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * deeper,
-        break_long_words=False,
-        break_on_hyphens=False,
-        replace_whitespace=False,
-        expand_tabs=False,
-    )
+    first, *words = [shortened(word, width - deeper) for word in line.strip(" ").split(" ")]
+    lines = [" " * indent + first]
+    for word in words:
+        if columns_of(lines[-1]) + 1 + columns_of(word) <= width:
+            lines[-1] += f" {word}"
+        elif word:
+            lines.append(" " * deeper + word)
+    return [line.rstrip(" ") for line in lines]
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -79,14 +102,19 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers
     for row in table:
         for line in zip_longest(*row, fillvalue=""):
             cells = [
-                text.rjust(each) if index in right else text.ljust(each)
+                _padded(text, each, right=index in right)
                 for index, (text, each) in enumerate(zip(line, widths, strict=True))
             ]
             print("  ".join(cells).rstrip())
 
 
+def _padded(text: str, columns: int, *, right: bool) -> str:
+    space = " " * (columns - columns_of(text))
+    return space + text if right else text + space
+
+
 def _width_of(column: Sequence[Sequence[str]]) -> int:
-    return max(len(line) for cell in column for line in cell)
+    return max(columns_of(line) for cell in column for line in cell)
 
 
 def _fitted_columns(columns: Sequence[list[list[str]]], room: int) -> list[list[list[str]]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastroute.commands._terminal import fitted, shortened
+from fastroute.commands._terminal import columns_of, fitted, shortened
 
 if sys.platform != "win32":
     import fcntl
@@ -42,6 +42,8 @@ app = Starlette(routes=[
         Host("h" * 100 + ".example.org", Router([Route("/{name}" + long, page), Route("/x" + long, page)])),
     ]),
     Route(long + "/{name}", page),
+    Route("/" + "最初の部屋" * 20 + "/{name}", page, name="部屋"),
+    Route("/二番目", page),
 ])
 """
 LONG = "/first-" + "a" * 200
@@ -56,20 +58,33 @@ LONG = "/first-" + "a" * 200
         ("/a/" + "b" * 50, 11, "/a/bb…bbbbb"),
         ("/first/second/third/", 15, "/first/…/third/"),
         ("abcdefghij", 7, "abc…hij"),
+        ("/最初/二番目/最後", 15, "/最初/二…/最後"),
+        ("/最初/二番目/最後", 14, "/最初/二…/最後"),
+        ("/最初/二番目/最後", 13, "/最初/…/最後"),
+        ("最初二番目最後", 8, "最…最後"),
     ],
 )
 def test_a_path_is_cut_in_its_middle(word: str, most: int, expected: str) -> None:
     found = shortened(word, most)
     assert found == expected
-    assert len(found) <= most
+    assert columns_of(found) <= most
 
 
-@given(st.text("a/ {}…", max_size=200), st.integers(10, 100))
+@pytest.mark.parametrize(
+    ("text", "columns"), [("", 0), ("abc", 3), ("é", 1), ("日本", 4), ("ｶﾅ", 2), ("한글", 4), ("e\u0301", 1), ("😀", 2)]
+)
+def test_the_columns_of_a_text_are_those_of_rich(text: str, columns: int) -> None:
+    assert columns_of(text) == columns
+    cells = pytest.importorskip("rich.cells", reason="rich is not installed here")
+    assert cells.cell_len(text) == columns
+
+
+@given(st.text("a/ {}…日本\u0301", max_size=200), st.integers(10, 100))
 def test_every_line_fits_and_no_short_word_is_lost(line: str, width: int) -> None:
     found = fitted(line, width)
-    assert all(len(part) <= width for part in found)
+    assert all(columns_of(part) <= width for part in found)
     room = width - min(len(line) - len(line.lstrip(" ")) + 4, width // 2)
-    short = [word for word in line.split() if len(word) <= room]
+    short = [word for word in line.split() if columns_of(word) <= room]
     words = " ".join(found).split()
     assert set(short) <= set(words)
 
@@ -97,6 +112,7 @@ CASES = [
     (COMMANDS[0], False, 60),
     (COMMANDS[0], True, 130),
     (COMMANDS[0], False, 130),
+    (["match", "wide:app", "/" + "最初の部屋" * 20], False, 60),
 ]
 
 
@@ -115,9 +131,12 @@ importlib.util.find_spec = lambda name, *rest: None if name == "rich" else find(
 def test_every_line_fits_the_terminal(argv: list[str], rich: bool, columns: int, folder: Path) -> None:
     text = _on_a_terminal(argv, rich, columns, folder)
     assert text
-    assert [line for line in text.splitlines() if len(line) > max(80, columns)] == []
+    assert [line for line in text.splitlines() if columns_of(line) > max(80, columns)] == []
     if argv == ["routes", "wide:app"]:
         assert re.search(r" /fir\S*…/last ", text)
+        # The last column is drawn below itself.
+        lines = [line for line in text.splitlines() if line.rstrip().endswith(("lookup", "scan"))]
+        assert len({columns_of(re.sub(r"\w+\s*$", "", line)) for line in lines}) == 1
 
 
 def _on_a_terminal(argv: list[str], rich: bool, columns: int, folder: Path) -> str:
