@@ -2,52 +2,54 @@
 """RouteTable: many path templates -> the routes that can match one path (compiled twin; see table_py).
 
 The tree lies in flat arrays, and one open-addressed table holds the literal segments of all its nodes, so that a
-lookup walks the characters of the path and makes no object before it has candidates.
+lookup makes no object before it has candidates. It reads eight bytes at a time, of the UTF-8 of a path, in which a path
+of ASCII lies in memory already; the hash of a segment of no more bytes is as good as its text.
 """
 
 cimport cython
-from cpython.dict cimport PyDict_CheckExact
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_CheckExact, PyDict_Contains, PyDict_GetItemWithError
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 cdef extern from "Python.h":
-    int PyUnicode_KIND(object text)
+    bint PyUnicode_IS_ASCII(object text)
     void* PyUnicode_DATA(object text)
-    Py_UCS4 PyUnicode_READ(int kind, const void* data, Py_ssize_t index) nogil
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    object PyUnicode_DecodeUTF8(const char* text, Py_ssize_t size, const char* errors)
     object PyUnicode_FromObject(object text)
     object PyUnicode_Substring(object text, Py_ssize_t first, Py_ssize_t after)
     object PyObject_CallOneArg(object function, object argument)
     object PyObject_GenericGetDict(object owner, void* context)
 
-ctypedef fused Character:
-    uint8_t
-    uint16_t
-    uint32_t
-
 # How many nodes or positions a lookup keeps on the stack before it asks for memory.
 cdef enum:
     FEW = 32
+    MOST_SEGMENTS = 64  # that can be text segments
 
-cdef uint32_t HASH_START = 2166136261
-cdef uint32_t HASH_FACTOR = 16777619
+# The same byte eight times.
+cdef uint64_t ONES = 0x0101010101010101
+cdef uint64_t SLASHES = 0x2F2F2F2F2F2F2F2F
+cdef uint64_t HIGHEST_BITS = 0x8080808080808080
 
 # Between the labels of neighbours at first: so many routes, halving what is left, fit between two of them.
 cdef int64_t GAP = <int64_t> 1 << 40
 
 cdef struct Node:
     int any  # child for one segment of any text, or 0
+    bint literals  # if it has children for one text
     int ends, last_end  # chain of `entries`: templates that end here
     int below, last_below  # chain of `entries`: templates that take everything below
 
 cdef struct Edge:
     int parent
     int child  # 0: this slot is free
-    uint32_t hash
+    uint64_t hash
     int label  # the start of the text of the segment in `texts`
     int size
 
@@ -66,6 +68,21 @@ cdef struct Numbers:
     int few[FEW]
 
 
+# A segment of a path: its hash, and where it ends.
+cdef struct Segment:
+    uint64_t hash
+    Py_ssize_t stop
+
+# A path on its way through the tree.
+cdef struct Lookup:
+    const uint8_t* path  # UTF-8
+    Py_ssize_t size
+    Py_ssize_t stops[MOST_SEGMENTS]  # where its segments end
+    Numbers nodes  # that are possible before the next segment
+    Numbers following  # and after it
+    Numbers found  # the positions of candidates
+
+
 cdef inline void start(Numbers* numbers) noexcept nogil:
     numbers.items = numbers.few
     numbers.count = 0
@@ -77,21 +94,44 @@ cdef inline void stop(Numbers* numbers) noexcept:
         PyMem_Free(numbers.items)
 
 
+cdef inline object begin(Lookup* lookup, str path):
+    """Returns the object whose memory the lookup reads."""
+    start(&lookup.nodes)
+    start(&lookup.following)
+    start(&lookup.found)
+    if PyUnicode_IS_ASCII(path):
+        lookup.path = <const uint8_t*> PyUnicode_DATA(path)
+        lookup.size = PyUnicode_GET_LENGTH(path)
+        return path
+    encoded = path.encode("utf-8", "surrogatepass")
+    lookup.path = <const uint8_t*> PyBytes_AS_STRING(encoded)
+    lookup.size = PyBytes_GET_SIZE(encoded)
+    return encoded
+
+
+cdef inline void end(Lookup* lookup) noexcept:
+    stop(&lookup.nodes)
+    stop(&lookup.following)
+    stop(&lookup.found)
+
+
+cdef int widen(Numbers* numbers) except -1:
+    """Twice as much memory, from the stack to the heap if it is the first time."""
+    cdef size_t size = numbers.count * sizeof(int)
+    cdef bint is_few = numbers.items == numbers.few
+    cdef int* items = <int*> PyMem_Realloc(NULL if is_few else numbers.items, 2 * size)
+    if items == NULL:
+        raise MemoryError
+    if is_few:
+        memcpy(items, numbers.few, size)
+    numbers.items = items
+    numbers.room *= 2
+    return 0
+
+
 cdef inline int push(Numbers* numbers, int number) except -1:
-    cdef int* items
-    cdef int k
     if numbers.count == numbers.room:
-        if numbers.items == numbers.few:
-            items = <int*> PyMem_Malloc(2 * numbers.room * sizeof(int))
-            if items != NULL:
-                for k in range(numbers.count):
-                    items[k] = numbers.few[k]
-        else:
-            items = <int*> PyMem_Realloc(numbers.items, 2 * numbers.room * sizeof(int))
-        if items == NULL:
-            raise MemoryError
-        numbers.items = items
-        numbers.room *= 2
+        widen(numbers)
     numbers.items[numbers.count] = number
     numbers.count += 1
     return 0
@@ -126,9 +166,47 @@ cdef int compare(const void* one, const void* other) noexcept nogil:
     return (<const int*> one)[0] - (<const int*> other)[0]
 
 
-cdef inline uint32_t mix(uint32_t hash, int parent) noexcept nogil:
-    hash = (hash ^ <uint32_t> parent * <uint32_t> 2654435761) * <uint32_t> 2246822519
-    return hash ^ hash >> 15
+cdef inline uint64_t mix(uint64_t hash, uint64_t word) noexcept nogil:
+    """Another hash for each other word."""
+    hash = (hash ^ word) * <uint64_t> 0x9E3779B97F4A7C15
+    return hash ^ hash >> 32
+
+
+cdef inline uint64_t word_at(const uint8_t* text, Py_ssize_t first, Py_ssize_t size) noexcept nogil:
+    """The next eight bytes, the first of them lowest; zeros from `size` on."""
+    cdef Py_ssize_t start = min(first, size - 8), k
+    cdef uint64_t word = 0
+    if start < 0:
+        for k in range(size - first):
+            word |= <uint64_t> text[first + k] << 8 * k
+        return word
+    # Compilers make one instruction of it, on every machine the right one.
+    text += start
+    word = (<uint64_t> text[0] | <uint64_t> text[1] << 8 | <uint64_t> text[2] << 16 | <uint64_t> text[3] << 24
+            | <uint64_t> text[4] << 32 | <uint64_t> text[5] << 40 | <uint64_t> text[6] << 48 | <uint64_t> text[7] << 56)
+    return word >> 8 * (first - start)
+
+
+cdef inline Segment segment_at(const uint8_t* text, Py_ssize_t first, Py_ssize_t size) noexcept nogil:
+    """The segment from `first` up to a slash or `size`."""
+    cdef Segment segment = Segment(0, first)
+    cdef uint64_t word, slashes, before
+    while segment.stop < size:
+        word = word_at(text, segment.stop, size)
+        # The lowest bit of `slashes` is the highest of the byte that is the first slash; `before` has all below it.
+        slashes = word ^ SLASHES
+        slashes = (slashes - ONES) & ~slashes & HIGHEST_BITS
+        before = ((slashes & (0 - slashes)) >> 7) - 1
+        if slashes == 0:
+            segment.hash = mix(segment.hash, word)
+            segment.stop += 8
+            continue
+        if before:
+            segment.hash = mix(segment.hash, word & before)
+        segment.stop += <Py_ssize_t> ((before & ONES) * ONES >> 56)
+        return segment
+    segment.stop = size
+    return segment
 
 
 @cython.final
@@ -181,7 +259,7 @@ cdef class Tree:
     cdef Edge* edges
     cdef Py_ssize_t edge_count
     cdef uint32_t mask
-    cdef Py_UCS4* texts
+    cdef uint8_t* texts  # UTF-8
     cdef Py_ssize_t text_count, text_room
     cdef Entry* entries  # from 1 on
     cdef Py_ssize_t entry_count, entry_room
@@ -239,70 +317,66 @@ cdef class Tree:
         return self.nodes[parent].any
 
     cdef int _literal(self, int parent, str segment) except -1:
-        cdef uint32_t hash = HASH_START, slot
-        cdef Py_ssize_t size = len(segment), k
-        cdef Py_UCS4 character
-        cdef Edge* edge
-        for character in segment:
-            hash = (hash ^ <uint32_t> character) * HASH_FACTOR
-        slot = mix(hash, parent) & self.mask
-        while self.edges[slot].child:
-            edge = &self.edges[slot]
-            if edge.hash == hash and edge.parent == parent and edge.size == size:
-                for k in range(size):
-                    if self.texts[edge.label + k] != segment[k]:
-                        break
-                else:
-                    return edge.child
-            slot = (slot + 1) & self.mask
-        child = self._new_node()
-        label = self.text_count
-        if label + size > INT_MAX:
+        cdef bytes encoded = segment.encode("utf-8", "surrogatepass")
+        cdef const uint8_t* text = <const uint8_t*> PyBytes_AS_STRING(encoded)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(encoded)
+        cdef uint64_t hash = segment_at(text, 0, size).hash
+        cdef int child = self.child(parent, text, size, hash)
+        if child:
+            return child
+        if self.text_count + size > INT_MAX:
             raise MemoryError
-        for character in segment:
-            self.texts = <Py_UCS4*> grown(self.texts, self.text_count, &self.text_room, sizeof(Py_UCS4))
-            self.texts[self.text_count] = character
-            self.text_count += 1
-        self.edges[slot] = Edge(parent, child, hash, <int> label, <int> size)
+        child = self._new_node()
+        self.texts = <uint8_t*> grown(self.texts, self.text_count + size, &self.text_room, 1)
+        memcpy(self.texts + self.text_count, text, size)
+        self.edges[self._free_slot(parent, hash)] = Edge(parent, child, hash, <int> self.text_count, <int> size)
+        self.text_count += size
+        self.nodes[parent].literals = True
         self.edge_count += 1
         if 2 * self.edge_count > self.mask:
             self._spread()
         return child
 
+    cdef inline uint32_t _slot(self, int parent, uint64_t hash) noexcept nogil:
+        """The first place in which an edge may be; the following ones are the others."""
+        return <uint32_t> (mix(hash, parent) >> 32) & self.mask
+
+    cdef uint32_t _free_slot(self, int parent, uint64_t hash) noexcept nogil:
+        cdef uint32_t slot = self._slot(parent, hash)
+        while self.edges[slot].child:
+            slot = (slot + 1) & self.mask
+        return slot
+
+    cdef inline int child(self, int parent, const uint8_t* text, Py_ssize_t size, uint64_t hash) noexcept nogil:
+        cdef uint32_t slot = self._slot(parent, hash)
+        cdef Edge* edge = &self.edges[slot]
+        while edge.child:
+            if (edge.hash == hash and edge.parent == parent and edge.size == size
+                    and (size <= 8 or memcmp(text, self.texts + edge.label, size) == 0)):
+                return edge.child
+            slot = (slot + 1) & self.mask
+            edge = &self.edges[slot]
+        return 0
+
     cdef void trim(self) noexcept:
         """Give back the memory that is meant for more."""
         self.nodes = <Node*> trimmed(self.nodes, self.node_count, &self.node_room, sizeof(Node))
-        self.texts = <Py_UCS4*> trimmed(self.texts, self.text_count, &self.text_room, sizeof(Py_UCS4))
+        self.texts = <uint8_t*> trimmed(self.texts, self.text_count, &self.text_room, 1)
         self.entries = <Entry*> trimmed(self.entries, self.entry_count, &self.entry_room, sizeof(Entry))
 
     cdef int _spread(self) except -1:
         """Twice as many slots for edges."""
         cdef Edge* old = self.edges
-        cdef uint32_t slot, k, mask = 2 * self.mask + 1
-        cdef Edge* edges = <Edge*> PyMem_Calloc(<size_t> mask + 1, sizeof(Edge))
+        cdef uint32_t k, last = self.mask
+        cdef Edge* edges = <Edge*> PyMem_Calloc(2 * (<size_t> last + 1), sizeof(Edge))
         if edges == NULL:
             raise MemoryError
-        for k in range(self.mask + 1):
-            if old[k].child:
-                slot = mix(old[k].hash, old[k].parent) & mask
-                while edges[slot].child:
-                    slot = (slot + 1) & mask
-                edges[slot] = old[k]
         self.edges = edges
-        self.mask = mask
+        self.mask = 2 * last + 1
+        for k in range(last + 1):
+            if old[k].child:
+                edges[self._free_slot(old[k].parent, old[k].hash)] = old[k]
         PyMem_Free(old)
-        return 0
-
-    cdef inline int child(self, int parent, Character* path, Py_ssize_t first, Py_ssize_t after,
-                          uint32_t hash) noexcept:
-        cdef uint32_t slot = mix(hash, parent) & self.mask
-        cdef Edge* edge = &self.edges[slot]
-        while edge.child:
-            if (edge.hash == hash and edge.parent == parent and edge.size == after - first
-                    and _same(path + first, self.texts + edge.label, edge.size)):
-                return edge.child
-            slot = (slot + 1) & self.mask
-            edge = &self.edges[slot]
         return 0
 
 
@@ -408,38 +482,41 @@ cdef class RouteTable:
         return 0
 
     def candidates(self, str route_path not None):
-        cdef Numbers found
+        cdef Lookup lookup
         cdef int k
-        start(&found)
+        text = begin(&lookup, route_path)
         try:
-            self._collect(route_path, &found)
-            routes = [(<CRow> PyList_GET_ITEM(self.rows, found.items[k])).route for k in range(found.count)]
+            self._collect(&lookup)
+            routes = [
+                (<CRow> PyList_GET_ITEM(self.rows, lookup.found.items[k])).route for k in range(lookup.found.count)
+            ]
         finally:
-            stop(&found)
+            end(&lookup)
         return routes
 
+    @cython.binding(False)
     def find(self, scope, route_path, bint any_match=False):
-        cdef Numbers found
-        start(&found)
+        cdef Lookup lookup
+        route_path = PyUnicode_FromObject(route_path)
+        text = begin(&lookup, route_path)
         try:
-            route_path = PyUnicode_FromObject(route_path)
-            self._collect(route_path, &found)
-            chosen = self._choose(scope, route_path, any_match, &found) if found.count else None
+            self._collect(&lookup)
+            chosen = self._choose(scope, route_path, any_match, &lookup) if lookup.found.count else None
         finally:
-            stop(&found)
+            end(&lookup)
         return chosen
 
-    cdef object _choose(self, scope, str route_path, bint any_match, Numbers* found):
+    cdef object _choose(self, scope, str route_path, bint any_match, const Lookup* lookup):
         cdef int k
         cdef bint partial
         cdef CRow row
         first_partial = None
-        for k in range(found.count):
-            row = <CRow> PyList_GET_ITEM(self.rows, found.items[k])
+        for k in range(lookup.found.count):
+            row = <CRow> PyList_GET_ITEM(self.rows, lookup.found.items[k])
             attributes = _attributes(row, route_path)
             if attributes is not None:
                 partial = False
-                child_scope = _answer(row, attributes, scope, route_path, &partial)
+                child_scope = _answer(row, attributes, scope, route_path, lookup, &partial)
                 if child_scope is None:
                     continue
                 if any_match or not partial:
@@ -454,7 +531,7 @@ cdef class RouteTable:
             if match is self.partial and first_partial is None:
                 first_partial = row.route, child_scope
             if scope["path"] is not path or scope.get("root_path") is not root_path:
-                return self._scan(scope, found.items[k] + 1, any_match, first_partial)
+                return self._scan(scope, lookup.found.items[k] + 1, any_match, first_partial)
         return first_partial
 
     cdef object _scan(self, scope, Py_ssize_t start, bint any_match, first_partial):
@@ -469,92 +546,70 @@ cdef class RouteTable:
                 first_partial = row.route, child_scope
         return first_partial
 
-    cdef int _collect(self, str route_path, Numbers* found) except -1:
+    cdef int _collect(self, Lookup* lookup) except -1:
         with cython.critical_section(self.tree):
-            return self._collect_locked(route_path, found)
-
-    cdef int _collect_locked(self, str route_path, Numbers* found) except -1:
-        cdef int kind = PyUnicode_KIND(route_path)
-        cdef void* data = PyUnicode_DATA(route_path)
-        cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path)
-        self._push_chain(found, self.tree.unindexed)
-        if kind == 1:
-            self._walk(<uint8_t*> data, size, found)
-        elif kind == 2:
-            self._walk(<uint16_t*> data, size, found)
-        else:
-            self._walk(<uint32_t*> data, size, found)
-        if found.count > 1:
-            qsort(found.items, found.count, sizeof(int), compare)
+            if self.tree.unindexed:
+                self._push_chain(&lookup.found, self.tree.unindexed)
+            if lookup.size and lookup.path[0] == c'/':
+                self._walk(lookup)
+        if lookup.found.count > 1:
+            qsort(lookup.found.items, lookup.found.count, sizeof(int), compare)
         return 0
 
-    cdef int _walk(self, Character* path, Py_ssize_t size, Numbers* found) except -1:
-        cdef Numbers[2] level
-        cdef Numbers* nodes = &level[0]
-        cdef Numbers* following = &level[1]
-        cdef Py_ssize_t first = 1, after
-        cdef uint32_t hash, shorter
-        if not size or path[0] != c'/':
-            return 0
-        start(nodes)
-        start(following)
-        try:
-            push(nodes, 0)
-            while nodes.count:
-                hash = shorter = HASH_START
-                after = first
-                while after < size and path[after] != c'/':
-                    shorter = hash
-                    hash = (hash ^ path[after]) * HASH_FACTOR
-                    after += 1
-                if after < size:
-                    self._step(path, first, after, hash, nodes, following, found)
-                    nodes, following = following, nodes
-                    following.count = 0
-                    first = after + 1
+    cdef int _walk(self, Lookup* lookup) except -1:
+        cdef Tree tree = self.tree
+        cdef const Node* node
+        cdef Numbers* nodes = &lookup.nodes
+        cdef Numbers* following = &lookup.following
+        cdef Segment segment
+        cdef Py_ssize_t first = 1
+        cdef int number = 1, k, child, any
+        lookup.stops[0] = 0
+        push(nodes, 0)
+        while nodes.count:
+            segment = segment_at(lookup.path, first, lookup.size)
+            if number < MOST_SEGMENTS:
+                lookup.stops[number] = segment.stop
+            for k in range(nodes.count):
+                node = &tree.nodes[nodes.items[k]]
+                child = any = 0
+                if node.literals:
+                    child = tree.child(nodes.items[k], lookup.path + first, segment.stop - first, segment.hash)
+                if segment.stop > first:
+                    any = node.any
+                if node.below:
+                    self._push_chain(&lookup.found, node.below)
+                if segment.stop == lookup.size:
+                    self._push_ends(&lookup.found, child)
+                    self._push_ends(&lookup.found, any)
                     continue
-                self._end(path, first, size, hash, nodes, found)
-                if size > first and path[size - 1] == c'\n':
-                    self._end_at_literal(path, first, size - 1, shorter, nodes, found)
-                break
-        finally:
-            stop(nodes)
-            stop(following)
+                if child:
+                    push(following, child)
+                if any:
+                    push(following, any)
+            if segment.stop == lookup.size:
+                return self._end_before_newline(lookup, nodes, first)
+            nodes, following = following, nodes
+            following.count = 0
+            first = segment.stop + 1
+            number += 1
         return 0
 
-    cdef int _step(self, Character* path, Py_ssize_t first, Py_ssize_t after, uint32_t hash, Numbers* nodes,
-                   Numbers* following, Numbers* found) except -1:
-        cdef int k, child
-        cdef Node* node
-        for k in range(nodes.count):
-            node = &self.tree.nodes[nodes.items[k]]
-            self._push_chain(found, node.below)
-            child = self.tree.child(nodes.items[k], path, first, after, hash)
-            if child:
-                push(following, child)
-            if node.any and after > first:
-                push(following, node.any)
-        return 0
-
-    cdef int _end(self, Character* path, Py_ssize_t first, Py_ssize_t after, uint32_t hash, Numbers* nodes,
-                  Numbers* found) except -1:
+    cdef int _end_before_newline(self, Lookup* lookup, const Numbers* nodes, Py_ssize_t first) except -1:
+        cdef Py_ssize_t size = lookup.size - first - 1
+        cdef const uint8_t* last = lookup.path + first
+        cdef uint64_t hash
         cdef int k
-        cdef Node* node
+        if size < 0 or last[size] != c'\n':
+            return 0
+        hash = segment_at(last, 0, size).hash
         for k in range(nodes.count):
-            node = &self.tree.nodes[nodes.items[k]]
-            self._push_chain(found, node.below)
-            if node.any and after > first:
-                node = &self.tree.nodes[node.any]
-                self._push_chain(found, node.ends)
-        return self._end_at_literal(path, first, after, hash, nodes, found)
+            self._push_ends(&lookup.found, self.tree.child(nodes.items[k], last, size, hash))
+        return 0
 
-    cdef int _end_at_literal(self, Character* path, Py_ssize_t first, Py_ssize_t after, uint32_t hash,
-                             Numbers* nodes, Numbers* found) except -1:
-        cdef int k, child
-        for k in range(nodes.count):
-            child = self.tree.child(nodes.items[k], path, first, after, hash)
-            if child:
-                self._push_chain(found, self.tree.nodes[child].ends)
+    cdef inline int _push_ends(self, Numbers* found, int node) except -1:
+        if node and self.tree.nodes[node].ends:
+            self._push_chain(found, self.tree.nodes[node].ends)
         return 0
 
 
@@ -571,14 +626,6 @@ def difference(list old not None, list new not None, /):
     return start, old_stop, new_stop
 
 
-cdef inline bint _same(const Character* text, const Py_UCS4* label, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t k
-    for k in range(size):
-        if text[k] != label[k]:
-            return False
-    return True
-
-
 cdef inline dict _attributes(CRow row, str route_path):
     """The attributes of the route, if it is still as its shortcut says; else None."""
     cdef CShortcut shortcut = row.shortcut
@@ -587,27 +634,26 @@ cdef inline dict _attributes(CRow row, str route_path):
     if type(row.route) is not shortcut.cls or shortcut.cls.matches is not shortcut.matches:
         return None
     cdef dict attributes = PyObject_GenericGetDict(row.route, NULL)
-    if "matches" in attributes:
+    if PyDict_Contains(attributes, "matches"):
         return None
     if shortcut.path_regex is not None and (
-            attributes.get("path_regex") is not shortcut.path_regex
-            or attributes.get("param_convertors") is not shortcut.param_convertors):
+            PyDict_GetItemWithError(attributes, "path_regex") != <PyObject*> shortcut.path_regex
+            or PyDict_GetItemWithError(attributes, "param_convertors") != <PyObject*> shortcut.param_convertors):
         return None
     return attributes
 
 
-cdef inline dict _answer(CRow row, dict attributes, scope, str route_path, bint* partial):
+cdef inline dict _answer(CRow row, dict attributes, scope, str route_path, const Lookup* lookup, bint* partial):
     cdef CShortcut shortcut = row.shortcut
     cdef dict params
     if shortcut.match is None:
-        params = _texts(shortcut, route_path)
+        params = _texts(shortcut, route_path, lookup)
     else:
         params = PyObject_CallOneArg(shortcut.match, route_path)
     if params is None:
         return None
-    existing = (<dict> scope).get("path_params") if PyDict_CheckExact(scope) else scope.get("path_params")
-    if existing is not None or "path_params" in scope:
-        path_params = dict(existing)
+    if "path_params" in scope:
+        path_params = dict(scope["path_params"])
         path_params.update(params)
         params = path_params
     child_scope = {"endpoint": attributes[shortcut.endpoint], "path_params": params}
@@ -620,21 +666,22 @@ cdef inline dict _answer(CRow row, dict attributes, scope, str route_path, bint*
     return child_scope
 
 
-cdef inline dict _texts(CShortcut shortcut, str route_path):
+cdef inline dict _texts(CShortcut shortcut, str route_path, const Lookup* lookup):
     """The parameters of a route that the tree has matched already: whole segments of text."""
-    cdef int kind = PyUnicode_KIND(route_path)
-    cdef void* data = PyUnicode_DATA(route_path)
-    cdef Py_ssize_t size = PyUnicode_GET_LENGTH(route_path), first = 0, after
-    cdef uint64_t remaining = shortcut.text_segments
-    cdef int name = 0
     cdef dict params = {}
+    cdef uint64_t remaining = shortcut.text_segments
+    cdef int number = 0, name = 0
+    cdef Py_ssize_t first, after
     while remaining:
-        after = first
-        while after < size and PyUnicode_READ(kind, data, after) != c'/':
-            after += 1
         if remaining & 1:
-            params[shortcut.names[name]] = PyUnicode_Substring(route_path, first, after)
+            first = lookup.stops[number - 1] + 1
+            after = lookup.stops[number]
+            if PyUnicode_IS_ASCII(route_path):
+                text = PyUnicode_Substring(route_path, first, after)
+            else:
+                text = PyUnicode_DecodeUTF8(<const char*> lookup.path + first, after - first, "surrogatepass")
+            params[shortcut.names[name]] = text
             name += 1
         remaining >>= 1
-        first = after + 1
+        number += 1
     return params

@@ -346,11 +346,28 @@ def test_the_installed_starlette_answers_as_the_kernels_do() -> None:
 
 
 def test_segments_of_the_same_hash_are_told_apart() -> None:
-    """The compiled kernel finds a segment by its FNV-1a hash, which these two share."""
-    one, other = "/glbvs/x", "/yacxa/x"
+    """The compiled kernel finds a segment by a hash of its own, which these two share."""
+    one, other = "/xmrgqmylADAaMAad/x", "/wsnfnsih9-2m..h./x"
     assert candidates([one], other) == []
     assert candidates([one, other], other) == [other]
     assert candidates([one, other], one) == [one]
+
+
+@pytest.mark.parametrize("size", [1, 6, 7, 8, 9, 15, 16, 17, 40])
+def test_segments_that_differ_in_one_place(size: int) -> None:
+    """The compiled kernel reads eight bytes at a time, of the UTF-8 of a path, with or without others behind them."""
+    segments = ["a" * size, "a" * size + "\0", *("a" * at + "b" + "a" * (size - at - 1) for at in range(size))]
+    segments += [segment.replace("b", other) for segment in segments[2:] for other in ("\0", "é", "漢", "\ud800")]
+    templates = [f"/{segment}{end}" for segment in segments for end in ("", "/", "/{p}", "/a", "/a/{p}/aaaaaaaa")]
+    index = RouteIndex(routes := routes_of(*templates))
+    for segment in segments:
+        for end in ("", "/", "/x", "/a", "\n", "/a\n", "/a/é漢/aaaaaaaa", "/aa", "/a/x/aaaaaaa/", "//"):
+            path = f"/{segment}{end}"
+            found = [route for route in routes if route.path_regex.match(path)]
+            assert index.candidates(path) == found
+            for route in found[:1]:
+                scope = {"type": "http", "path": path, "method": "GET"}
+                assert index._table.find(scope, path) == (route, route.matches(scope)[1])
 
 
 def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_that() -> None:
