@@ -11,8 +11,9 @@ from starlette.routing import BaseRoute, Host, Mount
 from . import _fastapi
 from ._starlette import mounted_app
 from .indexing.index import is_indexed
-from .indexing.index_router import IndexRouter, indexed_class
+from .indexing.index_router import IndexRouter
 from .indexing.route_list import RouteList
+from .indexing.substitute import substitute_class
 from .narrowing.leaves import leaves
 from .narrowing.probe import reason_against_narrowing
 from .narrowing.routers import NarrowedRouter, narrow
@@ -221,7 +222,7 @@ def _index(router: routing.Router) -> str | None:
     # In this order, so that a request in another thread finds a whole router in between.
     vars(router)["_fastroute_routes"] = RouteList(router.routes)
     try:
-        router.__class__ = indexed_class(cls)
+        router.__class__ = substitute_class(cls, IndexRouter)
     except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
         del vars(router)["_fastroute_routes"]
         return f"{cls.__module__}.{cls.__qualname__} cannot become a subclass of fastroute's IndexRouter: {error}"

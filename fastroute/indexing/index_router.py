@@ -17,9 +17,9 @@ from ..connection.observing import logger, shown
 from ..matching.implementation import RouteTable, difference, route_path
 from .index import build_table, changed_table, relied_on, serves
 from .route_list import RouteList
-from .substitute import Substitute, substitute_class
+from .substitute import Substitute
 
-__all__ = ["IndexRouter", "indexed_class"]
+__all__ = ["IndexRouter"]
 
 
 class _Part(NamedTuple):
@@ -163,11 +163,6 @@ class IndexRouter(Substitute, routing.Router):
     def _fastroute_may_serve_sockets(self, route: BaseRoute) -> bool:
         """Whether WebSockets may go to a route of this router; they may in a router of somebody else."""
         return True
-
-
-def indexed_class(cls: type[routing.Router]) -> type[IndexRouter]:
-    """The class of the same name that has the methods of `IndexRouter` before those of `cls`."""
-    return IndexRouter if cls is routing.Router else substitute_class(cls, IndexRouter)
 
 
 def _log_miss(router: IndexRouter, scope: Scope) -> None:

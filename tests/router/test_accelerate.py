@@ -161,14 +161,21 @@ def routers(app: Starlette) -> list[routing.Router]:
     ]
 
 
+def names(router: routing.Router) -> tuple[str, str, str]:
+    cls = type(router)
+    return cls.__module__, cls.__qualname__, cls.__name__
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_every_answer_is_as_before(started: bool) -> None:
     app, untouched = application(), application()
     if started:
         answers(app)
     before, routes = routers(app), list(app.routes)
+    classes = [names(router) for router in before]
     report = accelerate(app)
     assert answers(app) == answers(untouched)
+    assert [names(router) for router in before] == classes
     assert [*map(id, routers(app))] == [*map(id, before)]
     assert [*map(id, app.routes)] == [*map(id, routes)]
     assert all(isinstance(router, IndexRouter) and not isinstance(router, Router) for router in before)
