@@ -481,9 +481,10 @@ cdef class RouteTable:
             entry = self.tree.entries[entry].next
         return 0
 
-    def candidates(self, str route_path not None):
+    def candidates(self, route_path):
         cdef Lookup lookup
         cdef int k
+        route_path = PyUnicode_FromObject(route_path)
         text = begin(&lookup, route_path)
         try:
             self._collect(&lookup)

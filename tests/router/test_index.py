@@ -299,6 +299,7 @@ def test_a_path_of_a_subclass_of_str() -> None:
     scope = {"type": "http", "path": Text("/a/b"), "method": "GET"}
     found = table.find(scope, scope["path"])
     assert found == (routes[0], routes[0].matches(scope)[1])
+    assert table.candidates(Text("/a/b")) == routes
 
 
 def test_find_does_not_change_the_scope_nor_keep_what_it_gives() -> None:
