@@ -44,6 +44,9 @@ _BUILDING = threading.RLock()
 
 _MATCHES_OF = attrgetter("matches")
 
+#: The types of scopes for which there are routes.
+_INDEXED = ("http", "websocket")
+
 
 class _Waiting(NotCopied):
     """How many requests came since the last change."""
@@ -100,7 +103,7 @@ class NarrowedRouter(NotedRouter):
             index = self._fastroute_renewed()
         if (
             index is None
-            or scope["type"] == "lifespan"
+            or scope["type"] not in _INDEXED
             or list(map(_MATCHES_OF, index.classes)) != index.functions
             or ("fastapi" in scope and _fastapi.has_context_of_a_route(scope))
         ):

@@ -84,6 +84,19 @@ def test_a_patched_matches_is_asked_at_every_route(monkeypatch: pytest.MonkeyPat
     assert request(app, "/anything")[0] == 404
 
 
+def test_a_scope_of_an_unknown_type_is_left_as_fastapi_leaves_it() -> None:
+    left = []
+    for accelerated in (False, True):
+        app = application()
+        if accelerated:
+            accelerate(app)
+        scope = {**http_scope("/nowhere"), "type": "other"}
+        with pytest.raises(AssertionError):
+            app.router(scope, None, None).__await__().send(None)  # type: ignore[arg-type]
+        left.append(list(scope))
+    assert left[0] == left[1]
+
+
 def forwarding(other: FastAPI) -> Any:
     """An endpoint that hands its own scope to another application."""
 
