@@ -3,13 +3,13 @@
 import asyncio
 import functools
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Iterator
 from contextvars import Context
 from typing import Any
 
 import anyio
 
-__all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn", "trio_task", "waits_for"]
+__all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn", "trio_task", "waits_for", "waits_in"]
 
 
 @functools.cache
@@ -52,17 +52,22 @@ def trio_task() -> Any:
 
 def waits_for(task: Any) -> object:
     """What a task of asyncio or trio waits for, in its deepest call: another object as soon as it has gone on."""
-    place = task.get_coro() if isinstance(task, asyncio.Task) else task.coro
-    while (deeper := _awaited_by(place)) is not None:
-        place = deeper
-    return place
+    *_, deepest = _calls(task)
+    return deepest
 
 
-def _awaited_by(place: Any) -> object:
-    for name in ("cr_await", "gi_yieldfrom", "ag_await"):
-        if hasattr(place, name):
-            return getattr(place, name)
-    return None
+def waits_in(task: Any, codes: Container[object]) -> bool:
+    """Whether a task waits in a call of an async function with one of these codes."""
+    return any(getattr(call, "cr_code", None) in codes for call in _calls(task))
+
+
+def _calls(task: Any) -> Iterator[object]:
+    """What a task that waits has called, the outermost first."""
+    call = task.get_coro() if hasattr(task, "get_coro") else task.coro
+    while call is not None:
+        yield call
+        kind = next((kind for kind in ("cr_await", "gi_yieldfrom", "ag_await") if hasattr(call, kind)), None)
+        call = None if kind is None else getattr(call, kind)
 
 
 def spawn(run: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop | None) -> Callable[[], object]:

@@ -30,7 +30,7 @@ from starlette.websockets import WebSocketDisconnect
 from ..exceptions import ConnectionEnded
 from .draining import Drain, drain_of, drains
 from .handshake import POLICY_VIOLATION, deny
-from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for
+from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for, waits_in
 from .observing import logger, report_end, route_of
 from .outgoing import Outgoing, is_last_of_denial
 from .policy import Terms
@@ -42,6 +42,7 @@ _GOING_AWAY, _SERVICE_RESTART, _ABNORMAL = 1001, 1012, 1006
 #: How far a connection is read ahead of.
 _MOST_MESSAGES, _MOST_BYTES = 16, 64 * 1024
 _pass_on = Outgoing.send
+_CLOSING = {Outgoing._close.__code__, Outgoing._deny.__code__}
 _LONGEST_UNNOTICED = 1.0  # seconds
 _LONGEST_SEND = 1.0  # seconds that a client gets to take the close frame
 
@@ -89,6 +90,7 @@ class Life(Outgoing):
     # The end: the status of a denial; whether the endpoint must still be interrupted, and was told.
     _status = 0
     _pending = _told = False
+    _closing_since = inf
     # Where the endpoint waited when its calls were interrupted, and since when.
     _stuck: tuple[object, float] | None = None
     _final: tuple[int, str] | None = None
@@ -272,13 +274,24 @@ class Life(Outgoing):
             return
         if self._stuck is not None:
             self._interrupt_if_stuck(now)
-        if self.cause is not None or self._told:
+        if self.cause is not None or (self._told and not self._close_waits(now)):
             return
+        if self._drain is not None and self._drain.ends:
+            self.restart()
         if self._heard:
             self._heard, self._last_heard = False, now
         self._look_at_time(now)
         if self._terms.cancel_on_disconnect or self._terms.idle_timeout < inf:
             self._look_at_client(now)
+
+    def _close_waits(self, now: float) -> bool:
+        """Whether the endpoint closes, but its client takes nothing for a second; then it may be ended all the same."""
+        if self.ending is None or not waits_in(self._task, _CLOSING):
+            self._closing_since = inf
+            return False
+        self._closing_since = min(self._closing_since, now)
+        self._told = now - self._closing_since < _LONGEST_SEND
+        return not self._told
 
     def _look_at_time(self, now: float, *, interrupt: bool = True) -> None:
         terms = self._terms

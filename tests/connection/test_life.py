@@ -408,6 +408,53 @@ def test_who_heard_of_the_end_by_its_group_may_take_its_time(run: Any) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("denies_it", [True, False])
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_close_that_the_client_does_not_take_is_ended(run: Any, denies_it: bool, leaves: bool) -> None:
+    connections: list[Connection] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        if denies_it:
+            connections[0].blocked = True
+            await websocket.send_denial_response(PlainTextResponse("no", 418))
+        await websocket.accept()
+        connections[0].blocked = True
+        await websocket.close(4000)
+
+    async def test() -> None:
+        seen = Seen()
+        ends: Any = {"cancel_on_disconnect": True} if leaves else {"max_lifetime": 0.1}
+        began = time.monotonic()
+        async with connected(seen.route(endpoint, **ends).app) as connection:
+            connections.append(connection)
+            if leaves:
+                connection.leave(4002, "bye")
+        assert time.monotonic() - began > 1
+        assert connection.types == (["http.response.start"] if denies_it else ["accept", "close"])
+        assert connection.error is None
+        assert isinstance(seen.errors[0], WebSocketDisconnect)
+        assert seen.cleaned == ["sync", "async"]
+        assert seen.ends[0][:2] == ((418, "") if denies_it else (4000, ""))
+
+    run(test)
+
+
+def test_an_endpoint_that_has_closed_may_take_its_time(run: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close(4000)
+        await anyio.sleep(1.5)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=0.1, cancel_on_disconnect=True).app) as connection:
+            pass
+        assert connection.types == ["accept", "close"]
+        assert seen.errors == [None]
+
+    run(test)
+
+
 @pytest.mark.parametrize("returns", [True, False])
 def test_an_endpoint_that_swallows_its_cancellation_is_left_alone(run: Any, returns: bool) -> None:
     async def endpoint(websocket: WebSocket) -> None:
