@@ -88,10 +88,8 @@ def draining(lifespan: Lifespan[Any] | None = None, *, timeout: float = 10.0) ->
         ValueError: `timeout` is not above 0.
     """
     check_seconds("timeout", timeout)
-    if inspect.isasyncgenfunction(lifespan) or inspect.isgeneratorfunction(lifespan):
-        raise TypeError(f"draining({lifespan.__name__}): decorate it with @contextlib.asynccontextmanager")
-    if lifespan is not None and not callable(lifespan):
-        raise TypeError(f"draining({lifespan!r}): give a function that makes an async context manager")
+    if lifespan is not None:
+        _check_lifespan(lifespan)
 
     @asynccontextmanager
     async def drained(app: Any) -> AsyncIterator[Any]:
@@ -108,3 +106,13 @@ def draining(lifespan: Lifespan[Any] | None = None, *, timeout: float = 10.0) ->
                 of_loop.remove(drain)
 
     return drained
+
+
+def _check_lifespan(lifespan: Any) -> None:
+    if not callable(lifespan):
+        raise TypeError(f"draining({lifespan!r}): give a function that makes an async context manager")
+    # One that is decorated with `contextmanager` is a generator too.
+    yields = inspect.isasyncgenfunction(lifespan) or inspect.isgeneratorfunction(inspect.unwrap(lifespan))
+    if yields or inspect.iscoroutinefunction(lifespan):
+        problem = "" if yields else "let it yield, and "
+        raise TypeError(f"draining({lifespan.__name__}): {problem}decorate it with @contextlib.asynccontextmanager")

@@ -26,7 +26,9 @@ class AnyOrigin(Enum):
 #: In the place of a list of origins: pages of any origin may connect, and somebody decided that.
 ANY_ORIGIN: Final = AnyOrigin.ANY_ORIGIN
 
-_DEFAULT_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+#: The schemes that no page has, and that of the page which is meant.
+_OF_SOCKETS = {"ws": "http", "wss": "https"}
 
 # Underscores are in no host name, but in the names of some hosts.
 _LABEL = "[a-z0-9_-]+"
@@ -195,6 +197,9 @@ def _declared(origin: object) -> tuple[_Origin, bool]:
         normalized = _normalized(match)
     except ValueError as error:
         raise ValueError(f"origins has {origin!r}: {error}") from None
+    if normalized.scheme in _OF_SOCKETS:
+        page = f"{_OF_SOCKETS[normalized.scheme]}{origin[len(normalized.scheme) :]}"
+        raise ValueError(f"origins has {origin!r}, but a browser sends the origin of the page; write {page!r}")
     if match["wildcard"] and _is_address(normalized.host):
         raise ValueError(f"origins has {origin!r}, but nothing is below an address; name the host")
     return normalized, bool(match["wildcard"])
@@ -219,42 +224,54 @@ def _problem(origin: str) -> str:
     if len(several) > 1 and all("://" in part for part in several):
         return f"which is several in one text; write a list: {several}"
     if len(several) == 1 and several != [origin]:
-        return f"but an origin has no spaces or commas around it; write {several[0]!r}"
+        return _with_advice("but an origin has no spaces or commas around it", several[0])
     if not colon:
-        return f"which has no scheme; write {_with_scheme(origin)!r}"
+        return _with_advice("which has no scheme", _with_scheme(origin))
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     if authority != rest:
-        return f"but an origin has no path; write '{scheme}://{authority}'"
+        return _with_advice("but an origin has no path", f"{scheme}://{authority}")
     if "@" in rest:
-        return f"but an origin has no user; write '{scheme}://{rest.rpartition('@')[2]}'"
+        return _with_advice("but an origin has no user", f"{scheme}://{rest.rpartition('@')[2]}")
     if rest == "*":
         return "which means any host; write origins=ANY_ORIGIN, or 'https://*.example.org' for all below a host"
     if not rest.isascii():
-        return _punycode(scheme, rest)
+        return _with_advice("but a browser sends it in ASCII (punycode)", f"{scheme}://{_punycode(rest)}")
+    if rest.count(":") > 1 and "[" not in rest:
+        return _with_advice("but an IPv6 address stands in brackets", f"{scheme}://[{rest}]")
     if rest.endswith((":*", ":")):
         host = rest.rpartition(":")[0]
-        return f"but a port is a number; write each origin with its port, as '{scheme}://{host}:3000'"
+        return _with_advice("but a port is a number", f"{scheme}://{host}:3000", "each origin with its port, as ")
     if rest.strip("*.") and rest.endswith("."):
-        return f"but a browser sends a host without the dot at its end; write '{scheme}://{rest.rstrip('.')}'"
+        return _with_advice("but a browser sends a host without the dot at its end", f"{scheme}://{rest.rstrip('.')}")
     if "*" in rest:
         return "but `*.` can only be all of the first labels, as in 'https://*.example.org'"
     return "which is no scheme://host[:port]; write for example 'https://app.example.org:8443'"
 
 
+def _with_advice(problem: str, origin: str, before: str = "") -> str:
+    """A problem, and what to write, if that is an origin."""
+    if _ORIGIN.fullmatch(origin.lower()):
+        return f"{problem}; write {before}{origin!r}"
+    return f"{problem}; write scheme://host[:port], for example 'https://app.example.org:8443'"
+
+
 def _with_scheme(origin: str) -> str:
     scheme, colon, rest = origin.partition(":")
-    if colon and scheme.lower() in _DEFAULT_PORTS:
+    if colon and scheme.lower() in (*_DEFAULT_PORTS, *_OF_SOCKETS):
         return f"{scheme}://{rest.lstrip('/')}"
     host = origin.lstrip("/")
     name = host.partition(":")[0]
     return f"{'http' if name == 'localhost' or _is_address(name) else 'https'}://{host}"
 
 
-def _punycode(scheme: str, rest: str) -> str:
+def _punycode(host: str) -> str:
+    """The host as a browser sends it; nothing if that is not known for sure."""
     try:
-        return f"but a browser sends it in ASCII; write '{scheme}://{rest.encode('idna').decode()}'"
+        written = host.encode("idna").decode("ascii")
+        # Python maps some letters in another way than browsers do (a sharp s becomes two), to the host of others.
+        return written if written.encode().decode("idna") == host.lower() else ""
     except UnicodeError:
-        return "which is no host name; write it in ASCII, as a browser sends it (punycode)"
+        return ""
 
 
 def origins_of(origins: Iterable[str] | AnyOrigin | None) -> tuple[Origins, ...]:

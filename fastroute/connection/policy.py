@@ -1,5 +1,6 @@
 """ConnectionPolicy: from where a connection may come, when it ends, and who is told of it."""
 
+import inspect
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, replace
@@ -144,3 +145,9 @@ def _check_function(on_end: Any) -> None:
         raise TypeError(f"on_end={on_end!r} is no function; it is called with scope, code, reason and seconds")
     if is_async_callable(on_end):
         raise TypeError(f"on_end={on_end!r} is async, and would not be awaited; write a plain function")
+    try:
+        inspect.signature(on_end).bind({}, 1000, "", 0.0)
+    except ValueError:  # some functions in C do not tell
+        pass
+    except TypeError as error:
+        raise TypeError(f"on_end={on_end!r} is called with scope, code, reason and seconds: {error}") from None

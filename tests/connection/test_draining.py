@@ -4,8 +4,8 @@ import functools
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
@@ -346,10 +346,18 @@ def test_what_means_nothing_is_an_error(arguments: Any, error: type[Exception], 
         draining(**arguments)
 
 
-def test_a_bare_generator_is_an_error() -> None:
-    async def lifespan(app: Any) -> AsyncIterator[None]:
-        yield
+async def bare(app: Any) -> AsyncIterator[None]:
+    yield
 
-    undecorated: Any = lifespan
+
+def synchronous(app: Any) -> Iterator[None]:
+    yield
+
+
+async def coroutine(app: Any) -> None: ...
+
+
+@pytest.mark.parametrize("lifespan", [bare, synchronous, contextmanager(synchronous), coroutine])
+def test_what_is_no_async_context_manager_is_an_error(lifespan: Any) -> None:
     with pytest.raises(TypeError, match=r"decorate it with @contextlib\.asynccontextmanager"):
-        draining(undecorated)
+        draining(lifespan)

@@ -81,11 +81,18 @@ def test_a_timeout_is_a_number(name: str, seconds: Any) -> None:
         ({"cancel_on_disconnect": []}, "neither True nor False"),
         ({"on_end": "log"}, "is no function"),
         ({"on_end": talk}, "write a plain function"),
+        ({"on_end": lambda: None}, "called with scope, code, reason and seconds: too many positional arguments"),
+        ({"on_end": lambda scope, code, reason, seconds, extra: None}, "called with .*: missing a required argument"),
     ],
 )
 def test_what_means_nothing_is_an_error(given: dict[str, Any], error: str) -> None:
     with pytest.raises((TypeError, ValueError), match=error):
         ConnectionPolicy(**given)
+
+
+@pytest.mark.parametrize("on_end", [print, lambda *told: None, lambda scope, code, reason, seconds=0, more=1: None])
+def test_on_end_may_be_whatever_takes_four_arguments(on_end: Any) -> None:
+    assert ConnectionPolicy(on_end=on_end).on_end is on_end
 
 
 @pytest.mark.parametrize("inner", [ConnectionPolicy(idle_timeout=9), ConnectionPolicy(origins=[GOOD, EVIL])])
