@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from .. import _fastapi
 from ..connection.injected import Injected, Injection
+from ..connection.messages import MessageRules, Messages
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
 from .fields import (
@@ -386,13 +387,16 @@ class _Tree:
             (node.path_params if field.place == "path" else node.query_params).append(field)
             return None
         name, declared = parameter.name, declaration(parameter)
+        special = None if isinstance(declared.marker, Dependency) else _special_type(declared.type)
+        has_rules = any(isinstance(item, MessageRules) for item in declared.metadata)
+        if has_rules and not (special is not None and issubclass(special, Messages)):
+            raise Problem("MessageRules() belongs to a parameter of type Messages[Receive, Send]")
         if isinstance(declared.marker, Dependency):
             depends = declared.marker
             if depends.dependency is None:
                 depends = replace(depends, dependency=_dependency_of_annotation(declared.type))
             check_dependency(depends)
             return depends
-        special = _special_type(declared.type)
         if special is not None:
             return self._add_special(node, name, declared, special)
         try:

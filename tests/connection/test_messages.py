@@ -29,6 +29,7 @@ from fastroute import (
     Depends,
     MessageRules,
     Messages,
+    Query,
 )
 from fastroute.testing import ClientSession, connect
 
@@ -444,6 +445,12 @@ class Undefined(BaseModel):
             r"MessageRules in Annotated is not called; write MessageRules\(\)",
         ),
         (Annotated[int, MessageRules()], r"belongs to a parameter of type Messages\[Receive, Send\]"),
+        (
+            Annotated[list[Annotated[int, MessageRules()]], Query()],
+            r"belongs to a parameter of type Messages\[Receive, Send\]",
+        ),
+        (Annotated[WebSocket, MessageRules()], r"belongs to a parameter of type Messages\[Receive, Send\]"),
+        (Annotated[None, Depends(print), MessageRules()], r"belongs to a parameter of type Messages\["),
     ],
 )
 def test_a_mistake_in_a_declaration_is_told(annotation: Any, problem: str) -> None:
