@@ -16,18 +16,20 @@ from ..dependencies.dependant import Dependant, get_dependant
 from ..dependencies.signature import unwrapped
 from ..exceptions import DeclarationError
 from ..routing import APIWebSocketRoute
-from ..tracing.entries import Entry, entries, walk_inside
+from ..tracing.entries import Entry, entries, routes_of, walk_inside
 from .credentials import scheme_of
 from .handshakes import dependants, object_schema, parameters
 from .payloads import Payloads
 from .refusals import responses
 from .schemas import Names, Schemas
 
-__all__ = ["document"]
+__all__ = ["check_application", "document"]
 
 Document = dict[str, Any]
 
 _SCHEMES = {"ws": "http", "wss": "https"}
+
+_REQUIRED_OF_SERVERS = {"host", "protocol"}
 
 
 def document(
@@ -49,7 +51,14 @@ def document(
 
     Returns:
         Dicts, lists and scalars, ready for JSON; the same in every run.
+
+    Raises:
+        TypeError: `app` has no routes, or title or version is no text.
+        ValueError: a server lacks what AsyncAPI demands of one.
     """
+    check_application(app)
+    _check_texts(title=title, version=version)
+    _check_servers(servers)
     app_title, app_version, root_path = (getattr(app, name, None) for name in ("title", "version", "root_path"))
     servers = {name: dict(server) for name, server in (servers or {}).items()}
     if any("pathname" in server for server in servers.values()):
@@ -75,6 +84,29 @@ def document(
         "components": {name: component for name, component in components.items() if component},
     }
     return {key: value for key, value in found.items() if value or key == "channels"}
+
+
+def check_application(app: Any) -> None:
+    """Refuse everything that has no routes.
+
+    Raises:
+        TypeError: it has none.
+    """
+    if isinstance(app, type) or routes_of(app) is None:
+        raise TypeError(f"{app!r} is no application or router: it has no routes")
+
+
+def _check_texts(**texts: object) -> None:
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"{name}={text!r}: write a text")
+
+
+def _check_servers(servers: object) -> None:
+    named = servers.values() if isinstance(servers, Mapping) else ["none"] if servers else []
+    if not all(isinstance(server, Mapping) and server.keys() >= _REQUIRED_OF_SERVERS for server in named):
+        example = {"production": {"host": "example.org", "protocol": "wss"}}
+        raise ValueError(f"servers={servers!r}: each has a name, a host and a protocol; write {example}")
 
 
 def _base_of(servers: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from ..tracing.entries import entries, walk
-from .describing import document
+from .describing import check_application, document
 from .page import POLICY, page
 
 __all__ = ["routes"]
@@ -23,10 +23,12 @@ def routes(app: Any, path: str = "/asyncapi") -> list[Route]:
         path: of the page; the document is behind it, with `.json` at its end.
 
     Raises:
-        ValueError: the path does not start with a slash, or ends with one.
+        TypeError: the application has no routes.
+        ValueError: the path does not start with a slash, ends with one, or has parameters.
     """
-    if not path.startswith("/") or path.endswith("/"):
-        raise ValueError(f"the path {path!r} of the page must start with a slash and not end with one")
+    check_application(app)
+    if not isinstance(path, str) or not path.startswith("/") or path.endswith("/") or "{" in path:
+        raise ValueError(f"the path {path!r} of the page must start with a slash, not end with one, and have no braces")
 
     described = _Described(app)
 

@@ -83,6 +83,26 @@ def test_servers_are_as_given() -> None:
     assert described(servers=servers)["servers"] == servers
 
 
+@pytest.mark.parametrize("app", [None, print, "main:app", [], Starlette, APIWebSocketRoute("/", room)])
+def test_something_without_routes_is_refused(app: Any) -> None:
+    with pytest.raises(TypeError, match="is no application or router: it has no routes"):
+        document(app)
+
+
+@pytest.mark.parametrize("options", [{"title": 7}, {"version": 1.0}, {"title": b"x"}])
+def test_a_title_or_version_that_is_no_text_is_refused(options: Any) -> None:
+    with pytest.raises(TypeError, match="write a text"):
+        document(Starlette(), **options)
+
+
+@pytest.mark.parametrize(
+    "servers", ["ws://x", ["ws://x"], {"live": "ws://x"}, {"live": {"url": "ws://x"}}, {"live": {"host": "x"}}]
+)
+def test_servers_that_asyncapi_does_not_know_are_refused(servers: Any) -> None:
+    with pytest.raises(ValueError, match=r"servers=.*: each has a name, a host and a protocol; write \{'production'"):
+        document(Starlette(), servers=servers)
+
+
 # --- addresses and names ---
 
 

@@ -102,10 +102,15 @@ def test_they_follow_the_routes() -> None:
     assert len(set(made)) == len(made)
 
 
-@pytest.mark.parametrize("path", ["asyncapi", "/", "/asyncapi/", ""])
-def test_a_path_that_cannot_be_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="must start with a slash and not end with one"):
+@pytest.mark.parametrize("path", ["asyncapi", "/", "/asyncapi/", "", "/{tenant}/asyncapi", None])
+def test_a_path_that_cannot_be_is_refused(path: Any) -> None:
+    with pytest.raises(ValueError, match="must start with a slash, not end with one, and have no braces"):
         routes(Starlette(), path=path)
+
+
+def test_something_without_routes_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="None is no application or router: it has no routes"):
+        routes(None)
 
 
 class _Checker(HTMLParser):
