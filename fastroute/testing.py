@@ -9,6 +9,7 @@ It has the methods of `starlette.testclient.WebSocketTestSession`, to be awaited
 
 import json
 import math
+import re
 import string
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ __all__ = ["ClientSession", "HandshakeRefused", "connect"]
 
 _HOST = "testserver"
 _PORTS = {"ws": 80, "wss": 443}
+_UNSENDABLE = re.compile(r"[\r\n\0]|[^\0-\xff]")
 
 
 class HandshakeRefused(WebSocketDisconnect):
@@ -257,7 +259,7 @@ async def connect(
     app: ASGIApp,
     url: str,
     *,
-    headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
     subprotocols: Iterable[str] | None = None,
     timeout: float = 1.0,
 ) -> AsyncIterator[ClientSession]:
@@ -277,7 +279,8 @@ async def connect(
     Raises:
         HandshakeRefused: the application did not accept; it has the answer.
         TimeoutError: the application was silent, or did not end.
-        ValueError: the address is none of a WebSocket.
+        ValueError: the address is none of a WebSocket, or no header can hold a value.
+        TypeError: the address, headers or subprotocols are of another type.
         Exception: that the application raised.
     """
     session = ClientSession(app, _scope(url, headers, subprotocols), timeout)
@@ -308,16 +311,22 @@ async def connect(
 
 
 def _scope(
-    url: str, headers: Mapping[str, str] | list[tuple[str, str]] | None, subprotocols: Iterable[str] | None
+    url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None, subprotocols: Iterable[str] | None
 ) -> Scope:
+    if not isinstance(url, str):
+        raise TypeError(f"{url!r} is no address of a WebSocket; write a path, or ws://host/path")
     parts = urlsplit(urljoin(f"ws://{_HOST}/", url))
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     if scheme not in _PORTS or parts.hostname is None:
         raise ValueError(f"{url!r} is no address of a WebSocket; write a path, or ws://host/path")
     path = quote(parts.path or "/", safe=string.punctuation)
-    given = list(headers) if isinstance(headers, list) else list((headers or {}).items())
+    given = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    if isinstance(subprotocols, str):  # each letter would be one
+        raise TypeError(f"subprotocols={subprotocols!r}: write a list of texts")
     if subprotocols:
         given.append(("Sec-WebSocket-Protocol", ", ".join(subprotocols)))
+    for pair in given:
+        _check_header(pair)
     lines = [(name.lower(), value) for name, value in given]
     names = {name for name, _ in lines}
     lines = [line for line in _handshake_headers(parts.netloc.rpartition("@")[2]) if line[0] not in names] + lines
@@ -338,6 +347,14 @@ def _scope(
         "state": {},
         "extensions": {"websocket.http.response": {}},
     }
+
+
+def _check_header(pair: object) -> None:
+    """Refuse what no client can send; the application would get it all the same."""
+    if not (isinstance(pair, tuple | list) and list(map(type, pair)) == [str, str]):
+        raise TypeError(f"{pair!r} is no header; write {{'name': 'value'}} or [('name', 'value')]")
+    if _UNSENDABLE.search("".join(pair)):
+        raise ValueError(f"no header can be {': '.join(pair)!r}")
 
 
 def _handshake_headers(host: str) -> list[tuple[str, str]]:

@@ -125,6 +125,28 @@ def test_an_address_of_something_else_is_an_error(url: str, run: Run) -> None:
         run(test)
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "told"),
+    [
+        ({"url": None}, TypeError, "None is no address of a WebSocket"),
+        ({"url": "/", "headers": "x: y"}, TypeError, r"'x' is no header; write \{'name': 'value'\} or \[\('name'"),
+        ({"url": "/", "headers": {"x": 1}}, TypeError, r"\('x', 1\) is no header"),
+        ({"url": "/", "headers": [(b"x", b"y")]}, TypeError, "is no header"),
+        ({"url": "/", "headers": {"x": "a\nb: c"}}, ValueError, r"no header can be 'x: a\\nb: c'"),
+        ({"url": "/", "headers": {"x": "日本"}}, ValueError, "no header can be 'x: 日本'"),
+        ({"url": "/", "subprotocols": "chat"}, TypeError, "subprotocols='chat': write a list of texts"),
+        ({"url": "/", "subprotocols": ["日本"]}, ValueError, "no header can be 'Sec-WebSocket-Protocol: 日本'"),
+    ],
+)
+def test_an_argument_that_no_client_could_send_is_an_error(options: Any, error: Any, told: str, run: Run) -> None:
+    async def test() -> None:
+        async with connect(application(echo), **options):
+            pass
+
+    with pytest.raises(error, match=told):
+        run(test)
+
+
 def test_headers_may_be_repeated_and_replace_those_of_the_client(run: Run) -> None:
     async def test() -> ClientSession:
         headers = [("X", "1"), ("x", "é"), ("Host", "other"), ("Sec-WebSocket-Protocol", "a, b")]
