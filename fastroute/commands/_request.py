@@ -40,9 +40,11 @@ class Request(NamedTuple):
 def add_request(parser: argparse.ArgumentParser) -> None:
     """Add the options of a request; `request_of` reads them."""
     parser.add_argument("--host", help="the Host header (default: that of the URL, or localhost)")
-    for name, type_, form in (("header", _header, "'name: value'"), ("cookie", _cookie, "'name=value'")):
+    kinds = (("-H", "header", _header, "'name: value'"), ("-b", "cookie", _cookie, "'name=value'"))
+    for short, name, type_, form in kinds:
         parser.add_argument(
             f"--{name}",
+            short,
             dest=f"{name}s",
             metavar=form,
             action="append",

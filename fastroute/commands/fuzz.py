@@ -202,7 +202,8 @@ class _Search:
         self.cases = 0
 
     def is_over(self) -> bool:
-        return time.monotonic() - self._start >= self._seconds
+        # Hypothesis itself may take seconds to begin.
+        return self.cases > 0 and time.monotonic() - self._start >= self._seconds
 
     def round(self, number: int) -> Difference | None:
         """The first difference that the round with this seed finds."""

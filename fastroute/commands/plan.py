@@ -13,6 +13,7 @@ from ..dependencies.codegen import Generated, generate
 from ..dependencies.plan import Plan, Step, build_plan
 from ..exceptions import describe
 from ..routing import APIWebSocketRoute
+from ..tracing.entries import one_line
 from ..tracing.trace import trace
 from ._loading import add_application
 from ._request import Request, add_request, request_of
@@ -37,10 +38,14 @@ examples:
 def run(arguments: argparse.Namespace) -> int:
     request: Request = arguments.path
     decisive = trace(arguments.app, request.scope).decisive
-    route = None if decisive is None or decisive.match is not Match.FULL else decisive.entry.route
+    if decisive is None or decisive.match is not Match.FULL:
+        print(f"{request.title}\n  is answered by no route", file=sys.stderr)
+        return 1
+    route = decisive.entry.route
     if not isinstance(route, APIWebSocketRoute):
-        found = "no route" if route is None else repr(route)
-        print(f"{request.title}: {found} answers, and only an APIWebSocketRoute has a plan", file=sys.stderr)
+        found = one_line(decisive.entry, decisive.inside)
+        print(f"{request.title}\n  is answered by {found}", file=sys.stderr)
+        print("  only an APIWebSocketRoute of fastroute has a plan", file=sys.stderr)
         return 1
     plan = build_plan(route.dependant, route.param_convertors)
     print_lines([request.title, f"  is answered by WebSocket {route.path}", *_lines(plan)])

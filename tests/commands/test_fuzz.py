@@ -116,6 +116,12 @@ def test_without_a_difference_it_says_how_much_it_compared(capsys: pytest.Captur
     assert int(count[1]) > int(count[2]) > 1
 
 
+@pytest.mark.slow
+def test_something_is_compared_however_short_the_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "--seconds", "0"]) == 0
+    assert re.search(r"^[1-9]\d* cases, 1 templates, no difference$", capsys.readouterr().out, re.MULTILINE)
+
+
 class TestApplication:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

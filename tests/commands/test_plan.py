@@ -92,10 +92,14 @@ def test_a_legend_names_the_constants_of_the_source(app: str, capsys: pytest.Cap
     assert not any(word in source for word in ("planned", "session,", "x-token", "'handshake'"))
 
 
-@pytest.mark.parametrize("path", ["/api/rooms/x", "/plain"])
-def test_no_plan(app: str, path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", app, path]) == 1
-    assert "only an APIWebSocketRoute has a plan" in capsys.readouterr().err
+def test_no_plan(app: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", app, "/api/rooms/x"]) == 1
+    assert capsys.readouterr().err == "WebSocket /api/rooms/x\n  is answered by no route\n"
+    assert main(["plan", app, "/plain"]) == 1
+    title, answer, reason = capsys.readouterr().err.splitlines()
+    assert title == "WebSocket /plain"
+    assert answer.startswith("  is answered by WebSocket /plain  planned.")
+    assert reason == "  only an APIWebSocketRoute of fastroute has a plan"
 
 
 async def fails(q: Annotated[int, Query()]) -> int:
