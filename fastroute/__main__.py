@@ -5,6 +5,7 @@ import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from types import ModuleType
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ def _load(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if extra is None or error.name is None or error.name.partition(".")[0] == "fastroute":
             raise
-        raise SystemExit(f"fastroute {name} needs {error.name}: pip install 'fastroute[{extra}]'") from error
+        raise argparse.ArgumentTypeError(f"needs {error.name}: pip install 'fastroute[{extra}]'") from error
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,7 +55,24 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot show a character of a path gets its escape instead of a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(argv)
+    except argparse.ArgumentTypeError as error:
+        print(f"fastroute {argv[0]}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + 2  # as a shell reports SIGINT
+    except BrokenPipeError:
+        # The interpreter flushes the output once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as a shell reports SIGPIPE
+
+
+def _run(argv: list[str]) -> int:
     asked = next((argument for argument in argv if not argument.startswith("-")), None)
     parser = argparse.ArgumentParser(prog="python -m fastroute", description=__doc__)
     parser.add_argument("--version", action="version", version=f"fastroute {__version__}")
@@ -79,22 +97,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments, extras = parser.parse_known_args(argv)
     if extras and "finish" not in arguments:
         parser.error(f"unrecognized arguments: {' '.join(extras)}")
-    return _run(arguments, extras)
-
-
-def _run(arguments: argparse.Namespace, extras: list[str]) -> int:
-    """Run a command; no traceback is shown if the user or the reader of its output has had enough."""
-    try:
-        if "finish" in arguments:
-            arguments.finish(arguments, extras)
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 128 + 2  # as a shell reports SIGINT
-    except BrokenPipeError:
-        # The interpreter flushes the output once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13  # as a shell reports SIGPIPE
+    if "finish" in arguments:
+        arguments.finish(arguments, extras)
+    code: int = arguments.run(arguments)
+    sys.stdout.flush()
     return code
 
 

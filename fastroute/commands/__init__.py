@@ -14,4 +14,5 @@ The commands share:
 - `_language`: the set of paths that a template matches.
 - `_accelerated`: a FastAPI application before and after `accelerate`, for `bench`.
 - `_terminal`, `_plot`: tables, progress and plots.
+- `_files`: the files that a command reads and writes.
 """

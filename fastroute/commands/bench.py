@@ -28,6 +28,7 @@ from ..router import Router
 from ..tracing.entries import Entry, entries, record
 from ..tracing.trace import scope_of
 from ._accelerated import Figures, NotComparable, is_fastapi, measured
+from ._files import output_file, read_text
 from ._language import example
 from ._loading import add_application
 from ._terminal import print_lines, print_table, track
@@ -84,7 +85,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--openapi", _of_openapi, "an OpenAPI document, as JSON"),
     ):
         source.add_argument(option, dest="table", metavar="FILE", type=type_, help=help_)
-    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw cost over number of routes: .svg or .png")
+    parser.add_argument(
+        "--plot", metavar="FILE", type=output_file, help="draw cost over number of routes: .svg or .png"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, for tools")
     parser.epilog = """\
 examples:
@@ -108,7 +111,7 @@ def _routes(tree: Sequence[Entry], inside: tuple[Entry, ...]) -> list[BenchRoute
 
 def _of_file(name: str) -> list[BenchRoute]:
     table = []
-    for number, line in enumerate(_read(name).splitlines(), 1):
+    for number, line in enumerate(read_text(Path(name)).splitlines(), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue
@@ -123,7 +126,7 @@ def _of_file(name: str) -> list[BenchRoute]:
 
 def _of_openapi(name: str) -> list[BenchRoute]:
     try:
-        paths = json.loads(_read(name))["paths"].items()
+        paths = json.loads(read_text(Path(name)))["paths"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
         raise argparse.ArgumentTypeError(
             f"{name} is not an OpenAPI document in JSON: it has no object 'paths'"
@@ -143,13 +146,6 @@ def _bench_route(name: str, method: str, path: str) -> BenchRoute:
     return route
 
 
-def _read(name: str) -> str:
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise argparse.ArgumentTypeError(f"{name} cannot be read: {error}") from None
-
-
 def _usable(table: list[BenchRoute], source: str) -> list[BenchRoute]:
     """The routes for which an example path can be made."""
     usable = [route for route in table if all(map(kind_of, compile_path(route.path)[2].values()))]
@@ -167,11 +163,7 @@ def run(arguments: argparse.Namespace) -> int:
     # A plot shows plain routers of more and more routes.
     if plot is None and not arguments.table and is_fastapi(arguments.app):
         return _run_fastapi(arguments.app, as_json=arguments.json)
-    try:
-        table: list[BenchRoute] = arguments.table or _of_application(arguments.app)
-    except argparse.ArgumentTypeError as error:
-        print(error, file=sys.stderr)
-        return 2
+    table: list[BenchRoute] = arguments.table or _of_application(arguments.app)
     costs: list[Cost] = []
     try:
         for size in track(_sizes(len(table)), "measuring"):
@@ -185,7 +177,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(costs, matching)
     if plot is not None:
-        plot.draw(arguments.plot, costs, ", ".join(map(str, _machine().values())))
+        try:
+            plot.draw(arguments.plot, costs, ", ".join(map(str, _machine().values())))
+        except (OSError, ValueError) as error:  # matplotlib does not know every ending
+            raise argparse.ArgumentTypeError(f"{arguments.plot} cannot be drawn: {error}") from None
         print_lines([f"drawn: {arguments.plot}"])
     return 0
 
@@ -221,7 +216,7 @@ def _plot() -> ModuleType:
     try:
         return import_module("fastroute.commands._plot")
     except ModuleNotFoundError as error:
-        raise SystemExit("fastroute bench --plot needs matplotlib: pip install 'fastroute[plot]'") from error
+        raise argparse.ArgumentTypeError("--plot needs matplotlib: pip install 'fastroute[plot]'") from error
 
 
 def _sizes(most: int) -> list[int]:

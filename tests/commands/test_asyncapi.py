@@ -1,6 +1,8 @@
 """`python -m fastroute asyncapi`."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +76,44 @@ def test_drift_is_an_error_with_a_diff(target: str, capsys: pytest.CaptureFixtur
     assert lines[-1] == "described.yaml is not what the application does now; write it with --out described.yaml"
 
 
-def test_a_file_that_is_not_there(target: str) -> None:
-    with pytest.raises(
-        SystemExit, match=r"missing\.json cannot be read: No such file or directory; write it with --out"
-    ):
-        main(["asyncapi", target, "--check", "missing.json"])
+def test_a_file_that_is_not_there(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["asyncapi", target, "--check", "missing.json"]) == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "fastroute asyncapi: missing.json cannot be read: No such file or directory; write it with --out missing.json\n"
+    )
+
+
+def test_a_file_that_is_no_text(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("described.json").write_bytes(b"\xff\xfe")
+    assert main(["asyncapi", target, "--check", "described.json"]) == 2
+    assert "described.json cannot be read: it is not UTF-8; write it with --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "told"), [(".", ". is a folder"), ("no/x.json", "there is no folder no")])
+def test_a_file_that_cannot_be_written(target: str, name: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["asyncapi", target, "--out", name])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full is Linux's")
+def test_a_full_disk(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["asyncapi", target, "--out", "/dev/full"]) == 2
+    assert capsys.readouterr().err == "fastroute asyncapi: /dev/full cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+def test_an_output_that_cannot_show_everything_gets_escapes(
+    target: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["asyncapi", target, "--format", kind, "--title", "部屋 😀"]) == 0
+    output.seek(0)
+    read: Any = {"json": json.loads, "yaml": yaml.safe_load}[kind]
+    assert read(output.read())["info"]["title"] == "部屋 😀"
 
 
 def test_the_format_can_be_chosen(target: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +123,9 @@ def test_the_format_can_be_chosen(target: str, capsys: pytest.CaptureFixture[str
     assert yaml.safe_load(printed) == document(app_of(target))
 
 
-def test_without_the_extra_yaml_says_what_to_install(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "yaml", None)
-    with pytest.raises(SystemExit, match=r"needs yaml: pip install 'fastroute\[yaml\]'"):
-        main(["asyncapi", target, "--format", "yaml"])
+def test_without_the_extra_yaml_says_what_to_install(
+    target: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert main(["asyncapi", target, "--format", "yaml"]) == 2
+    assert capsys.readouterr().err == "fastroute asyncapi: YAML needs PyYAML: pip install 'fastroute[yaml]'\n"

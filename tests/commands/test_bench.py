@@ -110,11 +110,19 @@ def test_a_plot(told: Any, tmp_path: Path, name: str, start: bytes) -> None:
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
-def test_a_plot_without_matplotlib(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="matplotlib is built for CPython")
+def test_a_plot_of_an_unknown_kind(told: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["bench", "--table", "table.txt", "--plot", "plot.nope"]) == 2
+    assert "fastroute bench: plot.nope cannot be drawn: Format 'nope' is not supported" in capsys.readouterr().err
+
+
+def test_a_plot_without_matplotlib(
+    told: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.delitem(sys.modules, "fastroute.commands._plot", raising=False)
-    with pytest.raises(SystemExit, match=r"--plot needs matplotlib: pip install 'fastroute\[plot\]'"):
-        told("--table", "table.txt", "--plot", "plot.svg")
+    assert command_line.main(["bench", "--table", "table.txt", "--plot", "plot.svg"]) == 2
+    assert capsys.readouterr().err == "fastroute bench: --plot needs matplotlib: pip install 'fastroute[plot]'\n"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +202,8 @@ def test_an_application_of_the_command_line(told: Any, tmp_path: Path, capsys: p
     (tmp_path / "pyproject.toml").write_text("[tool.fastroute]\napp = 'bench_example:app'\n")
     told()
     assert command_line.main(["bench", "bench_example:empty"]) == 2
-    assert capsys.readouterr().err == "there is no route in the application with only Starlette's own convertors\n"
+    told_of_it = "fastroute bench: there is no route in the application with only Starlette's own convertors\n"
+    assert capsys.readouterr().err == told_of_it
     with pytest.raises(SystemExit) as end:
         told("bench_example:app", "--table", "table.txt")
     assert end.value.code == 2
