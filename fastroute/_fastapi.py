@@ -54,6 +54,7 @@ __all__ = [
     "scheme_model",
     "scheme_types",
     "security_scopes_types",
+    "semaphore_of",
     "socket_as",
     "validation_error",
     "version",
@@ -83,6 +84,12 @@ def adopt(marker: Any) -> Any:
         getattr(marker, "_concurrency", None),
         as_scopes(getattr(marker, "scopes", None)),
     )
+
+
+def semaphore_of(limit: Any) -> Any:
+    """The semaphore of FastAPI's `Depends(max_concurrency=...)`, which its own routes wait for; None for ours."""
+    get_semaphore = getattr(limit, "get_semaphore", None)
+    return None if get_semaphore is None else get_semaphore()
 
 
 def is_marker(thing: object) -> bool:

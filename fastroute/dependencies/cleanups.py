@@ -30,6 +30,7 @@ import anyio.to_thread
 from anyio.lowlevel import RunVar, checkpoint_if_cancelled
 from starlette.concurrency import run_in_threadpool
 
+from .. import _fastapi
 from ..params import Concurrency, DependencyScope
 
 __all__ = ["Cleanups", "semaphore_of"]
@@ -225,7 +226,13 @@ _semaphores: RunVar[WeakKeyDictionary[Concurrency, anyio.Semaphore]] = RunVar("f
 
 
 def semaphore_of(limit: Concurrency) -> anyio.Semaphore:
-    """The semaphore of one `Depends(max_concurrency=...)` in the running event loop."""
+    """The semaphore of one `Depends(max_concurrency=...)` in the running event loop.
+
+    FastAPI's is FastAPI's own: its HTTP routes and these connections have their slots together.
+    """
+    shared: anyio.Semaphore | None = _fastapi.semaphore_of(limit)
+    if shared is not None:
+        return shared
     semaphores = _semaphores.get(None)
     if semaphores is None:
         semaphores = WeakKeyDictionary()

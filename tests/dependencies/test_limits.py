@@ -1,12 +1,17 @@
-"""`max_concurrency`: no connection waits for a slot that it keeps itself."""
+"""`max_concurrency`: no connection waits for a slot that it keeps itself, and FastAPI's routes share the slots."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
+import anyio
+import fastapi
 import pytest
+from asgi import http_scope
+from engines import ENGINES, engine
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
+from websocket_client import websocket_scope
 
 from fastroute import APIWebSocketRoute, DeclarationError, Depends
 
@@ -70,3 +75,44 @@ def test_an_override_that_keeps_its_slot_is_refused() -> None:
     app.dependency_overrides = {plain: asynchronous}  # type: ignore[attr-defined]
     with pytest.raises(DeclarationError, match="is used again"), TestClient(app).websocket_connect("/"):
         raise AssertionError("let in")
+
+
+@pytest.mark.parametrize("kind", ["plain", "generator"])
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_fastapis_routes_and_ours_share_the_slots_of_fastapis_depends(engine_name: str, kind: str) -> None:
+    inside, seen = 0, []
+
+    async def use() -> None:
+        nonlocal inside
+        inside += 1
+        seen.append(inside)
+        await anyio.sleep(0.005)
+        inside -= 1
+
+    async def generator() -> AsyncIterator[None]:
+        await use()
+        yield
+
+    marker = fastapi.Depends(use if kind == "plain" else generator, max_concurrency=2)
+    app = fastapi.FastAPI(openapi_url=None)
+    app.add_api_route("/page", plain, dependencies=[marker])
+    with engine(engine_name):
+        app.router.routes.append(APIWebSocketRoute("/socket", chat, dependencies=[marker]))
+
+    async def ask(scope: dict[str, Any]) -> None:
+        async def receive() -> Any:
+            return {"type": "websocket.connect" if scope["type"] == "websocket" else "http.request"}
+
+        async def send(message: Any) -> None: ...
+
+        await app(scope, receive, send)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(ask, http_scope("/page"))
+                group.start_soon(ask, websocket_scope("/socket"))
+
+    anyio.run(main)
+    assert len(seen) == 6
+    assert max(seen) == 2
