@@ -1,6 +1,7 @@
 """IndexRouter: Starlette's router with an index over its routes, and nothing else."""
 
 import logging
+import threading
 from collections.abc import Iterable
 from itertools import compress
 from operator import is_
@@ -14,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from .._starlette import SETS_ROUTE, other_slash
 from ..connection.observing import logger, shown
-from ..matching.implementation import RouteTable, difference, route_path
+from ..matching.implementation import RouteTable, route_path
 from .index import build_table, changed_table, relied_on, serves
 from .route_list import RouteList
 from .substitute import Substitute
@@ -43,13 +44,15 @@ class _Tables(NamedTuple):
 
     Attributes:
         edition: of the list.
-        routes: a copy of it.
+        routes: begins with a copy of it. Tables of a list that only grew share one.
+        size: how many of them are in this edition.
         relied: the tables hold only as long as these are the same objects.
         http, websocket: the tables.
     """
 
     edition: object
     routes: list[BaseRoute]
+    size: int
     relied: tuple[object, ...]
     http: _Part
     websocket: _Part
@@ -57,6 +60,16 @@ class _Tables(NamedTuple):
     def __reduce__(self) -> tuple[Any, ...]:
         # A router that was pickled or copied deeply has other routes: None, so that its first request builds tables.
         return type(None), ()
+
+    def changed_routes(self, start: int, stop: int, added: list[BaseRoute]) -> list[BaseRoute]:
+        with _GROWING:
+            routes = self.routes if start == len(self.routes) == self.size else self.routes[: self.size]
+            routes[start:stop] = added
+        return routes
+
+
+# One change of a list that tables share at a time.
+_GROWING = threading.Lock()
 
 
 class IndexRouter(Substitute, routing.Router):
@@ -121,7 +134,7 @@ class IndexRouter(Substitute, routing.Router):
         """The tables of the routes as they are now."""
         tables, routes = self._fastroute_tables, self._fastroute_routes
         # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
-        if tables is None or tables.edition is not routes.edition or len(tables.routes) != len(routes):
+        if tables is None or tables.edition is not routes.edition or tables.size != len(routes):
             tables = self._fastroute_tables = self._fastroute_build_tables(routes)
         return tables
 
@@ -129,18 +142,17 @@ class IndexRouter(Substitute, routing.Router):
         # The edition is read first: a change while this runs leaves tables of the older edition, so that the next
         # request builds them again.
         edition, relied = routes.edition, (routes.reassigned, *relied_on())
-        now = list(routes)
         known = self._fastroute_tables
         if known is None or not all(map(is_, known.relied, relied)):
-            known = _Tables(edition, [], relied, _Part(build_table(()), b""), _Part(build_table(()), b""))
-        start, stop, new_stop = difference(known.routes, now)
-        added = now[start:new_stop]
+            known = _Tables(edition, [], 0, relied, _Part(build_table(()), b""), _Part(build_table(()), b""))
+        start, stop, added = routes.changes_since(known.routes, known.size)
         self._fastroute_check_again(added)
         http = bytes(serves(route, "http") for route in added)
         sockets = bytes(serves(route, "websocket") and self._fastroute_may_serve_sockets(route) for route in added)
         return _Tables(
             edition,
-            now,
+            known.changed_routes(start, stop, added),
+            known.size - (stop - start) + len(added),
             relied,
             known.http.changed(start, stop, added, http),
             known.websocket.changed(start, stop, added, sockets),

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, SupportsIndex
 
 from starlette.routing import BaseRoute
 
+from ..matching.implementation import difference
+
 __all__ = ["RouteList"]
 
 
@@ -54,6 +56,23 @@ class RouteList(list[BaseRoute]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RouteList, (list(self), self.check)
+
+    def changes_since(self, before: list[BaseRoute], size: int) -> tuple[int, int, list[BaseRoute]]:
+        """Where the list differs from that of before: start and stop there, and the routes that are here instead.
+
+        Args:
+            before: begins with the list of before.
+            size: how many routes that has.
+        """
+        # Without a copy if nobody can change it meanwhile; a request does not wait for a change that takes long.
+        is_still = self._changing.acquire(blocking=False)
+        try:
+            now = self if is_still else list(self)
+            start, stop, new_stop = difference(before, size, now)
+            return start, stop, now[start:new_stop]
+        finally:
+            if is_still:
+                self._changing.release()
 
     def _checked(self, routes: Iterable[BaseRoute]) -> list[BaseRoute]:
         checked = list(routes)

@@ -9,7 +9,7 @@ of ASCII lies in memory already; the hash of a segment of no more bytes is as go
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_CheckExact, PyDict_Contains, PyDict_GetItemWithError
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.list cimport PyList_Check, PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
@@ -384,12 +384,11 @@ cdef class Tree:
 cdef class RouteTable:
     """Routes in registration order, found by a tree over the segments of their templates (see the pure twin)."""
 
-    cdef list rows
+    cdef list rows  # the first `size` are its own
     cdef object none, partial, full
     cdef Tree tree
-    cdef Key* keys  # of the rows
+    cdef Key* keys  # of the rows; NULL if the number of each is its position
     cdef int size
-    cdef bint in_step  # the number of a row is its position
     cdef int edition
 
     def __cinit__(self, rows, none, partial, full):
@@ -403,21 +402,15 @@ cdef class RouteTable:
         """A tree of its own for these rows."""
         cdef int position
         self.rows = rows
-        self._allocate(len(rows))
-        self.in_step = True
+        self.size = len(rows)
         self.tree = Tree()
         for position in range(self.size):
-            self.keys[position] = Key(position * GAP, position)
-            self.tree.add(rows[position], self.keys[position])
+            self.tree.add(rows[position], self._key(position))
         self.tree.trim()
         return 0
 
-    cdef int _allocate(self, Py_ssize_t size) except -1:
-        self.size = size
-        self.keys = <Key*> PyMem_Malloc((size + 1) * sizeof(Key))
-        if self.keys == NULL:
-            raise MemoryError
-        return 0
+    cdef inline Key _key(self, int position) noexcept nogil:
+        return Key(position * GAP, position) if self.keys == NULL else self.keys[position]
 
     def __dealloc__(self):
         PyMem_Free(self.keys)
@@ -430,39 +423,56 @@ cdef class RouteTable:
         cdef RouteTable table = RouteTable(None, self.none, self.partial, self.full)
         with cython.critical_section(self.tree):
             if not self._grow_into(table, start, stop, added):
-                table._start(self.rows[:start] + added + self.rows[stop:])
+                table._start(self.rows[:start] + added + self.rows[stop:self.size])
         return table
 
     cdef bint _grow_into(self, RouteTable table, int start, int stop, list added) except -1:
         """Make a table that shares the tree; False if that needs one of its own."""
-        cdef int k, count = len(added), number = self.tree.entry_count - 1
-        cdef int64_t before = self.keys[start - 1].label if start else 0
+        cdef int count = len(added), number = self.tree.entry_count - 1
+        cdef int64_t before = self._key(start - 1).label if start else -GAP
         cdef int64_t step = GAP
         if self.edition != self.tree.edition or number > 2 * (self.size + 16):
             return False
         if stop < self.size:
             if not start:
-                before = self.keys[stop].label - (count + 1) * GAP
-            step = (self.keys[stop].label - before) // (count + 1)
+                before = self._key(stop).label - (count + 1) * GAP
+            step = (self._key(stop).label - before) // (count + 1)
             if step == 0:
                 return False
-        table._allocate(self.size - (stop - start) + count)
-        memcpy(table.keys, self.keys, start * sizeof(Key))
-        memcpy(table.keys + start + count, self.keys + stop, (self.size - stop) * sizeof(Key))
-        for k in range(count):
-            table.keys[start + k] = Key(before + (k + 1) * step, number + k)
-            self.tree.add(added[k], table.keys[start + k])
-        table.rows = self.rows[:]
+        table.size = self.size - (stop - start) + count
+        if self.keys == NULL and start == len(self.rows) == number:
+            # The rows of a table that has grown at its end are the first of the new one.
+            table.rows = self.rows
+        else:
+            table.rows = self.rows[:self.size]
+            self._copy_keys(table, start, stop, Key(before, number), step)
         table.rows[start:stop] = added
-        table.in_step = self.in_step and start == stop == self.size and number == self.size
+        for position in range(start, start + count):
+            self.tree.add(added[position - start], table._key(position))
         table.tree = self.tree
         table.edition = self.tree.edition = self.edition + 1
         return True
 
+    cdef int _copy_keys(self, RouteTable table, int start, int stop, Key before, int64_t step) except -1:
+        """The keys of a table that differs between `start` and `stop`; `before` has the label before new ones."""
+        cdef int position, moved = table.size - self.size
+        table.keys = <Key*> PyMem_Malloc((table.size + 1) * sizeof(Key))
+        if table.keys == NULL:
+            raise MemoryError
+        for position in range(start):
+            table.keys[position] = self._key(position)
+        for position in range(start, stop + moved):
+            before.label += step
+            table.keys[position] = before
+            before.number += 1
+        for position in range(stop, self.size):
+            table.keys[position + moved] = self._key(position)
+        return 0
+
     cdef inline int _position(self, const Key* key) noexcept nogil:
         """The position of a row; -1 if it is in other tables of the tree only."""
         cdef int low = 0, high = self.size, middle
-        if self.in_step:
+        if self.keys == NULL:
             return key.number if key.number < self.size else -1
         while low < high:
             middle = (low + high) >> 1
@@ -538,7 +548,7 @@ cdef class RouteTable:
     cdef object _scan(self, scope, Py_ssize_t start, bint any_match, first_partial):
         cdef CRow row
         cdef Py_ssize_t position
-        for position in range(start, PyList_GET_SIZE(self.rows)):
+        for position in range(start, self.size):
             row = <CRow> PyList_GET_ITEM(self.rows, position)
             match, child_scope = row.route.matches(scope)
             if match is self.full or (any_match and match is not self.none):
@@ -615,15 +625,19 @@ cdef class RouteTable:
 
 
 @cython.binding(False)
-def difference(list old not None, list new not None, /):
-    cdef Py_ssize_t start = 0, old_stop = PyList_GET_SIZE(old), new_stop = PyList_GET_SIZE(new)
-    cdef Py_ssize_t shortest = min(old_stop, new_stop)
-    while start < shortest and PyList_GET_ITEM(old, start) == PyList_GET_ITEM(new, start):
-        start += 1
-    while (old_stop > start and new_stop > start
-           and PyList_GET_ITEM(old, old_stop - 1) == PyList_GET_ITEM(new, new_stop - 1)):
-        old_stop -= 1
-        new_stop -= 1
+def difference(list old not None, Py_ssize_t old_stop, new, /):
+    cdef Py_ssize_t start = 0, new_stop, shortest
+    if not PyList_Check(new):
+        raise TypeError(f"new must be a list, not {type(new).__name__}")
+    with cython.critical_section(old, new):
+        new_stop = PyList_GET_SIZE(new)
+        shortest = min(old_stop, new_stop)
+        while start < shortest and PyList_GET_ITEM(old, start) == PyList_GET_ITEM(new, start):
+            start += 1
+        while (old_stop > start and new_stop > start
+               and PyList_GET_ITEM(old, old_stop - 1) == PyList_GET_ITEM(new, new_stop - 1)):
+            old_stop -= 1
+            new_stop -= 1
     return start, old_stop, new_stop
 
 

@@ -96,14 +96,18 @@ class RouteTable:
 
     def _start(self, rows: list[Row]) -> None:
         """A tree of its own for these rows."""
+        #: The first `size` of them are its own.
         self._rows = rows
-        self._keys = [(position * _GAP, position) for position in range(len(rows))]
-        #: The number of a row is its position.
-        self._in_step = True
+        self._size = len(rows)
+        #: Of the rows; None if the number of each is its position.
+        self._keys: list[_Key] | None = None
         self._edition = 0
         self._tree = _Tree()
-        for row, key in zip(rows, self._keys, strict=True):
-            self._tree.add(row, key)
+        for position, row in enumerate(rows):
+            self._tree.add(row, self._key(position))
+
+    def _key(self, position: int) -> _Key:
+        return (position * _GAP, position) if self._keys is None else self._keys[position]
 
     def replaced(self, start: int, stop: int, rows: Sequence[Row], /) -> "RouteTable":
         """The table that has `rows` in the place of those from `start` up to `stop`; this one stays as it is.
@@ -115,26 +119,30 @@ class RouteTable:
         added = [Row(*row) for row in rows]
         with _GROWING:
             if not self._grow_into(table, start, stop, added):
-                table._start([*self._rows[:start], *added, *self._rows[stop:]])
+                table._start([*self._rows[:start], *added, *self._rows[stop : self._size]])
         return table
 
     def _grow_into(self, table: "RouteTable", start: int, stop: int, added: list[Row]) -> bool:
         """Make a table that shares the tree; False if that needs one of its own."""
-        tree, keys, number = self._tree, self._keys, self._tree.rows
-        if self._edition != tree.edition or number > 2 * (len(keys) + 16):
+        tree, size, number = self._tree, self._size, self._tree.rows
+        if self._edition != tree.edition or number > 2 * (size + 16):
             return False
-        before, step = keys[start - 1][0] if start else 0, _GAP
-        if stop < len(keys):
+        before, step = self._key(start - 1)[0] if start else -_GAP, _GAP
+        if stop < size:
             if not start:
-                before = keys[stop][0] - (len(added) + 1) * _GAP
-            step = (keys[stop][0] - before) // (len(added) + 1)
+                before = self._key(stop)[0] - (len(added) + 1) * _GAP
+            step = (self._key(stop)[0] - before) // (len(added) + 1)
             if not step:
                 return False
         new = [(before + k * step, number + k - 1) for k in range(1, len(added) + 1)]
-        table._rows, table._keys = self._rows.copy(), keys.copy()
+        if self._keys is None and start == len(self._rows) == number:
+            # The rows of a table that has grown at its end are the first of the new one.
+            table._rows = self._rows
+        else:
+            table._rows = self._rows[:size]
+            table._keys = [*map(self._key, range(start)), *new, *map(self._key, range(stop, size))]
         table._rows[start:stop] = added
-        table._keys[start:stop] = new
-        table._in_step = self._in_step and start == stop == len(keys) == number
+        table._size = size - (stop - start) + len(added)
         table._tree = tree
         # First: a lookup in this table that meets one of the new rows must see that it may.
         table._edition = tree.edition = tree.edition + 1
@@ -188,7 +196,7 @@ class RouteTable:
     def _scan(
         self, scope: Mapping[str, Any], start: int, any_match: bool, first_partial: tuple[Any, Any] | None
     ) -> tuple[Any, Any] | None:
-        for row in self._rows[start:]:
+        for row in self._rows[start : self._size]:
             route = row.route
             match, child_scope = route.matches(scope)
             if match is self._full or (any_match and match is not self._none):
@@ -210,7 +218,7 @@ class RouteTable:
         if not found:
             return ()
         # Read after the walk: a change writes it before it adds anything.
-        if self._in_step and tree.edition == self._edition:
+        if self._keys is None and tree.edition == self._edition:
             positions = [number for _, number in found]
         else:
             positions = [position for key in found if (position := self._position(key)) is not None]
@@ -250,8 +258,9 @@ class RouteTable:
 
     def _position(self, key: _Key) -> int | None:
         """The position of a row; None if it is in other tables of the tree only."""
-        position = bisect_left(self._keys, key)
-        return position if position < len(self._keys) and self._keys[position] == key else None
+        keys = self._keys
+        position = key[1] if keys is None else bisect_left(keys, key)
+        return position if position < self._size and self._key(position) == key else None
 
     def _walk(self, segments: list[str], found: list[_Key]) -> bool:
         """Add the keys of all candidates. Returns False if there are so many nodes that it gave up."""
@@ -288,12 +297,21 @@ class RouteTable:
         return False
 
 
-def difference(old: list[Any], new: list[Any], /) -> tuple[int, int, int]:
-    """The part in which two lists differ, by identity: where it starts, where it stops in `old`, and where in `new`."""
-    shortest = min(len(old), len(new))
+def difference(old: list[Any], old_stop: int, new: list[Any], /) -> tuple[int, int, int]:
+    """The part in which the first `old_stop` of a list differ from another list, by identity.
+
+    Returns:
+        Where it starts, where it stops in `old`, and where in `new`.
+    """
+    new_stop = len(new)
+    shortest = min(old_stop, new_stop)
     start = _common(old, new, shortest)
-    end = _common(reversed(old), reversed(new), shortest - start)
-    return start, len(old) - end, len(new) - end
+    end = _common(_backwards(old, old_stop), _backwards(new, new_stop), shortest - start)
+    return start, old_stop - end, new_stop - end
+
+
+def _backwards(items: list[Any], stop: int) -> Iterator[Any]:
+    return map(items.__getitem__, range(stop - 1, -1, -1))
 
 
 def _common(one: Iterable[Any], other: Iterable[Any], most: int) -> int:

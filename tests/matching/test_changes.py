@@ -101,9 +101,12 @@ def test_lookups_while_another_thread_changes_see_one_whole_edition() -> None:
     assert not failures
 
 
-@given(st.lists(st.sampled_from("abc"), max_size=6), st.lists(st.sampled_from("abc"), max_size=6))
-def test_difference(one: list[str], other: list[str]) -> None:
-    start, stop, new_stop = selector.difference(one, other)
+LETTERS = st.lists(st.sampled_from("abc"), max_size=6)
+
+
+@given(LETTERS, LETTERS, LETTERS)
+def test_difference(one: list[str], other: list[str], behind: list[str]) -> None:
+    start, stop, new_stop = selector.difference([*one, *behind], len(one), other)
     assert [*one[:start], *other[start:new_stop], *one[stop:]] == other
     if start < stop and start < new_stop:
         assert one[start] is not other[start]
@@ -116,7 +119,7 @@ def test_difference_goes_by_identity() -> None:
             return True
 
     one, other, same = Equal(), Equal(), Equal()
-    assert selector.difference([one, same], [other, same]) == (0, 1, 1)
+    assert selector.difference([one, same], 2, [other, same]) == (0, 1, 1)
 
 
 @given(st.lists(ROWS, max_size=8), st.lists(ROWS, max_size=3), st.integers(0, 8))
