@@ -1,8 +1,11 @@
-"""What a policy costs a connection, in process: each side in turn, many times, so that a busy machine hits all alike.
+"""What a policy costs a connection: each side in turn, many times, so that a busy machine hits all alike.
 
     python bench/bench_policy.py [--rounds N]
+    python bench/bench_policy.py --uvicorn [--rounds N]
 
-A connection accepts and closes, with 15 headers. `message` is one more that is received, and one that is sent.
+In process: a connection accepts and closes, with 15 headers. `message` is one more that is received, and one that is
+sent. On uvicorn: two server processes, one with a policy in which everything is set and one without, and the client of
+bench_connect.py; a connection accepts, sends a text and closes. The time is that of the server's processor.
 """
 
 import argparse
@@ -10,9 +13,15 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import version
 from random import Random
 from typing import Any
 
+from bench_connect import answered, cpu, cpu_seconds, handshake, serve, server, visit
+from bench_solver import HEADERS as HANDSHAKE_HEADERS
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, ConnectionPolicy, Deadline, Depends
@@ -93,10 +102,57 @@ async def measure(rounds: int) -> dict[str, list[float]]:
     return found
 
 
+# --- on uvicorn ---
+
+
+async def says_hello(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text("hello")
+    await websocket.close()
+
+
+SERVED: dict[str, dict[str, Any]] = {"without": {}, "everything": EVERYTHING}
+
+
+def measure_served(rounds: int, connections: int = 320) -> dict[str, list[float]]:
+    """Microseconds of the server's processor for a connection, by side and round."""
+    handshakes = [handshake("/", headers=[*HANDSHAKE_HEADERS, *HEADERS])] * connections
+    frames = [answered("hello")] * connections
+    found: dict[str, list[float]] = {side: [] for side in SERVED}
+    with ExitStack() as servers:
+        ports = {side: servers.enter_context(server(__file__, "--serve", side)) for side in SERVED}
+        for port in ports.values():
+            visit(port, handshakes, frames)  # what only the first connections do
+        for _ in range(rounds):
+            for side, port in ports.items():
+                before = cpu_seconds(port)
+                visit(port, handshakes, frames)
+                found[side].append((cpu_seconds(port) - before) / connections * 1e6)
+    return found
+
+
+def compare_served(rounds: int) -> None:
+    found = measure_served(rounds)
+    print(f"uvicorn {version('uvicorn')}, {rounds} rounds{'':8}{'us':>8}{'least':>8}{'ratio':>8}{'of least':>10}")
+    for side, costs in found.items():
+        ratio = statistics.median(cost / other for cost, other in zip(costs, found["without"], strict=True))
+        least = min(costs) / min(found["without"])
+        print(f"{side:32}{statistics.median(costs):8.1f}{min(costs):8.1f}{ratio:8.3f}{least:10.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=300, help="how often each side has its turn (default: 300)")
-    found = asyncio.run(measure(parser.parse_args().rounds))
+    parser.add_argument("--rounds", type=int, help="how often each side has its turn (default: 300; on uvicorn 60)")
+    parser.add_argument("--uvicorn", action="store_true", help="on a server")
+    parser.add_argument("--serve", metavar="SIDE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve is not None:
+        serve(Starlette(routes=[route(says_hello, **SERVED[arguments.serve]), Route("/cpu", cpu)]))
+        return
+    if arguments.uvicorn:
+        compare_served(arguments.rounds or 60)
+        return
+    found = asyncio.run(measure(arguments.rounds or 300))
     print(f"{'':24}{'us':>8}{'least':>8}{'more':>8}{'least more':>12}")
     for name, (_, other) in SIDES.items():
         more = statistics.median(one - two for one, two in zip(found[name], found[other], strict=True))

@@ -391,27 +391,36 @@ def write(page: Path, results: dict[str, dict[str, str]]) -> None:
     page.write_text(f"{before}{BEGIN}\n{packages()}.\n\n{table(results)}\n{END}{after_it}", encoding="utf-8")
 
 
+PARTS = ("endings", "leaving", "resets", "sigterm")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("server", nargs="*", help=f"only these: {', '.join(SERVERS)} (default: all)")
     parser.add_argument("--resets", type=int, default=1000, help="clients that reset (default: 1000)")
     parser.add_argument("--open", type=int, default=500, help="sockets that are open at SIGTERM (default: 500)")
-    parser.add_argument("--few", action="store_true", help="leave out the ways in which clients leave")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this, and others that are named so")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into a page")
     arguments = parser.parse_args()
+    parts = arguments.part or PARTS
     failures: list[str] = []
     results: dict[str, dict[str, str]] = {}
     for name in [name for name in SERVERS if not arguments.server or name in arguments.server]:
         began, known = time.monotonic(), len(failures)
+        found = results[name] = {}
         with running(name) as server:
-            results[name] = endings(server, failures)
-            if not arguments.few:
-                results[name] |= leaving(server, failures)
-            results[name]["resets of clients, cleaned up"] = resets(server, failures, arguments.resets)
-        results[name]["SIGTERM with open sockets"] = shutdown(name, failures, arguments.open)
+            if "endings" in parts:
+                found |= endings(server, failures)
+            if "leaving" in parts:
+                found |= leaving(server, failures)
+            if "resets" in parts:
+                found["resets of clients, cleaned up"] = resets(server, failures, arguments.resets)
+        if "sigterm" in parts:
+            found["SIGTERM with open sockets"] = shutdown(name, failures, arguments.open)
         print(f"{name}: {len(failures) - known} failures, {time.monotonic() - began:.0f} s", flush=True)
         for row in ("resets of clients, cleaned up", "SIGTERM with open sockets"):
-            print(f"  {row}: {results[name][row]}", flush=True)
+            if row in found:
+                print(f"  {row}: {found[row]}", flush=True)
     print("\n".join(failures))
     if arguments.write:
         write(arguments.write, results)
