@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
 from .._starlette import ANSWERS_ALIKE, template_of
 from ..matching.implementation import PathMatcher, RouteTable
-from ..matching.rows import Row, Shortcut, Unchanged
+from ..matching.rows import Row, Segment, Shortcut, Unchanged
 from ..matching.template import Part, kind_of, parts, pattern
 from ..routing import APIWebSocketRoute
 
@@ -29,8 +29,8 @@ _MOST_SEGMENTS = 64
 
 _Convertors = Mapping[str, Convertor[Any]]
 
-#: The segments of a template, and true if something that may cross slashes follows them (see `Row`).
-Position = tuple[tuple[str | None, ...], bool]
+#: The segments of a template (see `Row`).
+Position = tuple[Segment, ...]
 
 
 class RouteIndex:
@@ -104,11 +104,10 @@ def _has_standard_matches(route: BaseRoute) -> TypeGuard[Route | WebSocketRoute 
 
 def _row(route: BaseRoute) -> Row:
     certain = _template(route)
-    beginning = certain and _segments(*certain)
-    if certain is None or beginning is None:
+    segments = certain and _segments(*certain)
+    if certain is None or segments is None:
         return Row(route)
-    segments, below = beginning
-    return Row(route, segments, below, _shortcut(route, *certain))
+    return Row(route, segments, _shortcut(route, *certain))
 
 
 def _template(route: BaseRoute) -> tuple[list[Part], _Convertors] | None:
@@ -148,8 +147,8 @@ def _segments(template: Sequence[Part], convertors: _Convertors) -> Position | N
         elif convertors[text].regex in _ONE_SEGMENT:
             segment = None
         else:
-            return (tuple(segments[1:]), True) if _is_whole(convertors[text].regex) else None
-    return (*segments[1:], segment and sys.intern(segment)), False
+            return (*segments[1:], ...) if _is_whole(convertors[text].regex) else None
+    return (*segments[1:], segment and sys.intern(segment))
 
 
 def _is_whole(regex: str) -> bool:

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any, Literal, NamedTuple
 
 from starlette.convertors import Convertor
 from starlette.routing import BaseRoute
 
-__all__ = ["Row", "Shortcut", "Unchanged"]
+__all__ = ["Row", "Segment", "Shortcut", "Unchanged"]
+
+#: Of a template (see `Row`).
+Segment = str | EllipsisType | None
 
 
 @dataclass(slots=True)
@@ -44,13 +48,12 @@ class Row(NamedTuple):
 
     Attributes:
         route: anything with `matches(scope)`.
-        segments: the text of each segment of its template, None for a segment that is or has a parameter. None
-            instead of a sequence for a route that is not indexed: it is a candidate for every path.
-        below: True if the template goes on behind `segments` with something that may cross slashes.
+        segments: the text of each segment of its template, None for a segment that is or has a parameter, and `...`
+            at the end if the template goes on with something that may cross slashes. None instead of a sequence for
+            a route that is not indexed: it is a candidate for every path.
         shortcut: None if the route's own `matches` is to be called.
     """
 
     route: Any
-    segments: Sequence[str | None] | None = None
-    below: bool = False
+    segments: Sequence[Segment] | None = None
     shortcut: Shortcut | None = None

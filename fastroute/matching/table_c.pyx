@@ -243,10 +243,9 @@ cdef class CRow:
     cdef object route
     cdef object segments
     cdef CShortcut shortcut
-    cdef bint below
 
     def __cinit__(self, row):
-        self.route, self.segments, self.below, shortcut = row
+        self.route, self.segments, shortcut = row
         self.shortcut = None if shortcut is None else CShortcut(shortcut)
 
 
@@ -289,11 +288,11 @@ cdef class Tree:
             self._chain(&self.unindexed, &self.last_unindexed)
             return 0
         for segment in row.segments:
+            if segment is Ellipsis:
+                self._chain(&self.nodes[node].below, &self.nodes[node].last_below)
+                return 0
             node = self._wild(node) if segment is None else self._literal(node, segment)
-        if row.below:
-            self._chain(&self.nodes[node].below, &self.nodes[node].last_below)
-        else:
-            self._chain(&self.nodes[node].ends, &self.nodes[node].last_end)
+        self._chain(&self.nodes[node].ends, &self.nodes[node].last_end)
         return 0
 
     cdef void _chain(self, int* first, int* last) noexcept:

@@ -30,12 +30,17 @@ class _Node:
     def __init__(self, first: _Key) -> None:
         #: No key here or in the nodes below comes before it.
         self.first = first
-        self.literals: dict[str, _Node] = {}
+        self.literals = _NO_NODES
         #: The node after one segment of any text except the empty one.
         self.any: _Node | None = None
         #: The keys of the rows whose templates end here, and of those that take everything below.
-        self.ends: list[_Key] = []
-        self.below: list[_Key] = []
+        self.ends = _NO_KEYS
+        self.below = _NO_KEYS
+
+
+# Most nodes have none, and share these, to which nothing is added.
+_NO_NODES: dict[str, _Node] = {}
+_NO_KEYS: list[_Key] = []
 
 
 class _Tree:
@@ -58,9 +63,12 @@ class _Tree:
         self.depth = max(self.depth, len(row.segments))
         node.first = min(node.first, key)
         for segment in row.segments:
+            if segment is ...:
+                node.below = _with(node.below, key)
+                return
             node = _child(node, segment, key)
             node.first = min(node.first, key)
-        (node.below if row.below else node.ends).append(key)
+        node.ends = _with(node.ends, key)
 
 
 class RouteTable:
@@ -82,7 +90,7 @@ class RouteTable:
         root, "users", any      ends: [1]
 
     Args:
-        rows: `Row(route, segments, below, shortcut)` for each route.
+        rows: `Row(route, segments, shortcut)` for each route.
         none: the first item that `matches` of a route returns for no match.
         partial: the same for a match except for the method.
         full: the same for a match.
@@ -173,7 +181,7 @@ class RouteTable:
         first_partial = None
         segments = self._split(route_path)
         for position in self._positions(segments):
-            route, _, _, shortcut = self._rows[position]
+            route, _, shortcut = self._rows[position]
             answer = None if shortcut is None else _answer(route, shortcut, scope, route_path, segments)
             if answer is not None:
                 is_match, is_partial, child_scope = answer
@@ -329,8 +337,19 @@ def _child(node: _Node, segment: str | None, key: _Key) -> _Node:
         return node.any
     child = node.literals.get(segment)
     if child is None:
-        child = node.literals[segment] = _Node(key)
+        child = _Node(key)
+        if node.literals is _NO_NODES:
+            node.literals = {segment: child}
+        else:
+            node.literals[segment] = child
     return child
+
+
+def _with(keys: list[_Key], key: _Key) -> list[_Key]:
+    if keys is _NO_KEYS:
+        return [key]
+    keys.append(key)
+    return keys
 
 
 _NO_MATCH: tuple[bool, bool, dict[str, Any]] = (False, False, {})

@@ -137,7 +137,7 @@ def table_of(paths: Sequence[tuple[Position, ...] | None], has_included: bool) -
         if positions is None:
             rows.append(Row(place))
         else:
-            rows += [Row(place, segments, below) for segments, below in positions]
+            rows += [Row(place, position) for position in positions]
     return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL) if rows else _NO_ROWS
 
 
@@ -146,11 +146,11 @@ def _beginnings(paths: Sequence[tuple[Position, ...] | None]) -> list[tuple[Posi
 
     An included router whose paths all begin with `/users` gets one position, that of all paths below `/users`.
     """
-    owners: dict[tuple[str | None, ...], int] = {}
+    owners: dict[Position, int] = {}
     for place, positions in enumerate(paths):
-        for segments, _ in positions or ():
-            for depth in range(1, len(segments)):
-                beginning = segments[:depth]
+        for position in positions or ():
+            for depth in range(1, len(position)):
+                beginning = position[:depth]
                 owners[beginning] = place if owners.get(beginning, place) == place else -1
     shorter: list[tuple[Position, ...] | None] = []
     for place, positions in enumerate(paths):
@@ -159,11 +159,10 @@ def _beginnings(paths: Sequence[tuple[Position, ...] | None]) -> list[tuple[Posi
     return shorter
 
 
-def _beginning(position: Position, place: int, owners: Mapping[tuple[str | None, ...], int]) -> Position:
-    segments, _ = position
-    for depth in range(1, len(segments)):
-        if owners[segments[:depth]] == place:
-            return segments[:depth], True
+def _beginning(position: Position, place: int, owners: Mapping[Position, int]) -> Position:
+    for depth in range(1, len(position)):
+        if owners[position[:depth]] == place:
+            return (*position[:depth], ...)
     return position
 
 
