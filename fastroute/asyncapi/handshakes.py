@@ -10,8 +10,9 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 from starlette.convertors import Convertor, FloatConvertor, IntegerConvertor, PathConvertor, UUIDConvertor
 
+from ..dependencies.annotations import alternatives
 from ..dependencies.dependant import Dependant
-from ..dependencies.fields import ParamField, alternatives
+from ..dependencies.fields import ParamField
 from .schemas import Schemas, all_of
 
 __all__ = ["dependants", "object_schema", "parameters"]

@@ -3,6 +3,7 @@
 When a route is declared:
 
 - `signature`: how a callable runs, and which parameters it takes.
+- `annotations`: the types and the metadata that an annotation is made of.
 - `markers`: the marker that counts in a declaration, and the code to write instead of a mistake.
 - `fields`: one parameter: its place, its keys, and how it is validated.
 - `constraints`: those that cannot apply to the type of their parameter.

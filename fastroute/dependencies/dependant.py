@@ -19,11 +19,11 @@ from ..connection.injected import Injected, Injection
 from ..connection.messages import MessageRules, Messages
 from ..exceptions import DeclarationError, Problem, describe
 from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
+from .annotations import alternatives
 from .fields import (
     Declaration,
     ParamField,
     UnsendableProblem,
-    alternatives,
     copied,
     declaration,
     param_field,

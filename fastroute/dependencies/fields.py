@@ -6,10 +6,9 @@ import inspect
 import re
 import typing
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, Json, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
@@ -20,15 +19,15 @@ from starlette.datastructures import UploadFile
 from .. import _fastapi
 from ..exceptions import Problem, describe
 from ..params import Dependency, Place
+from .annotations import alternatives, flattened, is_union
 from .constraints import check_constraints
-from .markers import adopted, check_default, check_inside, check_sendable, check_type, flattened, marker_of, place_of
+from .markers import adopted, check_default, check_inside, check_sendable, check_type, marker_of, place_of
 
 __all__ = [
     "Declaration",
     "ModelKey",
     "ModelReader",
     "ParamField",
-    "alternatives",
     "copied",
     "declaration",
     "param_field",
@@ -388,18 +387,6 @@ def _first_lines(error: Exception) -> str:
 # --- annotations ---
 
 
-def alternatives(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without `Annotated`; any other annotation is its own only alternative."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from alternatives(get_args(annotation)[0])
-    elif origin is Union or origin is UnionType:
-        for part in get_args(annotation):
-            yield from alternatives(part)
-    else:
-        yield annotation
-
-
 def _is_subclass(thing: Any, classes: Any) -> bool:
     return isinstance(thing, type) and get_origin(thing) is None and issubclass(thing, classes)
 
@@ -441,7 +428,7 @@ def _is_upload(annotation: Any) -> bool:
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
     """The model of `Model` and `Model | None`."""
-    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    parts = get_args(annotation) if is_union(annotation) else (annotation,)
     models = [part for part in parts if part is not type(None)]
     if len(models) == 1 and len(parts) <= 2 and _is_subclass(models[0], BaseModel):
         model: type[BaseModel] = models[0]

@@ -7,16 +7,13 @@ Startup only.
 import functools
 import inspect
 import sys
-import typing
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import is_dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import PurePath
-from types import UnionType
-from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
+from typing import Any, NewType, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -29,7 +26,8 @@ from ..connection.injected import Injected
 from ..exceptions import Problem
 from ..params import Dependency, DependencyScope, Place
 from ..security import SecurityBase
-from .signature import evaluated, namespace_of, own_parameters, unaliased, unwrapped
+from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, types_in
+from .signature import evaluated, namespace_of, own_parameters, unwrapped
 
 __all__ = [
     "adopted",
@@ -40,21 +38,10 @@ __all__ = [
     "check_kept",
     "check_sendable",
     "check_type",
-    "flattened",
     "marker_of",
     "place_of",
     "written",
 ]
-
-
-def flattened(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation without `Annotated`, and the metadata; `type` aliases are followed."""
-    metadata: tuple[Any, ...] = ()
-    annotation = unaliased(annotation)
-    while get_origin(annotation) is Annotated:
-        annotation, *rest = get_args(annotation)
-        annotation, metadata = unaliased(annotation), (*rest, *metadata)
-    return annotation, metadata
 
 
 def marker_of(annotation: Any, metadata: Sequence[Any]) -> Any:
@@ -65,7 +52,7 @@ def marker_of(annotation: Any, metadata: Sequence[Any]) -> Any:
     Raises:
         Problem: a marker would not be read.
     """
-    inner = list(_metadata_in_unions(annotation))
+    inner = list(metadata_in_unions(annotation))
     for item in (*metadata, *inner):
         _check_metadata(item)
     markers, inner = [[item for item in items if _fastapi.is_marker(item)] for items in (metadata, inner)]
@@ -97,7 +84,11 @@ def adopted(marker: Any, annotation: Any) -> Any:
         Problem: the dependency is a marker of a container, which does not see that our `Depends()` holds it.
     """
     if isinstance(marker, Dependency) and _gives_itself(marker.dependency):
-        classes = [part for part in _alternatives(annotation) if isinstance(part, type) and get_origin(part) is None]
+        classes = [
+            part
+            for part in alternatives(annotation, aliases=True)
+            if isinstance(part, type) and get_origin(part) is None
+        ]
         if not any(_is_instance(marker.dependency, cls) for cls in classes):
             raise Problem(
                 f"{marker.dependency!r} gives itself if it is called, and it is not of the annotated type. If a "
@@ -130,7 +121,7 @@ def check_type(name: str, annotation: Any) -> None:
     Raises:
         Problem: the annotation is a marker, or the function that makes one.
     """
-    for part in _types_in(annotation):
+    for part in types_in(annotation):
         if _fastapi.is_marker(part) or _is_framework_marker(part):
             code = _told(part) if _fastapi.is_marker(part) else written(part)
             raise Problem(f"{code} is in the place of the type; write `{name}: Annotated[..., {code}]`")
@@ -142,7 +133,7 @@ def check_sendable(name: str, annotation: Any) -> None:
     Raises:
         Problem: the annotation is a function or a security scheme.
     """
-    for part in _types_in(annotation):
+    for part in types_in(annotation):
         is_function = inspect.isroutine(part) or isinstance(part, functools.partial)
         is_class = inspect.isclass(part) and get_origin(part) is None and _fastapi.is_scheme_class(part)
         if is_function or is_class or _fastapi.is_security_scheme(part):
@@ -150,7 +141,7 @@ def check_sendable(name: str, annotation: Any) -> None:
             raise Problem(
                 f"a call is in the place of the type, and nothing makes it; write `{name}: Annotated[..., {code}]`"
             )
-    for part in _alternatives(annotation):
+    for part in alternatives(annotation, aliases=True):
         made_by = _scheme_for(part)
         if made_by is not None:
             raise Problem(
@@ -169,7 +160,7 @@ def check_inside(annotation: Any, place: Place) -> None:
     Raises:
         Problem: a marker would not be read.
     """
-    for item in _metadata_in(annotation, set()):
+    for item in metadata_in(annotation, set()):
         if _fastapi.is_marker(item) and place_of(item) != place:
             raise Problem(_not_around(item))
 
@@ -522,86 +513,3 @@ def _is_instance(thing: Any, cls: type[Any]) -> bool:
         return isinstance(thing, cls)
     except TypeError:  # a protocol
         return False
-
-
-# --- inside of an annotation -------------------------------------------------------------------------------------
-
-
-def _is_union(annotation: Any) -> bool:
-    return get_origin(annotation) in (Union, UnionType)
-
-
-def _alternatives(annotation: Any) -> Iterator[Any]:
-    annotation, _ = flattened(annotation)
-    if not _is_union(annotation):
-        yield annotation
-        return
-    for part in get_args(annotation):
-        yield from _alternatives(part)
-
-
-def _types_in(annotation: Any) -> Iterator[Any]:
-    """An annotation and the types that it is made of, without metadata."""
-    annotation, _ = flattened(annotation)
-    yield annotation
-    if get_origin(annotation) is not Literal:
-        for part in get_args(annotation):
-            yield from _types_in(part)
-
-
-def _metadata_in_unions(annotation: Any) -> Iterator[Any]:
-    """The metadata of each member of a union."""
-    if _is_union(annotation):
-        for part in get_args(annotation):
-            member, metadata = flattened(part)
-            yield from metadata
-            yield from _metadata_in_unions(member)
-
-
-def _metadata_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
-    """The metadata and defaults of all that an annotation is made of, also of the fields of its models."""
-    if id(annotation) in seen:
-        return
-    seen.add(id(annotation))
-    annotation, metadata = flattened(annotation)
-    yield from metadata
-    if isinstance(annotation, list):  # the parameters of a Callable
-        parts = annotation
-    elif isinstance(annotation, NewType):
-        parts = [annotation.__supertype__]
-    elif isinstance(annotation, TypeVar):
-        parts = [annotation.__bound__, *annotation.__constraints__]
-    elif get_origin(annotation) is Literal:
-        parts = []
-    else:
-        yield from _metadata_of_fields(get_origin(annotation) or annotation, seen)
-        parts = list(get_args(annotation))
-    for part in parts:
-        yield from _metadata_in(part, seen)
-
-
-def _metadata_of_fields(cls: Any, seen: set[int]) -> Iterator[Any]:
-    if inspect.isclass(cls) and issubclass(cls, BaseModel):
-        yield from _metadata_of_hints(cls)
-        for info in cls.model_fields.values():
-            yield info  # pydantic keeps a marker that is the default
-            yield info.default
-            yield from info.metadata
-            yield from _metadata_in(info.annotation, seen)
-    elif inspect.isclass(cls) and (is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields")):
-        for name, hint in _hints(cls).items():
-            yield getattr(cls, name, None)
-            yield from _metadata_in(hint, seen)
-
-
-def _metadata_of_hints(model: type[BaseModel]) -> Iterator[Any]:
-    """The metadata of the fields of a model, also the markers, which pydantic drops."""
-    for hint in _hints(model).values():
-        yield from flattened(hint)[1]
-
-
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(cls, include_extras=True)
-    except Exception:  # pydantic tells whether it needs them
-        return {}

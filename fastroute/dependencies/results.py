@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from .. import _fastapi
 from ..exceptions import describe
-from .fields import alternatives
+from .annotations import alternatives
 from .markers import written
 from .signature import evaluated, namespace_of, parameters
 

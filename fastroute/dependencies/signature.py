@@ -9,12 +9,11 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, TypeVar, get_args, get_origin
-
-from typing_extensions import TypeAliasType
+from typing import Any, get_origin
 
 from .. import _fastapi
 from ..exceptions import DeclarationError, Problem
+from .annotations import unaliased
 
 __all__ = [
     "CallKind",
@@ -27,12 +26,8 @@ __all__ = [
     "own_parameters",
     "parameters",
     "runnable",
-    "unaliased",
     "unwrapped",
 ]
-
-#: Those of the `type` statement have a class of their own up to Python 3.12.
-_ALIASES = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 
 
 class CallKind(Enum):
@@ -327,20 +322,3 @@ def _evaluated(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
     holder = type("holder", (), {})
     holder.__annotations__ = {parameter.name: parameter.annotation}
     return typing.get_type_hints(holder, namespace, {}, include_extras=True)[parameter.name]
-
-
-def unaliased(annotation: Any) -> Any:
-    """The annotation behind `type` aliases, with the arguments of generic ones put in."""
-    while True:
-        origin = get_origin(annotation)
-        if isinstance(annotation, _ALIASES):
-            annotation = annotation.__value__
-        elif isinstance(origin, _ALIASES):
-            given = dict(zip(origin.__type_params__, get_args(annotation), strict=False))
-            annotation = origin.__value__
-            if isinstance(annotation, TypeVar):
-                annotation = given.get(annotation, Any)
-            elif parameters := getattr(annotation, "__parameters__", ()):
-                annotation = annotation[tuple(given.get(parameter, Any) for parameter in parameters)]
-        else:
-            return annotation
