@@ -51,8 +51,8 @@ __all__ = [
 
 CredentialsT = TypeVar("CredentialsT")
 
-#: RFC 9110 `token`: the characters of a header's name and (RFC 6455, section 4.1) of a subprotocol.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: A token (RFC 9110, section 5.6.2): the name of a header or a cookie, or a subprotocol (RFC 6455, section 4.1).
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BASE64URL = re.compile(r"[0-9A-Za-z_-]+")
 
 
@@ -158,7 +158,7 @@ class APIKeyHeader(_APIKey):
         description: str | None = None,
         auto_error: bool = True,
     ) -> None:
-        if not _TOKEN.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise ValueError(f"APIKeyHeader(name={name!r}): no header can have this name; use letters, digits and '-'")
         super().__init__(name=name, scheme_name=scheme_name, description=description, auto_error=auto_error)
 
@@ -450,7 +450,7 @@ class SubprotocolBearer(SecurityBase[SubprotocolCredentials]):
         self.subprotocols = tuple(subprotocols)
         self.base64url = base64url
         for subprotocol in (name, *self.subprotocols):
-            if not _TOKEN.fullmatch(subprotocol):
+            if not TOKEN.fullmatch(subprotocol):
                 raise ValueError(
                     f"SubprotocolBearer: no client can offer the subprotocol {subprotocol!r};"
                     " use letters, digits and any of !#$%&'*+-.^_`|~"

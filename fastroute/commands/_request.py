@@ -7,6 +7,7 @@ from string import punctuation
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from ..security import TOKEN
 from ..tracing.trace import Scope, scope_of
 
 __all__ = ["Request", "add_request", "request_of"]
@@ -19,7 +20,6 @@ _URL = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?(?P<target>(?:[/?#].*)?)",
     re.DOTALL,
 )
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _CONTROL = re.compile(r"[\r\n\0]")
 
 
@@ -155,7 +155,7 @@ def _bytes(text: str) -> bytes:
 
 def _header(text: str) -> tuple[bytes, bytes]:
     name, colon, value = text.partition(":")
-    if not colon or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+    if not colon or not TOKEN.fullmatch(name) or _CONTROL.search(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not 'name: value'")
     return _bytes(name.lower()), _bytes(value.strip(" \t"))
 
@@ -163,6 +163,6 @@ def _header(text: str) -> tuple[bytes, bytes]:
 def _cookie(text: str) -> bytes:
     for pair in text.split(";"):
         name, equals, value = pair.partition("=")
-        if not equals or not _TOKEN.fullmatch(name.strip(" ")) or _CONTROL.search(value):
+        if not equals or not TOKEN.fullmatch(name.strip(" ")) or _CONTROL.search(value):
             raise argparse.ArgumentTypeError(f"{text!r} is not 'name=value'")
     return _bytes(text.strip(" "))

@@ -3,7 +3,6 @@
 import copy
 import functools
 import inspect
-import re
 import typing
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from starlette.datastructures import UploadFile
 from .. import _fastapi
 from ..exceptions import Problem, describe
 from ..params import Dependency, Place
+from ..security import TOKEN
 from .annotations import alternatives, flattened, is_union
 from .constraints import check_constraints
 from .markers import adopted, check_default, check_inside, check_sendable, check_type, marker_of, place_of
@@ -292,13 +292,9 @@ def _keys(name: str, place: Place, marker: Any, info: FieldInfo, path_names: fro
     return (alias,)
 
 
-#: RFC 9110 `token`: the characters of a header's name.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
 def _check_header_names(names: Iterable[str]) -> None:
     for name in names:
-        if not _TOKEN.fullmatch(name):
+        if not TOKEN.fullmatch(name):
             raise Problem(f"no header can have the name {name!r}; use ASCII letters, digits and '-'")
 
 
