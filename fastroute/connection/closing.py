@@ -15,11 +15,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from .._starlette import exception_handlers, is_async_callable, lookup_exception_handler
 from ..exceptions import WebSocketRequestValidationError
 from .observing import logger, reason_of
-from .outgoing import Outgoing, as_text, errors_as_text, possible_status
+from .outgoing import INTERNAL_ERROR, POLICY_VIOLATION, Outgoing, as_text, errors_as_text, possible_status
 
 __all__ = ["answer", "end"]
 
-_POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
 _CONNECTING, _CONNECTED = WebSocketState.CONNECTING, WebSocketState.CONNECTED
 _DISCONNECTED = WebSocketState.DISCONNECTED
 
@@ -68,7 +67,7 @@ async def answer(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> 
         # An exception that is raised again and again would collect the tracebacks of all connections.
         error.__traceback__ = None
     elif isinstance(error, WebSocketRequestValidationError):
-        await _close(websocket, _POLICY_VIOLATION, errors_as_text(error.errors()))
+        await _close(websocket, POLICY_VIOLATION, errors_as_text(error.errors()))
     elif isinstance(error, WebSocketException):
         await _close(websocket, error.code, error.reason)
     elif isinstance(error, HTTPException):
@@ -204,7 +203,7 @@ async def _respond(websocket: WebSocket, response: Response, error: Exception) -
         await response(websocket.scope, websocket.receive, websocket.send)
         return
     status = possible_status(getattr(error, "status_code", response.status_code))
-    code = _INTERNAL_ERROR if status >= 500 else _POLICY_VIOLATION
+    code = INTERNAL_ERROR if status >= 500 else POLICY_VIOLATION
     await _close(websocket, code, getattr(error, "detail", ""))
 
 
@@ -217,7 +216,7 @@ async def _fail(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> N
             await _handle(handler, websocket, outgoing, error)
     finally:
         if websocket.application_state is _CONNECTED:
-            await _close(websocket, _INTERNAL_ERROR, "Internal Server Error")
+            await _close(websocket, INTERNAL_ERROR, "Internal Server Error")
 
 
 async def _close(websocket: WebSocket, code: int, reason: str | None) -> None:

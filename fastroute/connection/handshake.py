@@ -10,12 +10,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .._starlette import header_pairs
 from .observing import log_refusal, logger, report_end, shown
 from .origins import origin_headers, passes, sent_origin
+from .outgoing import POLICY_VIOLATION
 from .policy import ConnectionPolicy
 
-__all__ = ["POLICY_VIOLATION", "deny", "guarded"]
-
-#: The close code of a handshake that is refused, on a server that cannot send a denial (RFC 6455, section 7.4.1).
-POLICY_VIOLATION = 1008
+__all__ = ["deny", "guarded"]
 
 
 def guarded(application: ASGIApp, policy: ConnectionPolicy) -> ASGIApp:

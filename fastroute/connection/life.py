@@ -29,10 +29,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from ..exceptions import ConnectionEnded
 from .draining import Drain, drain_of, drains
-from .handshake import POLICY_VIOLATION, deny
+from .handshake import deny
 from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for, waits_in
 from .observing import logger, report_end, route_of
-from .outgoing import Outgoing, is_last_of_denial
+from .outgoing import POLICY_VIOLATION, Outgoing, is_last_of_denial
 from .policy import Terms
 from .sweeper import Sweeper, current_sweeper
 

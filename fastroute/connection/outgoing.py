@@ -12,11 +12,20 @@ from starlette.websockets import WebSocketState
 from ..exceptions import describe
 from .observing import log_refusal, logger
 
-__all__ = ["Outgoing", "as_text", "errors_as_text", "is_last_of_denial", "possible_status"]
+__all__ = [
+    "INTERNAL_ERROR",
+    "POLICY_VIOLATION",
+    "Outgoing",
+    "as_text",
+    "errors_as_text",
+    "is_last_of_denial",
+    "possible_status",
+]
 
 #: The longest close reason in bytes of UTF-8: a control frame has 125, the code takes two (RFC 6455, section 5.5).
 _LONGEST_REASON = 123
-_POLICY_VIOLATION, _INTERNAL_ERROR = 1008, 1011
+#: The close codes of a client that is at fault, and of a server that is (RFC 6455, section 7.4.1).
+POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011
 _CONNECTING, _CONNECTED, _RESPONSE = WebSocketState.CONNECTING, WebSocketState.CONNECTED, WebSocketState.RESPONSE
 _DISCONNECTED = WebSocketState.DISCONNECTED
 #: The codes that a close frame can carry (RFC 6455, section 7.4, and the registry of IANA): these, and 3000 to 4999.
@@ -173,7 +182,7 @@ def _possible_code(code: Any) -> int:
     if isinstance(code, int) and (code in _REGISTERED or 3000 <= code <= 4999):
         return int(code)
     is_number = isinstance(code, int | float) and not isinstance(code, bool)
-    return _POLICY_VIOLATION if is_number and (code < 500 or code == 1006) else _INTERNAL_ERROR
+    return POLICY_VIOLATION if is_number and (code < 500 or code == 1006) else INTERNAL_ERROR
 
 
 #: In a header it would begin another one, or end them all.
