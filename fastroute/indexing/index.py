@@ -14,7 +14,7 @@ from ..matching.rows import Row, Segment, Shortcut, Unchanged
 from ..matching.template import Part, kind_of, parts, pattern
 from ..routing import APIWebSocketRoute
 
-__all__ = ["Position", "RouteIndex", "build_table", "changed_table", "is_indexed", "position_of", "relied_on", "serves"]
+__all__ = ["PathShape", "RouteIndex", "build_table", "changed_table", "is_indexed", "relied_on", "serves", "shape_of"]
 
 #: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
@@ -30,7 +30,7 @@ _MOST_SEGMENTS = 64
 _Convertors = Mapping[str, Convertor[Any]]
 
 #: The segments of a template (see `Row`).
-Position = tuple[Segment, ...]
+PathShape = tuple[Segment, ...]
 
 
 class RouteIndex:
@@ -82,8 +82,8 @@ def is_indexed(route: BaseRoute) -> bool:
     return _row(route).segments is not None
 
 
-def position_of(route: object) -> Position | None:
-    """The position of a route, or of an object with the attributes of one; None if they do not prove it.
+def shape_of(route: object) -> PathShape | None:
+    """The shape of the paths of a route, or of an object with the attributes of one; None if these do not prove it.
 
     The caller knows that `matches` goes by these attributes.
     """
@@ -130,8 +130,8 @@ def _declared(route: Any) -> tuple[list[Part], _Convertors] | None:
     return (template, convertors) if path_regex.pattern == pattern(template, convertors) else None
 
 
-def _segments(template: Sequence[Part], convertors: _Convertors) -> Position | None:
-    """The position of a template; None if not even the literal beginning of the template is certain."""
+def _segments(template: Sequence[Part], convertors: _Convertors) -> PathShape | None:
+    """The shape of the paths of a template; None if not even the literal beginning of the template is certain."""
     if not template or not template[0].source.startswith("/"):
         return None
     segments: list[str | None] = []
@@ -147,7 +147,7 @@ def _segments(template: Sequence[Part], convertors: _Convertors) -> Position | N
         elif convertors[text].regex in _ONE_SEGMENT:
             segment = None
         else:
-            return (*segments[1:], ...) if _is_whole(convertors[text].regex) else None
+            return (*segments[1:], ...) if _is_whole(convertors[word].regex) else None
     return (*segments[1:], segment and sys.intern(segment))
 
 

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute, com
 
 from .. import _fastapi
 from .._starlette import template_of
-from ..indexing.index import position_of
+from ..indexing.index import shape_of
 from ..routing import APIWebSocketRoute
 from .tables import ANYTHING, Function, Reach
 
@@ -74,7 +74,7 @@ class Reader:
         kind = self._kind(type(route))
         if kind is None or "matches" in vars(route) or "matches" in vars(declared):
             return ANYTHING
-        found = position_of(declared) if kind.by_path else None
+        found = shape_of(declared) if kind.by_path else None
         paths = None if found is None else (found,)
         return Reach(paths if kind.http else (), paths if kind.websocket else (), relied=kind.relied)
 
@@ -115,7 +115,7 @@ class Reader:
             included.path_regex, _, included.param_convertors = compile_path(template_of(included))
         except Exception:
             return False
-        return position_of(included) is not None
+        return shape_of(included) is not None
 
 
 def _definers(cls: type[Any]) -> tuple[type[Any], ...]:

@@ -5,7 +5,7 @@ included router, in `_IncludedRouter._match`. Both functions run here as they ar
 has only the routes that can match this path, in their order. All that a request can see is therefore done by FastAPI.
 One thing must be true: no route that would match is left out.
 
-An `Index` belongs to one list. Its tables give the places in the list that can match a path. A route is found by its
+An `Index` belongs to one list. Its tables give the positions in the list that can match a path. A route is found by its
 path if its class, the function `matches` and its regex prove by which paths (`reading`); an included router is found by
 the paths of all routes below it. Every other route is asked for every path, in its turn.
 
@@ -117,8 +117,10 @@ class NarrowedRouter(NotedRouter):
         view._fastroute_router = self
         view._fastroute_index = index
         view._fastroute_scope = scope
-        places = (index.http if scope["type"] == "http" else index.websocket).candidates(route_path(scope))
-        view.routes = list(map(index.candidates.__getitem__, places)) if index.is_plain else index.routes(scope, places)
+        positions = (index.http if scope["type"] == "http" else index.websocket).candidates(route_path(scope))
+        view.routes = (
+            list(map(index.candidates.__getitem__, positions)) if index.is_plain else index.routes(scope, positions)
+        )
         await self._fastroute_original.app(view, scope, receive, send)
 
     def _fastroute_renewed(self) -> Index | None:
@@ -178,9 +180,9 @@ class _RouterView:
         FastAPI reads it before it tries. So a path that a route matches is looked up once.
         """
         index, scope = self._fastroute_index, self._fastroute_scope
-        places = sorted(index.places(scope, route_path(scope)) + index.places(scope, _with_other_slash(scope)))
+        positions = sorted(index.positions(scope, route_path(scope)) + index.positions(scope, _with_other_slash(scope)))
         # Those that might write another path into the scope would get another scope now, which is not seen here.
-        self.routes = index.candidates if index.writers else index.routes(scope, places)
+        self.routes = index.candidates if index.writers else index.routes(scope, positions)
         return self._fastroute_router.redirect_slashes
 
     def __getattr__(self, name: str) -> Any:
@@ -204,8 +206,8 @@ class _NarrowedIncluded(Substitute):
             return self._fastroute_original._match(self, scope)
         view = _IncludedView()
         view._fastroute_included = self
-        places = (index.http if scope["type"] == "http" else index.websocket).candidates(route_path(scope))
-        found = list(map(index.candidates.__getitem__, places)) if index.is_plain else index.routes(scope, places)
+        positions = (index.http if scope["type"] == "http" else index.websocket).candidates(route_path(scope))
+        found = list(map(index.candidates.__getitem__, positions)) if index.is_plain else index.routes(scope, positions)
         view.effective_candidates = found.__iter__
         return self._fastroute_original._match(view, scope)
 
@@ -260,11 +262,11 @@ class _Builder:
         reaches: list[Reach] = []
         included: list[tuple[Any, object, list[Any]]] = []
         first_included, noted = len(candidates), True
-        for place, candidate in enumerate(candidates):
+        for position, candidate in enumerate(candidates):
             if not self._fastapi.is_included(candidate):
                 reaches.append(self._reader.reach(candidate))
                 continue
-            first_included = min(first_included, place)
+            first_included = min(first_included, position)
             version: object = None
             index: Index | None = None
             try:
@@ -279,7 +281,7 @@ class _Builder:
             included.append((candidate, version, index.candidates))
             reaches.append(index.reach if _fastapi.asks_its_routes(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
-        writers = frozenset(place for place, reach in enumerate(reaches) if reach.writes)
+        writers = frozenset(position for position, reach in enumerate(reaches) if reach.writes)
         reach = united(reaches)
         return Index(
             edition=self._edition,

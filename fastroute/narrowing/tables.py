@@ -9,7 +9,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from .. import _fastapi
-from ..indexing.index import Position
+from ..indexing.index import PathShape
 from ..matching.implementation import RouteTable
 from ..matching.rows import Row
 
@@ -22,13 +22,13 @@ class Reach(NamedTuple):
     """The requests that can match in a route.
 
     Attributes:
-        http, websocket: the positions of the paths; None for every path.
+        http, websocket: the shapes of the paths; None for every path.
         writes: whether its `matches` is not known, and may write another path into the scope.
         relied: the classes whose `matches` this was read from, with these functions.
     """
 
-    http: tuple[Position, ...] | None
-    websocket: tuple[Position, ...] | None
+    http: tuple[PathShape, ...] | None
+    websocket: tuple[PathShape, ...] | None
     writes: bool = False
     relied: frozenset[tuple[type[Any], Function]] = frozenset()
 
@@ -52,12 +52,12 @@ class Index(NotCopied):
     Attributes:
         edition: `RouteList.newest` at the time for which this holds.
         candidates: the list.
-        http, websocket: tables of places in the list.
-        writers: the places of routes that may write another path into the scope.
+        http, websocket: tables of positions in the list.
+        writers: the positions of routes that may write another path into the scope.
         included: the included routers in the list, with the version of each and its list.
         mark: what the first included router does to a scope if it is asked; None inside of an included router.
-        first_included: its place; after all others if there is none.
-        is_plain: whether there is nothing to do but to ask the routes at the places.
+        first_included: its position; after all others if there is none.
+        is_plain: whether there is nothing to do but to ask the routes at the positions.
         classes, functions: those whose `matches` this was read from, and these functions.
         reach: the requests that can match in the list; the list around it uses this.
         noted: whether every router below reports its changes.
@@ -89,36 +89,36 @@ class Index(NotCopied):
             )
         )
 
-    def places(self, scope: Scope, path: str) -> list[int]:
-        """The places that can match a path, in order; one can be there several times, one after the other."""
+    def positions(self, scope: Scope, path: str) -> list[int]:
+        """The positions that can match a path, in order; one can be there several times, one after the other."""
         table = self.http if scope["type"] == "http" else self.websocket
         return table.candidates(path)
 
-    def routes(self, scope: Scope, places: list[int]) -> Iterable[Any]:
-        """The routes at these places, for a router that asks them in turn."""
+    def routes(self, scope: Scope, positions: list[int]) -> Iterable[Any]:
+        """The routes at these positions, for a router that asks them in turn."""
         if self.writers:
-            return self._in_turn(scope, places)
+            return self._in_turn(scope, positions)
         if self.mark is not None:
-            if places and places[0] < self.first_included:
-                return self._in_turn(scope, places)
-            if not places or places[0] > self.first_included:
+            if positions and positions[0] < self.first_included:
+                return self._in_turn(scope, positions)
+            if not positions or positions[0] > self.first_included:
                 self.mark(scope)
-        return list(map(self.candidates.__getitem__, dict.fromkeys(places)))
+        return list(map(self.candidates.__getitem__, dict.fromkeys(positions)))
 
-    def _in_turn(self, scope: Scope, places: Iterable[int]) -> Iterator[Any]:
-        """The routes at these places, each when it is asked, and what those between them do to the scope."""
+    def _in_turn(self, scope: Scope, positions: Iterable[int]) -> Iterator[Any]:
+        """The routes at these positions, each when it is asked, and what those between them do to the scope."""
         path, root_path = scope["path"], scope.get("root_path")
         candidates, mark, last = self.candidates, self.mark, -1
-        for place in places:
-            if place == last:
+        for position in positions:
+            if position == last:
                 continue
-            if mark is not None and place > self.first_included:
+            if mark is not None and position > self.first_included:
                 mark(scope)
                 mark = None
-            last = place
-            yield candidates[place]
-            if place in self.writers and (scope["path"] is not path or scope.get("root_path") is not root_path):
-                yield from candidates[place + 1 :]
+            last = position
+            yield candidates[position]
+            if position in self.writers and (scope["path"] is not path or scope.get("root_path") is not root_path):
+                yield from candidates[position + 1 :]
                 return
         if mark is not None:
             mark(scope)
@@ -128,58 +128,58 @@ class Index(NotCopied):
 _NO_ROWS = RouteTable((), Match.NONE, Match.PARTIAL, Match.FULL)
 
 
-def table_of(paths: Sequence[tuple[Position, ...] | None], has_included: bool) -> RouteTable:
-    """A table whose rows are places in a list: a place with positions is found by them, one with None always."""
+def table_of(paths: Sequence[tuple[PathShape, ...] | None], has_included: bool) -> RouteTable:
+    """A table whose rows are positions in a list: a position with shapes is found by them, one with None always."""
     if has_included:
         paths = _beginnings(paths)
     rows: list[Row] = []
-    for place, positions in enumerate(paths):
-        if positions is None:
-            rows.append(Row(place))
+    for position, shapes in enumerate(paths):
+        if shapes is None:
+            rows.append(Row(position))
         else:
-            rows += [Row(place, position) for position in positions]
+            rows += [Row(position, shape) for shape in shapes]
     return RouteTable(rows, Match.NONE, Match.PARTIAL, Match.FULL) if rows else _NO_ROWS
 
 
-def _beginnings(paths: Sequence[tuple[Position, ...] | None]) -> list[tuple[Position, ...] | None]:
-    """Fewer positions, for the same paths and others: of each the shortest beginning that no other route has.
+def _beginnings(paths: Sequence[tuple[PathShape, ...] | None]) -> list[tuple[PathShape, ...] | None]:
+    """Fewer shapes, for the same paths and others: of each the shortest beginning that no other route has.
 
-    An included router whose paths all begin with `/users` gets one position, that of all paths below `/users`.
+    An included router whose paths all begin with `/users` gets one shape, that of all paths below `/users`.
     """
-    owners: dict[Position, int] = {}
-    for place, positions in enumerate(paths):
-        for position in positions or ():
-            for depth in range(1, len(position)):
-                beginning = position[:depth]
-                owners[beginning] = place if owners.get(beginning, place) == place else -1
-    shorter: list[tuple[Position, ...] | None] = []
-    for place, positions in enumerate(paths):
-        found = None if positions is None else dict.fromkeys(_beginning(each, place, owners) for each in positions)
+    owners: dict[PathShape, int] = {}
+    for position, shapes in enumerate(paths):
+        for shape in shapes or ():
+            for depth in range(1, len(shape)):
+                beginning = shape[:depth]
+                owners[beginning] = position if owners.get(beginning, position) == position else -1
+    shorter: list[tuple[PathShape, ...] | None] = []
+    for position, shapes in enumerate(paths):
+        found = None if shapes is None else dict.fromkeys(_beginning(each, position, owners) for each in shapes)
         shorter.append(None if found is None else tuple(found))
     return shorter
 
 
-def _beginning(position: Position, place: int, owners: Mapping[Position, int]) -> Position:
-    for depth in range(1, len(position)):
-        if owners[position[:depth]] == place:
-            return (*position[:depth], ...)
-    return position
+def _beginning(shape: PathShape, position: int, owners: Mapping[PathShape, int]) -> PathShape:
+    for depth in range(1, len(shape)):
+        if owners[shape[:depth]] == position:
+            return (*shape[:depth], ...)
+    return shape
 
 
 def united(reaches: Sequence[Reach]) -> Reach:
     """The requests that can match in one of several routes."""
     return Reach(
-        _all_positions([reach.http for reach in reaches]),
-        _all_positions([reach.websocket for reach in reaches]),
+        _all_shapes([reach.http for reach in reaches]),
+        _all_shapes([reach.websocket for reach in reaches]),
         any(reach.writes for reach in reaches),
         frozenset[Any]().union(*(reach.relied for reach in reaches)),
     )
 
 
-def _all_positions(paths: Sequence[tuple[Position, ...] | None]) -> tuple[Position, ...] | None:
-    found: dict[Position, None] = {}
-    for positions in paths:
-        if positions is None:
+def _all_shapes(paths: Sequence[tuple[PathShape, ...] | None]) -> tuple[PathShape, ...] | None:
+    found: dict[PathShape, None] = {}
+    for shapes in paths:
+        if shapes is None:
             return None
-        found.update(dict.fromkeys(positions))
+        found.update(dict.fromkeys(shapes))
     return tuple(found)

@@ -61,7 +61,7 @@ def _stale_edition_of_included(patch: pytest.MonkeyPatch) -> None:
             return self._fastroute_original._match(self, scope)
         view = narrowing._IncludedView()
         view._fastroute_included = self
-        view.effective_candidates = index.routes(scope, index.places(scope, scope["path"])).__iter__
+        view.effective_candidates = index.routes(scope, index.positions(scope, scope["path"])).__iter__
         return self._fastroute_original._match(view, scope)
 
     patch.setattr(narrowing._NarrowedIncluded, "_match", match)
