@@ -15,9 +15,9 @@ __all__ = [
     "Concurrency",
     "Cookie",
     "Dependency",
-    "DependencyScope",
     "Depends",
     "Header",
+    "Lifetime",
     "Param",
     "ParamKeywords",
     "Path",
@@ -33,7 +33,7 @@ __all__ = [
 Place = Literal["path", "query", "header", "cookie"]
 
 #: How long the value of a `yield` dependency lives, shortest first.
-DependencyScope = Literal["handshake", "function", "request"]
+Lifetime = Literal["handshake", "function", "request"]
 
 
 class ParamKeywords(TypedDict, total=False):
@@ -210,7 +210,7 @@ class Dependency:
 
     dependency: Callable[..., Any] | None = None
     use_cache: bool = True
-    scope: DependencyScope | None = None
+    scope: Lifetime | None = None
     concurrency: Concurrency | None = None
     scopes: Sequence[str] = field(default=())
 
@@ -219,7 +219,7 @@ def Depends(
     dependency: Callable[..., Any] | None = None,
     *,
     use_cache: bool = True,
-    scope: DependencyScope | None = None,
+    scope: Lifetime | None = None,
     max_concurrency: int | None = None,
 ) -> Any:
     """Declare that a parameter is the result of a call (`fastapi.Depends`).

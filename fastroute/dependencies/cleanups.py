@@ -31,7 +31,7 @@ from anyio.lowlevel import RunVar, checkpoint_if_cancelled
 from starlette.concurrency import run_in_threadpool
 
 from .. import _fastapi
-from ..params import Concurrency, DependencyScope
+from ..params import Concurrency, Lifetime
 
 __all__ = ["Cleanups", "semaphore_of"]
 
@@ -56,7 +56,7 @@ class Cleanups:
         self._entered: dict[str, list[_Entered]] = {"handshake": [], "function": [], "request": []}
         self._cancel_scope: anyio.CancelScope | None = None
 
-    async def enter_async(self, lifetime: DependencyScope, generator: AsyncGenerator[Any, None]) -> Any:
+    async def enter_async(self, lifetime: Lifetime, generator: AsyncGenerator[Any, None]) -> Any:
         """The value that an async generator yields."""
         if self._cancel_scope is None:
             # Opened before any generator: cancel scopes must close in reverse order, and a shield opened around the
@@ -73,7 +73,7 @@ class Cleanups:
         return value
 
     async def enter_in_threads(
-        self, lifetime: DependencyScope, call: Callable[..., Iterator[Any]], arguments: dict[str, Any]
+        self, lifetime: Lifetime, call: Callable[..., Iterator[Any]], arguments: dict[str, Any]
     ) -> Any:
         """The value that a sync generator yields in a worker thread."""
         manager: Any = contextmanager(call)(**arguments)
@@ -85,7 +85,7 @@ class Cleanups:
         self._entered[lifetime].append(_ThreadGenerator(manager))
         return value
 
-    async def enter_limit(self, lifetime: DependencyScope, limit: Concurrency) -> None:
+    async def enter_limit(self, lifetime: Lifetime, limit: Concurrency) -> None:
         """Wait for a slot, and keep it until the clean-up that is entered next is over."""
         slot = _Slot(semaphore_of(limit))
         await slot.semaphore.acquire()

@@ -18,7 +18,7 @@ from .. import _fastapi
 from ..connection.injected import Injected, Injection
 from ..connection.messages import MessageRules, Messages
 from ..exceptions import DeclarationError, Problem, describe
-from ..params import Concurrency, Dependency, DependencyScope, SecurityScopes
+from ..params import Concurrency, Dependency, Lifetime, SecurityScopes
 from .annotations import alternatives
 from .fields import (
     Declaration,
@@ -92,13 +92,13 @@ class Dependant:
     own_scopes: tuple[str, ...] = ()
     security_scopes: tuple[str, ...] = ()
     use_cache: bool = True
-    scope: DependencyScope | None = None
+    scope: Lifetime | None = None
     concurrency: Concurrency | None = None
     kind: CallKind = CallKind.COROUTINE
     uses_scopes: bool = False
 
     @property
-    def lifetime(self) -> DependencyScope | None:
+    def lifetime(self) -> Lifetime | None:
         """When the clean-up runs; None if there is neither a clean-up nor a declared scope."""
         if self.scope is None and self.kind.yields:
             return "request"
@@ -155,7 +155,7 @@ def get_dependant(
     dependencies: Sequence[Any] = (),
     name: str | None = None,
     parent_scopes: tuple[str, ...] = (),
-    scope: DependencyScope | None = None,
+    scope: Lifetime | None = None,
     concurrency: Concurrency | None = None,
     use_cache: bool = True,
     readings: list[Reading] | None = None,

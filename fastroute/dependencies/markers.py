@@ -24,7 +24,7 @@ from starlette.responses import Response
 from .. import _fastapi
 from ..connection.injected import Injected
 from ..exceptions import Problem
-from ..params import Dependency, DependencyScope, Place
+from ..params import Dependency, Lifetime, Place
 from ..security import SecurityBase
 from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, types_in
 from .signature import evaluated, namespace_of, own_parameters, unwrapped
@@ -234,7 +234,7 @@ def check_dependency(depends: Dependency) -> None:
         Problem: the scope is unknown, the dependency is not callable, or it is a security scheme that is not called.
     """
     call = depends.dependency
-    if depends.scope is not None and depends.scope not in get_args(DependencyScope):
+    if depends.scope is not None and depends.scope not in get_args(Lifetime):
         raise Problem(f"Depends(scope={depends.scope!r}): write scope='handshake', 'function' or 'request'")
     _check_scopes(depends.scopes)
     _check_called(call)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, get_args
 from starlette.applications import Starlette
 
 from ..exceptions import DeclarationError, DeclarationTypeError, DependencyScopeError, describe
-from ..params import Concurrency, DependencyScope
+from ..params import Concurrency, Lifetime
 from .dependant import Dependant, get_dependant
 from .fields import ParamField
 from .nesting import Nested, unnested
@@ -19,7 +19,7 @@ from .signature import CallKind, runnable
 __all__ = ["Overrides", "OverridesProvider", "Plan", "Step", "build_plan", "check_provider"]
 
 #: Lifetimes of yield dependencies, shortest first.
-_LIFETIMES = get_args(DependencyScope)
+_LIFETIMES = get_args(Lifetime)
 
 #: Dependencies and their replacements. It is asked by `get(call, call)`, as FastAPI asks it.
 Overrides = Mapping[Callable[..., Any], Callable[..., Any]]
