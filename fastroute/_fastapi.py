@@ -14,7 +14,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from .exceptions import WebSocketRequestValidationError
-from .params import Dependency, SecurityScopes, UsesScopes, as_scopes
+from .params import DependencyMarker, SecurityScopes, UsesScopes, as_scopes
 
 __all__ = [
     "HANDS_ON",
@@ -77,7 +77,7 @@ def adopt(marker: Any) -> Any:
     """FastAPI's `Depends()` and `Security()` as ours; every other marker unchanged."""
     if not _is_a(marker, "fastapi.params", "Depends"):
         return marker
-    return Dependency(
+    return DependencyMarker(
         marker.dependency,
         marker.use_cache,
         getattr(marker, "scope", None),
@@ -94,7 +94,7 @@ def semaphore_of(limit: Any) -> Any:
 
 def is_marker(thing: object) -> bool:
     """Whether it is a marker as `Depends()` or `Query()`, ours or FastAPI's."""
-    return isinstance(adopt(thing), Dependency) or (
+    return isinstance(adopt(thing), DependencyMarker) or (
         isinstance(thing, FieldInfo) and (hasattr(thing, "in_") or is_body(thing))
     )
 
@@ -102,7 +102,7 @@ def is_marker(thing: object) -> bool:
 def names_its_call(thing: object) -> bool:
     """Whether it is `Depends(call)` or `Security(call)`, ours or FastAPI's."""
     depends = adopt(thing)
-    return isinstance(depends, Dependency) and depends.dependency is not None
+    return isinstance(depends, DependencyMarker) and depends.dependency is not None
 
 
 def is_body(marker: object) -> bool:

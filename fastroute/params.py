@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 __all__ = [
     "Concurrency",
     "Cookie",
-    "Dependency",
+    "DependencyMarker",
     "Depends",
     "Header",
     "Lifetime",
@@ -205,8 +205,8 @@ class Concurrency:
 
 
 @dataclass(frozen=True)
-class Dependency:
-    """A declared dependency: made by `Depends()` and `Security()`."""
+class DependencyMarker:
+    """The marker of a dependency: made by `Depends()` and `Security()`."""
 
     dependency: Callable[..., Any] | None = None
     use_cache: bool = True
@@ -237,7 +237,7 @@ def Depends(
         ValueError: `max_concurrency` is not an int of at least 1.
     """
     concurrency = None if max_concurrency is None else Concurrency(max_concurrency)
-    return Dependency(dependency, use_cache, scope, concurrency)
+    return DependencyMarker(dependency, use_cache, scope, concurrency)
 
 
 def Security(
@@ -250,7 +250,7 @@ def Security(
         scopes: this dependency and all below it must check them; they read them from `SecurityScopes`.
         use_cache: as in `Depends`; the result is shared between uses with the same scopes.
     """
-    return Dependency(dependency, use_cache, scopes=as_scopes(scopes))
+    return DependencyMarker(dependency, use_cache, scopes=as_scopes(scopes))
 
 
 def as_scopes(scopes: Sequence[str] | None) -> Sequence[str]:

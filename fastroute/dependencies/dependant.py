@@ -18,7 +18,7 @@ from .. import _fastapi
 from ..connection.injected import Injected, Injection
 from ..connection.messages import MessageRules, Messages
 from ..exceptions import DeclarationError, Problem, describe
-from ..params import Concurrency, Dependency, Lifetime, SecurityScopes
+from ..params import Concurrency, DependencyMarker, Lifetime, SecurityScopes
 from .annotations import alternatives
 from .fields import (
     Declaration,
@@ -125,7 +125,7 @@ class Reading:
     """
 
     node: Dependant
-    dependencies: list[tuple[str, Dependency]] = field(default_factory=list)
+    dependencies: list[tuple[str, DependencyMarker]] = field(default_factory=list)
     is_lasting: bool = True
     made_of: tuple[object, ...] = ()
 
@@ -174,7 +174,7 @@ def get_dependant(
         DeclarationError: a signature asks for something impossible; the message names the place and the fix.
     """
     tree = _Tree(path, frozenset(path_names), call, shares=readings is not None)
-    root = Dependency(call, use_cache, scope, concurrency)
+    root = DependencyMarker(call, use_cache, scope, concurrency)
     with _located(call, None):
         check_dependency(root)
     dependant = unnested(tree.node(root, name, parent_scopes))
@@ -206,7 +206,7 @@ def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
     markers = list(dependencies)
     for marker in markers:
         depends = _fastapi.adopt(marker)
-        if not isinstance(depends, Dependency) or depends.dependency is None:
+        if not isinstance(depends, DependencyMarker) or depends.dependency is None:
             advised = written(marker if callable(marker) else None)
             problem = f"dependencies=[...] takes Depends(function), not {marker!r}; write dependencies=[{advised}]"
             raise DeclarationError(_place(marker, call), None, problem)
@@ -243,7 +243,7 @@ def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:
     if not inspect.isclass(call):
         return call
     depends = _fastapi.adopt(thing)
-    function = depends.dependency if isinstance(depends, Dependency) else thing
+    function = depends.dependency if isinstance(depends, DependencyMarker) else thing
     return function if inspect.isroutine(function) and not _is_of_frameworks(function) else call
 
 
@@ -290,7 +290,7 @@ class _Tree:
         # The calls from the root to the node that is being built, by id.
         self.active: dict[int, Callable[..., Any]] = {}
 
-    def node(self, depends: Dependency, name: str | None, parent_scopes: tuple[str, ...]) -> Nested[Dependant]:
+    def node(self, depends: DependencyMarker, name: str | None, parent_scopes: tuple[str, ...]) -> Nested[Dependant]:
         call = depends.dependency
         assert call is not None
         own_scopes = tuple(depends.scopes)
@@ -316,7 +316,7 @@ class _Tree:
     def _build(
         self,
         call: Callable[..., Any],
-        depends: Dependency,
+        depends: DependencyMarker,
         own_scopes: tuple[str, ...],
         parent_scopes: tuple[str, ...],
     ) -> Nested[Dependant]:
@@ -373,7 +373,7 @@ class _Tree:
 
     def _add_parameter(
         self, reading: Reading, parameter: inspect.Parameter, namespace: dict[str, Any]
-    ) -> Dependency | None:
+    ) -> DependencyMarker | None:
         """Add a parameter to its node, or return the dependency that it declares."""
         node = reading.node
         check_kind(parameter)
@@ -387,11 +387,11 @@ class _Tree:
             (node.path_params if field.place == "path" else node.query_params).append(field)
             return None
         name, declared = parameter.name, declaration(parameter)
-        special = None if isinstance(declared.marker, Dependency) else _special_type(declared.type)
+        special = None if isinstance(declared.marker, DependencyMarker) else _special_type(declared.type)
         has_rules = any(isinstance(item, MessageRules) for item in declared.metadata)
         if has_rules and not (special is not None and issubclass(special, Messages)):
             raise Problem("MessageRules() belongs to a parameter of type Messages[Receive, Send]")
-        if isinstance(declared.marker, Dependency):
+        if isinstance(declared.marker, DependencyMarker):
             depends = declared.marker
             if depends.dependency is None:
                 depends = replace(depends, dependency=_dependency_of_annotation(declared.type))
@@ -413,7 +413,9 @@ class _Tree:
         }[field.place].append(field)
         return None
 
-    def _add_special(self, node: Dependant, name: str, declared: Declaration, special: type[Any]) -> Dependency | None:
+    def _add_special(
+        self, node: Dependant, name: str, declared: Declaration, special: type[Any]
+    ) -> DependencyMarker | None:
         """Add a parameter that is injected by type, or return the dependency that makes its value."""
         if declared.marker is not None:
             raise Problem(f"{special.__name__} is injected by type; remove the marker {declared.marker!r}")
@@ -434,7 +436,7 @@ class _Tree:
                 raise Problem(_not_on_a_websocket(special))
             # As FastAPI: there is no Request, and everything else is made for the connection.
             if not issubclass(special, Request):
-                return Dependency(_New(special))
+                return DependencyMarker(_New(special))
         return None
 
     def _set_once(self, node: Dependant, attribute: str, name: str) -> None:

@@ -17,7 +17,7 @@ from starlette.datastructures import UploadFile
 
 from .. import _fastapi
 from ..exceptions import Problem, describe
-from ..params import Dependency, Place
+from ..params import DependencyMarker, Place
 from ..security import TOKEN
 from .annotations import alternatives, flattened, is_union
 from .constraints import check_constraints
@@ -161,7 +161,7 @@ def declaration(parameter: inspect.Parameter) -> Declaration:
         if not _fastapi.is_marker(default):
             raise Problem("Field() does not say where to read the value; write Query(), Header(), ...")
         default = adopted(default, annotation)
-        if not isinstance(default, Dependency):
+        if not isinstance(default, DependencyMarker):
             metadata += (default,)
         return Declaration(annotation, metadata, default, parameter.empty, False)
     if default is not parameter.empty:

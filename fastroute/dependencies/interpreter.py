@@ -39,8 +39,8 @@ class Progress:
     errors: list[Any]
 
     @property
-    def settled(self) -> int:
-        """How many fields of the next step need not be read again: the valid ones, and the wrong one."""
+    def fields_read(self) -> int:
+        """How many fields of the next step were read: the valid ones, and the wrong one. None is read again."""
         return len(self.arguments) + (1 if self.errors else 0)
 
 
@@ -99,9 +99,9 @@ async def solve_from(
     """
     results, arguments, errors = progress.results, progress.arguments, progress.errors
     failed = [False] * len(results)
-    settled, wrong = progress.settled, bool(errors)
+    fields_read, wrong = progress.fields_read, bool(errors)
     for step in plan.steps[len(results) :]:
-        for field in step.fields[settled:]:
+        for field in step.fields[fields_read:]:
             try:
                 arguments[field.name] = read_field(field, websocket)
             except InvalidError as invalid:
@@ -118,7 +118,7 @@ async def solve_from(
         step.check(result)
         results.append(result)
         failed.append(wrong)
-        arguments, settled, wrong = {}, 0, False
+        arguments, fields_read, wrong = {}, 0, False
     if errors:
         raise make_error(websocket, errors)
     return arguments

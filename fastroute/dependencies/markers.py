@@ -24,7 +24,7 @@ from starlette.responses import Response
 from .. import _fastapi
 from ..connection.injected import Injected
 from ..exceptions import Problem
-from ..params import Dependency, Lifetime, Place
+from ..params import DependencyMarker, Lifetime, Place
 from ..security import SecurityBase
 from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, types_in
 from .signature import evaluated, namespace_of, own_parameters, unwrapped
@@ -57,7 +57,7 @@ def marker_of(annotation: Any, metadata: Sequence[Any]) -> Any:
         _check_metadata(item)
     markers, inner = [[item for item in items if _fastapi.is_marker(item)] for items in (metadata, inner)]
     for item in inner:
-        if isinstance(_fastapi.adopt(item), Dependency):
+        if isinstance(_fastapi.adopt(item), DependencyMarker):
             raise Problem(_not_around(item))
     places = {place_of(marker) for marker in (*markers, *inner)}
     count = len(markers) + len(inner)
@@ -69,7 +69,7 @@ def marker_of(annotation: Any, metadata: Sequence[Any]) -> Any:
 
 def place_of(marker: Any) -> Place | None:
     """The place that a marker reads; None for a dependency."""
-    if isinstance(_fastapi.adopt(marker), Dependency):
+    if isinstance(_fastapi.adopt(marker), DependencyMarker):
         return None
     # FastAPI's is an enum, and missing on the base class of its markers and on those of a body.
     in_: Any = getattr(marker, "in_", "body" if _fastapi.is_body(marker) else "query")
@@ -83,7 +83,7 @@ def adopted(marker: Any, annotation: Any) -> Any:
     Raises:
         Problem: the dependency is a marker of a container, which does not see that our `Depends()` holds it.
     """
-    if isinstance(marker, Dependency) and _gives_itself(marker.dependency):
+    if isinstance(marker, DependencyMarker) and _gives_itself(marker.dependency):
         classes = [
             part
             for part in alternatives(annotation, aliases=True)
@@ -227,7 +227,7 @@ def _lost(marker: Any, name: str, owner: Any) -> str:
     )
 
 
-def check_dependency(depends: Dependency) -> None:
+def check_dependency(depends: DependencyMarker) -> None:
     """Refuse a dependency that cannot run, or that would let everybody in.
 
     Raises:
@@ -393,14 +393,14 @@ _REFUSE_NOBODY = ("credentials", "make_not_authenticated_error")
 # --- the code to write -------------------------------------------------------------------------------------------
 
 #: Functions that declare a parameter with the value they return, and their classes.
-_DEPENDENCIES = ("Depends", "Security", "Dependency")
+_DEPENDENCIES = ("Depends", "Security", "DependencyMarker")
 _PARAMETERS = ("Path", "Query", "Header", "Cookie", "Body", "Form", "File", "MessageRules")
 
 
 def written(thing: Any) -> str:
     """The code that declares a callable as a dependency, or a marker that counts; `...` stands for arguments."""
     depends = _fastapi.adopt(thing)
-    call = depends.dependency if isinstance(depends, Dependency) else thing
+    call = depends.dependency if isinstance(depends, DependencyMarker) else thing
     if _is_framework_marker(call):
         name = _name_of(unwrapped(call))
         return f"{name}()" if name in _PARAMETERS else "Depends(function)"
@@ -427,7 +427,7 @@ def _name_of(thing: Any) -> str:
     return local if local and all(map(str.isidentifier, local.split("."))) else "function"
 
 
-def _scheme_written(scheme: type[Any], depends: Dependency) -> str:
+def _scheme_written(scheme: type[Any], depends: DependencyMarker) -> str:
     if depends.scopes:
         return f"Security({_name_of(scheme)}(...), scopes={[str(scope) for scope in depends.scopes]})"
     return f"Depends({_name_of(scheme)}(...))"
