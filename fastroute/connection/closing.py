@@ -49,7 +49,7 @@ async def answer(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> 
         error: raised by the endpoint, a dependency, or a clean-up.
 
     Returns:
-        True if that settles the error; False if it must go on to the server.
+        True if the client got an answer; False if it must go on to the server.
     """
     _note_what_passed(websocket, outgoing)
     handler = _handler(websocket, error)

@@ -16,7 +16,7 @@ __all__ = ["Drain", "drain_of", "draining", "drains"]
 
 
 class _Connection(Protocol):
-    def restart(self) -> None: ...
+    def shut_down(self) -> None: ...
 
 
 class Drain:
@@ -50,7 +50,7 @@ class Drain:
         if not self._open:
             return
         for connection in tuple(self._open):
-            connection.restart()
+            connection.shut_down()
         with anyio.move_on_after(timeout):
             await self._empty.wait()
         if self._open:

@@ -126,7 +126,7 @@ class Life(Outgoing):
             drain = self._drain = drain_of(self._sweeper.drains, self._scope)
             drain.add(self, self._scope)
             if drain.ends:
-                self.restart(interrupt=False)
+                self.shut_down(interrupt=False)
                 raise self._new_cause()
 
     def leave(self, error: BaseException | None = None) -> bool:
@@ -277,7 +277,7 @@ class Life(Outgoing):
         if self.cause is not None or (self._told and not self._close_waits(now)):
             return
         if self._drain is not None and self._drain.ends:
-            self.restart()
+            self.shut_down()
         if self._heard:
             self._heard, self._last_heard = False, now
         self._look_at_time(now)
@@ -324,7 +324,7 @@ class Life(Outgoing):
         if interrupt:
             self._interrupt()
 
-    def restart(self, *, interrupt: bool = True) -> None:
+    def shut_down(self, *, interrupt: bool = True) -> None:
         """End the connection since the application shuts down, for a drain."""
         self.stop(_SERVICE_RESTART, "service restart", 503, interrupt=interrupt)
 
