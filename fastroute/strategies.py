@@ -78,8 +78,8 @@ def paths(template: str) -> st.SearchStrategy[str]:
         KeyError: a convertor of the template is not registered.
     """
     found = parts(template)
-    literals = "".join(text for text, convertor, _ in found if convertor is None)
-    return _paths(literals, [text if convertor is None else _draw_of(convertor) for text, convertor, _ in found])
+    literals = "".join(word for word, convertor, _ in found if convertor is None)
+    return _paths(literals, [word if convertor is None else _draw_of(convertor) for word, convertor, _ in found])
 
 
 def route_tables(max_size: int = 12) -> st.SearchStrategy[list[BaseRoute]]:

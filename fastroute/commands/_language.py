@@ -152,11 +152,11 @@ def language(path: str, param_convertors: Mapping[str, Convertor[Any]], regex: r
     if regex.pattern != pattern(template, param_convertors):
         return None
     automaton, state = Language(), 0
-    for text, convertor, _ in template:
+    for word, convertor, _ in template:
         if convertor is None:
-            state = _literal(automaton, state, text)
+            state = _literal(automaton, state, word)
             continue
-        kind = kind_of(param_convertors[text])
+        kind = kind_of(param_convertors[word])
         if kind is None:
             return None
         state = _BUILTIN[kind].build(automaton, state)
@@ -177,8 +177,8 @@ ANY = _anything()
 def example(path: str, param_convertors: Mapping[str, Convertor[Any]], filling: str = "x") -> str:
     """A string that a template of Starlette's own convertors matches; `filling` stands for each `str`."""
     return "".join(
-        text if convertor is None else _BUILTIN[kind_of(param_convertors[text]) or "str"].example or filling
-        for text, convertor, _ in parts(path)
+        word if convertor is None else _BUILTIN[kind_of(param_convertors[word]) or "str"].example or filling
+        for word, convertor, _ in parts(path)
     )
 
 

@@ -204,8 +204,11 @@ def _run_fastapi(app: Any, *, as_json: bool) -> int:
         ]
     )
     rows = [
-        (name.replace("_", " "), *(cell for figures in found.values() for cell in _pair(*(figures[place] or (0, 0)))))
-        for place, name in enumerate(Figures._fields)
+        (
+            name.replace("_", " "),
+            *(cell for figures in found.values() for cell in _pair(*(figures[position] or (0, 0)))),
+        )
+        for position, name in enumerate(Figures._fields)
     ]
     header = ("", *(text for name in found for text in (f"{name}: FastAPI", "accelerated", "ratio")))
     print_table(header, rows, numbers=range(1, 7))

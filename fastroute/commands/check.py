@@ -154,7 +154,7 @@ class _Claim:
         if not any(type(convertor) is IntegerConvertor for segment in earlier_segments for _, convertor in segment):
             return True
         every_parameter_is_a_segment = all(len(segment) < 2 for segment in earlier_segments + later_segments)
-        literals = [text for segment in later_segments for text, convertor in segment if convertor is None]
+        literals = [word for segment in later_segments for word, convertor in segment if convertor is None]
         longest_safe = sys.int_info.str_digits_check_threshold
         return every_parameter_is_a_segment and all(len(literal) <= longest_safe for literal in literals)
 
@@ -162,11 +162,11 @@ class _Claim:
         """The parts of the template between its slashes: each a text and None, or a name and its convertor."""
         segments: list[list[tuple[str, Any]]] = [[]]
         convertors = getattr(self.entry.route, "param_convertors", {})
-        for text, convertor, _ in parts(self.entry.template):
+        for word, convertor, _ in parts(self.entry.template):
             if convertor is not None:
-                segments[-1].append((text, convertors[text]))
+                segments[-1].append((word, convertors[word]))
                 continue
-            first, *rest = text.split("/")
+            first, *rest = word.split("/")
             segments[-1] += [(first, None)] if first else []
             segments += [[(literal, None)] if literal else [] for literal in rest]
         return segments

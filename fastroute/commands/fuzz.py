@@ -283,16 +283,16 @@ def _shorter_cases(case: Case) -> Iterator[Case]:
     template, path = case
     found = compile_path(template)[0].match(path)
     smallest = _smallest_parts(template)
-    for position, (text, convertor, source) in enumerate(smallest[1:], 1):  # the slash stays
+    for position, (word, convertor, source) in enumerate(smallest[1:], 1):  # the slash stays
         before, after = (
             "".join(part.source for part in some) for some in (smallest[:position], smallest[position + 1 :])
         )
-        value = text if convertor is None else found[text] if found else ""
+        value = word if convertor is None else found[word] if found else ""
         yield before + after, path
         for cut in re.finditer(re.escape(value), path) if value else ():
             yield before + after, path[: cut.start()] + path[cut.end() :]
         if convertor is not None and ":" in source:
-            yield f"{before}{{{text}}}{after}", path
+            yield f"{before}{{{word}}}{after}", path
     yield from _shorter_paths(case)
 
 
@@ -301,7 +301,7 @@ def _smallest_parts(template: str) -> list[Part]:
     return [
         smaller
         for part in parts(template)
-        for smaller in ([part] if part.convertor else [Part(character, None, character) for character in part.text])
+        for smaller in ([part] if part.convertor else [Part(character, None, character) for character in part.word])
     ]
 
 

@@ -124,7 +124,7 @@ def _declared(route: Any) -> tuple[list[Part], _Convertors] | None:
         return None
     template = parts(template_of(route))
     # `matches()` uses only the regex; trust the template only if it compiles to that very regex.
-    names = [part.text for part in template if part.convertor is not None]
+    names = [part.word for part in template if part.convertor is not None]
     if names != list(convertors) or path_regex.flags != re.UNICODE:
         return None
     return (template, convertors) if path_regex.pattern == pattern(template, convertors) else None
@@ -136,15 +136,15 @@ def _segments(template: Sequence[Part], convertors: _Convertors) -> PathShape | 
         return None
     segments: list[str | None] = []
     segment: str | None = ""
-    for text, convertor, _ in template:
+    for word, convertor, _ in template:
         if convertor is None:
-            first, *others = text.split("/")
+            first, *others = word.split("/")
             segment = None if segment is None else segment + first
             for other in others:
                 # The routes of a table share most of their segments.
                 segments.append(segment and sys.intern(segment))
                 segment = other
-        elif convertors[text].regex in _ONE_SEGMENT:
+        elif convertors[word].regex in _ONE_SEGMENT:
             segment = None
         else:
             return (*segments[1:], ...) if _is_whole(convertors[word].regex) else None
@@ -164,18 +164,18 @@ def _text_segments(template: Sequence[Part], convertors: _Convertors) -> tuple[t
     """Number and name of each segment that is a parameter; None if one is more than that, or not a plain `str`."""
     found: list[tuple[int, str]] = []
     number = 0
-    for position, (text, convertor, _) in enumerate(template):
+    for position, (word, convertor, _) in enumerate(template):
         if convertor is None:
-            number += text.count("/")
+            number += word.count("/")
             continue
         before, after = (
             template[position - 1].source,
             template[position + 1].source if template[position + 1 :] else "/",
         )
         fills_the_segment = before.endswith("/") and after.startswith("/")
-        if not fills_the_segment or kind_of(convertors[text]) != "str" or number >= _MOST_SEGMENTS:
+        if not fills_the_segment or kind_of(convertors[word]) != "str" or number >= _MOST_SEGMENTS:
             return None
-        found.append((number, text))
+        found.append((number, word))
     return tuple(found)
 
 

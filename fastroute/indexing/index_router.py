@@ -23,18 +23,18 @@ from .substitute import Substitute
 __all__ = ["IndexRouter"]
 
 
-class _Part(NamedTuple):
+class _TypeTable(NamedTuple):
     """The table of those routes of a list that can match one type of scope."""
 
     table: RouteTable
     #: A byte for each route of the list: 1 if it is in the table.
     chosen: bytes
 
-    def changed(self, start: int, stop: int, routes: list[BaseRoute], chosen: bytes) -> "_Part":
+    def changed(self, start: int, stop: int, routes: list[BaseRoute], chosen: bytes) -> "_TypeTable":
         """The table after routes of the list were replaced, `chosen` of them by `chosen` of these."""
         first, last = self.chosen.count(1, 0, start), self.chosen.count(1, 0, stop)
         table = changed_table(self.table, first, last, compress(routes, chosen))
-        return _Part(table, self.chosen[:start] + chosen + self.chosen[stop:])
+        return _TypeTable(table, self.chosen[:start] + chosen + self.chosen[stop:])
 
 
 class _Tables(NamedTuple):
@@ -54,8 +54,8 @@ class _Tables(NamedTuple):
     routes: list[BaseRoute]
     size: int
     relied: tuple[object, ...]
-    http: _Part
-    websocket: _Part
+    http: _TypeTable
+    websocket: _TypeTable
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A router that was pickled or copied deeply has other routes: None, so that its first request builds tables.
@@ -144,7 +144,7 @@ class IndexRouter(Substitute, routing.Router):
         edition, relied = routes.edition, (routes.reassigned, *relied_on())
         known = self._fastroute_tables
         if known is None or not all(map(is_, known.relied, relied)):
-            known = _Tables(edition, [], 0, relied, _Part(build_table(()), b""), _Part(build_table(()), b""))
+            known = _Tables(edition, [], 0, relied, _TypeTable(build_table(()), b""), _TypeTable(build_table(()), b""))
         start, stop, added = routes.changes_since(known.routes, known.size)
         self._fastroute_check_again(added)
         http = bytes(serves(route, "http") for route in added)

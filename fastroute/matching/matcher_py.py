@@ -150,7 +150,7 @@ def _groups(elements: tuple[Element, ...]) -> Iterator[_Group]:
     last = ""
     for (kind, text, forced), after in itertools.zip_longest(elements, elements[1:]):
         text = text[len(last) :] if kind == "literal" else text
-        last = after.text[0] if after and after.kind == "literal" and not forced else ""
+        last = after.word[0] if after and after.kind == "literal" and not forced else ""
         yield _Group(kind, text, forced, last)
 
 

@@ -35,7 +35,7 @@ ElementKind = Literal["literal", "str", "path", "int", "float", "uuid"]
 class Part(NamedTuple):
     """A part of a template: a literal text, or a parameter such as `{item_id:int}`."""
 
-    text: str  # of a literal; the name of a parameter
+    word: str  # the text of a literal, or the name of a parameter
     convertor: str | None  # the name of the parameter's convertor; None for a literal
     source: str  # the part as it is written in the template
 
@@ -49,7 +49,7 @@ class Element(NamedTuple):
     """
 
     kind: ElementKind
-    text: str  # of a literal; the name of a parameter
+    word: str  # the text of a literal, or the name of a parameter
     forced: bool
 
 
@@ -109,8 +109,8 @@ def parts(path: str) -> list[Part]:
 def pattern(template: Iterable[Part], convertors: Mapping[str, Convertor[Any]]) -> str:
     """The regex that `starlette.routing.compile_path` builds from these parts and from the convertors by name."""
     groups = (
-        re.escape(text) if convertor is None else f"(?P<{text}>{convertors[text].regex})"
-        for text, convertor, _ in template
+        re.escape(word) if convertor is None else f"(?P<{word}>{convertors[word].regex})"
+        for word, convertor, _ in template
     )
     return f"^{''.join(groups)}$"
 
@@ -123,7 +123,7 @@ def read_template(path: str) -> Template:
     """
     found = parts(path)
     parameters = [part for part in found if part.convertor is not None]
-    convertors = {part.text: _registered(part, path) for part in parameters}
+    convertors = {part.word: _registered(part, path) for part in parameters}
     kinds: dict[str, ElementKind | None] = {name: kind_of(convertor) for name, convertor in convertors.items()}
     integers = frozenset([name for name, kind in kinds.items() if kind == "int"])
     elements = _elements(found, kinds)
@@ -132,14 +132,14 @@ def read_template(path: str) -> Template:
     if elements is None or repeated or not path.startswith("/"):
         path_regex, path_format, convertors = compile_path(path)
         return Template(path_format, convertors, integers, (), path_regex)
-    path_format = "".join([text if convertor is None else f"{{{text}}}" for text, convertor, _ in found])
+    path_format = "".join([word if convertor is None else f"{{{word}}}" for word, convertor, _ in found])
     return Template(path_format, convertors, integers, elements, None)
 
 
 def _registered(part: Part, path: str) -> Convertor[Any]:
     if part.convertor not in CONVERTOR_TYPES:
         raise ValueError(
-            f"Unknown convertor {part.convertor!r} of parameter {part.text!r} in path {path!r}: known are "
+            f"Unknown convertor {part.convertor!r} of parameter {part.word!r} in path {path!r}: known are "
             f"{', '.join(CONVERTOR_TYPES)}; starlette.convertors.register_url_convertor adds one"
         )
     return CONVERTOR_TYPES[part.convertor]
@@ -157,10 +157,10 @@ def _elements(template: list[Part], kinds: Mapping[str, ElementKind | None]) -> 
     found: list[Element] = []
     after = None
     for part in reversed(template):
-        kind = "literal" if part.convertor is None else kinds[part.text]
+        kind = "literal" if part.convertor is None else kinds[part.word]
         if kind is None:
             return None
-        found.append(Element(kind, part.text, kind == "literal" or _is_forced(kind, after)))
+        found.append(Element(kind, part.word, kind == "literal" or _is_forced(kind, after)))
         after = part
     found.reverse()
     return tuple(found)
@@ -171,7 +171,7 @@ def _is_forced(kind: ElementKind, after: Part | None) -> bool:
         return True
     if after.convertor is not None:
         return False
-    first = after.text[0]
+    first = after.word[0]
     match kind:
         case "str":
             return first == "/"
@@ -186,7 +186,7 @@ def _is_forced(kind: ElementKind, after: Part | None) -> bool:
 def compile_elements(elements: tuple[Element, ...]) -> re.Pattern[str]:
     """The regex that `starlette.routing.compile_path` builds."""
     groups = (
-        re.escape(text) if kind == "literal" else f"(?P<{text}>{BUILTIN_REGEXES[kind]})" for kind, text, _ in elements
+        re.escape(word) if kind == "literal" else f"(?P<{word}>{BUILTIN_REGEXES[kind]})" for kind, word, _ in elements
     )
     return re.compile(f"^{''.join(groups)}$")
 

@@ -76,21 +76,21 @@ def _first_failure(
     """How far a path fits into a template, and the text expected there; None if all of it fits."""
     # Each position at which the parts read so far may end -> the words to put before an error there.
     ends: dict[int, str] = {0: ""}
-    for text, convertor, _ in template:
+    for word, convertor, _ in template:
         if convertor is None:
-            after = {start + len(text): last for start, last in ends.items() if path.startswith(text, start)}
+            after = {start + len(word): last for start, last in ends.items() if path.startswith(word, start)}
             if not after:
-                start = max(ends, key=lambda start: (start + _common(path, start, text), -start))
-                common = _common(path, start, text)
-                return start + common, f"{ends[start]}expected {cut(text[common:])!r}"
+                start = max(ends, key=lambda start: (start + _common(path, start, word), -start))
+                common = _common(path, start, word)
+                return start + common, f"{ends[start]}expected {cut(word[common:])!r}"
         else:
             after = {
-                end: f"after `{text}` = {cut(path[start:end])!r}: "
+                end: f"after `{word}` = {cut(path[start:end])!r}: "
                 for start in ends
-                for end in _ends(convertors[text], path, start)
+                for end in _ends(convertors[word], path, start)
             }
             if not after:
-                return max(ends), f"`{text}`: expected {_expectation(convertors[text])}"
+                return max(ends), f"`{word}`: expected {_expectation(convertors[word])}"
         ends = after
     # `$` of a regex is also before one newline at the end.
     if len(path) in ends or (path.endswith("\n") and len(path) - 1 in ends):

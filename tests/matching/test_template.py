@@ -34,7 +34,7 @@ def test_nothing_of_a_template_is_lost(template: str) -> None:
 @given(path_templates())
 def test_names_and_regex_are_those_of_starlette(template: str) -> None:
     regex, _, convertors = compile_path(template)
-    assert {part.text: part.convertor for part in parts(template) if part.convertor} == {
+    assert {part.word: part.convertor for part in parts(template) if part.convertor} == {
         name: next(key for key, value in CONVERTOR_TYPES.items() if value is convertor)
         for name, convertor in convertors.items()
     }
