@@ -1,6 +1,6 @@
 """FastAPI's classes and private attributes, recognised if FastAPI is loaded. The package never imports FastAPI.
 
-What to read if a new FastAPI breaks us.
+Read this first if a new FastAPI breaks us.
 """
 
 import sys
@@ -127,7 +127,7 @@ def is_a_scheme(call: object, name: str) -> bool:
 
 
 def scheme_model(scheme: Any) -> dict[str, Any]:
-    """What a security scheme of FastAPI says of itself for OpenAPI."""
+    """The description of a security scheme of FastAPI for OpenAPI."""
     model = getattr(scheme, "model", None)
     dump = getattr(model, "model_dump", None)
     described: dict[str, Any] = {} if dump is None else dump(mode="json", by_alias=True, exclude_none=True)

@@ -157,7 +157,7 @@ def _routers(app: Any) -> Iterator[tuple[str, routing.Router]]:
 
 
 def _below(where: str, routes: Iterable[BaseRoute]) -> Iterator[tuple[str, list[Any]]]:
-    """What is mounted in these routes, and in those of FastAPI's included routers, with the way to it."""
+    """The applications mounted in these routes and in those of FastAPI's included routers, each with the way to it."""
     for route in routes:
         if isinstance(route, Mount):
             # Middleware may hide the application it wraps; the mount knows it.

@@ -35,7 +35,7 @@ _COLLECTING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 _PathRoute = TypeVar("_PathRoute", bound=Route | WebSocketRoute | Mount)
 
-#: They read nothing from the path but its regex, which a copy can get anew.
+#: From its path such a route reads only the regex, so a copy of the route can be given another one.
 _STARLETTE_INITS = {cls.__init__ for cls in (Route, WebSocketRoute, Mount)}
 
 
@@ -158,8 +158,8 @@ class Outer(NamedTuple):
     def _made_anew(self, route: _PathRoute) -> _PathRoute:
         """The same route with the whole path, for a class that may read its path when a route is made.
 
-        FastAPI's do: a parameter that is not in the path comes from the query. Such a route is made with the values of
-        the attributes that are called as the parameters of its class; its other attributes follow.
+        FastAPI's classes do: a parameter that is not in the path comes from the query. The class is called with those
+        attributes of the route that are named as its parameters. Then the new route gets all other attributes.
         """
         path = self.prefix + route.path
         values, unknown = self._arguments(route)

@@ -29,7 +29,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
 
 
 class NewerOptions(TypedDict, total=False):
-    """What `starlette.routing.Router` takes in releases that are newer than the oldest one that we run with.
+    """The options that newer releases of `starlette.routing.Router` have, and the oldest that we run with does not.
 
     Attributes:
         max_body_size: the most bytes of a request's body; needs Starlette 1.10.
@@ -55,7 +55,7 @@ class Router(IndexRouter):
             those of included routers; see `APIWebSocketRoute`.
         prefix: the beginning of the paths of all routes: `/api`.
         policy: for all WebSocket routes that are registered here; see `ConnectionPolicy`.
-        **newer: what the installed `starlette.routing.Router` takes besides.
+        **newer: options that the installed `starlette.routing.Router` has and the oldest one does not.
 
     Attributes:
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
@@ -319,7 +319,7 @@ class Router(IndexRouter):
         return own is not None and {*self._origin_lists} <= {*own.origin_lists}
 
     def _fastroute_may_serve_sockets(self, route: BaseRoute) -> bool:
-        # A mount was let in as there was no socket below it. One that comes later would be open.
+        # The mount was accepted because no socket was below it. A socket that comes later would be open.
         return not self._origin_lists or isinstance(route, APIWebSocketRoute)
 
     def _has_prefix(self, route: BaseRoute) -> bool:

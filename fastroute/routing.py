@@ -102,7 +102,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             raise DeclarationError(endpoint, None, str(error)) from None
         self._endpoint_context = _endpoint_context(endpoint)
         try:
-            # What its tree shares with those of other routes lasts as long as one of these.
+            # Kept alive, so that the trees of other routes can share these readings.
             self._readings: list[Any] = []
             self.dependant: Dependant = get_dependant(
                 path=self.path_format,
@@ -134,7 +134,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     def endpoint(self) -> Callable[..., Any]:  # type: ignore[override]  # the base class assigns it
         reader = _fastapi.reader(depth=1)
         if reader == _fastapi.INCLUDES:
-            # The route that FastAPI makes of ours calls as an ASGI application what is not a function.
+            # FastAPI makes another route, which calls an endpoint that is no function as an ASGI application.
             return _IncludedByFastAPI(self)
         if reader not in (None, _fastapi.HANDS_ON):
             raise RuntimeError(
@@ -295,7 +295,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             raise
 
     def _terms_for(self, plan: Plan) -> Terms | None:
-        """The terms on which a connection may end from outside; None if its code is that without a `Life`."""
+        """The terms on which a connection may be ended from outside; None if its connections have no `Life`."""
         terms = None if self.policy is None else self.policy.terms
         return Terms() if terms is None and (drains or plan.needs_life) else terms
 

@@ -59,7 +59,7 @@ _BASE64URL = re.compile(r"[0-9A-Za-z_-]+")
 class SecurityBase(UsesScopes, Generic[CredentialsT]):
     """Base of every scheme: awaited with a connection, it gives the credentials.
 
-    Your own scheme overrides `credentials`; a bool, an exception or something to await from it is an error. Schemes
+    Your own scheme overrides `credentials`, which must not return a bool, an exception or something to await. Schemes
     compare by identity: two instances are two dependencies.
     Awaiting a scheme raises `starlette.exceptions.HTTPException` 401 with `WWW-Authenticate` if it refuses.
 

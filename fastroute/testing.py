@@ -35,8 +35,8 @@ class HandshakeRefused(WebSocketDisconnect):
         status: of the HTTP answer; 403 if the application closed before it accepted, as every server then sends.
         headers: of the HTTP answer (`starlette.datastructures.Headers`); none after a close.
         body: of the HTTP answer; empty after a close.
-        code: of the close; after an HTTP answer 1006, which is all that a browser sees, and the body as text.
-        reason: of the close; after an HTTP answer 1006, which is all that a browser sees, and the body as text.
+        code: of the close; 1006 after an HTTP answer, as a browser sees it.
+        reason: of the close; after an HTTP answer its body as text.
     """
 
     def __init__(self, status: int, headers: Headers, body: bytes, code: int, reason: str) -> None:
@@ -133,7 +133,7 @@ class ClientSession:
 
         Raises:
             TimeoutError: none came in time.
-            WebSocketDisconnect: 1006, the application is over and has not closed, as a server then drops the client.
+            WebSocketDisconnect: with 1006, the application ended without a close; a server drops the client then.
             Exception: that the application raised.
         """
         try:
@@ -265,7 +265,7 @@ async def connect(
 ) -> AsyncIterator[ClientSession]:
     """Open a connection to an application, in process; leave it at the end, and wait for the application.
 
-    What the application raises comes out here, also if the test was waiting for something else. The lifespan of the
+    An exception of the application is raised here, also if the test was waiting for something else. The lifespan of the
     application does not run.
 
     Args:
@@ -358,7 +358,7 @@ def _check_header(pair: object) -> None:
 
 
 def _handshake_headers(host: str) -> list[tuple[str, str]]:
-    """What every client sends."""
+    """The headers that every client sends."""
     return [
         ("host", host),
         ("connection", "upgrade"),

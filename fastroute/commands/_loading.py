@@ -127,7 +127,7 @@ def application(
 ) -> Any:
     """The application that `module:app` names; the current folder is searched first, as by uvicorn.
 
-    What the module prints goes to the error output, so that the output of a command stays clean.
+    The output of the module goes to the error output, so that the output of a command stays clean.
 
     Args:
         target: `module:app`, or `module:object.app`.

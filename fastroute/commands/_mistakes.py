@@ -184,7 +184,7 @@ _MISSING_FIX = (
 
 
 def _is_only_a_router(entry: Entry) -> bool:
-    """Whether routes are mounted as such: an application, or middleware around them, answers for itself."""
+    """Whether a mount has only a router: an application or middleware may have guards of its own."""
     app = mounted_app(entry.route)
     return not entry.wrapped and not hasattr(app, "router")
 

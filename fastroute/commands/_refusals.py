@@ -1,6 +1,6 @@
 """Why a handshake would be refused: asks the policy, the security schemes and the parameters of a WebSocket route.
 
-No code of a dependency of the user runs, so that nothing is known of the refusals there.
+Dependencies of the user do not run, so nothing is said about handshakes that these would refuse.
 """
 
 from typing import Any, NamedTuple, NoReturn

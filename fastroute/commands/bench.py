@@ -1,4 +1,4 @@
-"""`python -m fastroute bench`: the cost of routing and matching on a table of the user, ours beside Starlette's.
+"""`python -m fastroute bench`: the cost of routing and matching on a table of your own, beside Starlette's.
 
 Both routers get the same plain routes and the same scopes, in one process and in turns; a figure is the least of many
 rounds. Each path is a new string. The answers are compared before anything is timed, and checked inside the timed loop.

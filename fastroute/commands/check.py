@@ -232,7 +232,7 @@ def _may_take(other: _Claim, claim: _Claim, path: str) -> bool:
 def _confirmed(
     app: Any, claim: _Claim, covers: list[tuple[Demand, Entry]], inside: tuple[Entry, ...], odd_paths: bool
 ) -> Iterator[Shadowed]:
-    """The finding, with an example for which the application does as the finding says; nothing without one."""
+    """The finding, if an example shows that the application does as the finding says."""
     demand, by = covers[0]
     for filling in ("x", "1", "other"):
         mounts = [_Claim(entry).example(filling).removesuffix("/x/y") for entry in inside if entry.kind == "mount"]

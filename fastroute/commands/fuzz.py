@@ -127,7 +127,7 @@ def _is_same_value(expected: Any, value: Any) -> bool:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long to search (default: 60)")
-    parser.add_argument("--seed", type=int, metavar="S", help="the seed to start from, as a difference tells it")
+    parser.add_argument("--seed", type=int, metavar="S", help="the seed of the first round, as a report tells it")
     parser.add_argument("--generated", action="store_true", help="generated templates, whatever pyproject.toml names")
     add_application(parser, instead="generated", optional=True)
     parser.epilog = """\

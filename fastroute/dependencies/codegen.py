@@ -292,7 +292,7 @@ class _Generator:
             yield "try:"
             for position, field in fields:
                 yield from _indented(self._field(field, f"{index}_{position}"))
-            # A ValidationError out of a user's factory is an error of the server.
+            # A ValidationError from a user's factory is an error of the server.
             yield f"except {'InvalidError' if calls_factory else '(ValidationError, InvalidError)'} as error:"
             yield "    wrong = error.with_traceback(None)"
             yield "else:"
@@ -398,7 +398,7 @@ class _Generator:
         yield line
 
     def _check(self, index: int, step: Step) -> Iterator[str]:
-        """The check of a result. A dropped one is mostly None, and one that is taken of a type that refuses nobody."""
+        """The check of a result, which is called only for an unusual one."""
         if step.is_checked_in_thread:
             return
         if step.takers:

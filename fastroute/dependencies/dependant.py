@@ -321,7 +321,7 @@ class _Tree:
         parent_scopes: tuple[str, ...],
     ) -> Nested[Dependant]:
         scopes = tuple(dict.fromkeys(parent_scopes + own_scopes))
-        # An endpoint is seldom that of several routes.
+        # Few endpoints belong to several routes: only readings of dependencies are shared.
         if self.shares and call is not self.root:
             reading = self._shared(call)
             node = reading.copied_node()
@@ -449,7 +449,7 @@ class _Tree:
 def _keeps_default(call: Callable[..., Any], declared: Declaration) -> bool:
     """Whether a parameter that no client can send is left to its class, as in FastAPI.
 
-    A class may be of somebody else (settings have many such parameters). In a function it is a mistake of its author.
+    A class may come from a library: settings have many such parameters. In a function it is a mistake of its author.
     """
     cls = unwrapped(call)
     has_default = declared.marker is None and declared.default is not inspect.Parameter.empty

@@ -205,7 +205,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     )
 
 
-#: Types of which a parameter without a marker needs no analysis, and types of defaults that are never copied.
+#: A parameter of these types needs no analysis if it has no marker. A default of these types is never copied.
 _PLAIN = frozenset({str, int, float, bool})
 _PLAIN_DEFAULTS = _PLAIN | {type(None)}
 
@@ -232,7 +232,7 @@ def plain_field(parameter: inspect.Parameter, path_names: frozenset[str]) -> Par
 
 @functools.cache
 def _plain(annotation: Any) -> tuple[FieldInfo, TypeAdapter[Any]]:
-    """What fields of a plain type share: the first is to be copied, nobody changes the second."""
+    """The `FieldInfo` of a plain type, which each field copies, and the adapter, which all of them share."""
     info = FieldInfo.from_annotation(annotation)
     return info, _adapter(info)
 
@@ -375,7 +375,7 @@ def _code_of(annotation: Any) -> str:
 
 
 def _first_lines(error: Exception) -> str:
-    """The text of an error; those of patterns draw the place of the mistake below each other."""
+    """The first line of an error; of one about a pattern all lines, which together show the mistake in it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip(" ^")]
     return " ".join(lines) if isinstance(error, SchemaError) else lines[0]
 

@@ -47,7 +47,7 @@ __all__ = [
 def marker_of(annotation: Any, metadata: Sequence[Any]) -> Any:
     """The marker that counts, in a flattened annotation and its metadata; None if there is none.
 
-    Of several for one place it is the last, so that an alias can be refined.
+    If several name the same place, the last one counts, so that an alias can be refined.
 
     Raises:
         Problem: a marker would not be read.
@@ -139,13 +139,13 @@ def check_sendable(name: str, annotation: Any) -> None:
         if is_function or is_class or _fastapi.is_security_scheme(part):
             code = written(part)
             raise Problem(
-                f"a call is in the place of the type, and nothing makes it; write `{name}: Annotated[..., {code}]`"
+                f"a callable is in the place of the type, and nothing calls it; write `{name}: Annotated[..., {code}]`"
             )
     for part in alternatives(annotation, aliases=True):
         made_by = _scheme_for(part)
         if made_by is not None:
             raise Problem(
-                f"a client would send what {_name_of(part)} is made of, so everybody would be let in; write "
+                f"{_name_of(part)} would be made from values that a client sends, so everybody would be let in; write "
                 f"`{name}: Annotated[{_name_of(part)}, Depends({made_by}(...))]`"
             )
 
@@ -298,11 +298,11 @@ _VALUES = (
 
 
 def _check_class(cls: type[Any]) -> None:
-    """Refuse a class whose instances are no result of a call: a client would send what they are made of."""
+    """Refuse a class that is no dependency: a client would send the arguments of its constructor."""
     name, made_by = _name_of(cls), _scheme_for(cls)
     if made_by is not None:
         raise Problem(
-            f"{name} is called, and a client would send what it is made of, so everybody would be let in; write "
+            f"{name} would be made from values that a client sends, so everybody would be let in; write "
             f"Depends({made_by}(...))"
         )
     injected = (*_INJECTED, *_fastapi.security_scopes_types())
@@ -366,7 +366,9 @@ def _check_bound_value(parameter: inspect.Parameter, value: Any, namespace: dict
         is_meant = cls is Any or not isinstance(cls, type) or get_origin(cls) is not None or _is_instance(value, cls)
     if not is_meant:
         code = written(value)
-        raise Problem(f"a call is bound to {parameter.name!r} as a value, and nothing makes it; bind {code} instead")
+        raise Problem(
+            f"a callable is bound to {parameter.name!r} as a value, and nothing calls it; bind {code} instead"
+        )
 
 
 def _check_credentials(call: Any) -> None:
@@ -501,7 +503,7 @@ def _itself(self: Any) -> Any:
 
 
 def _gives_itself(call: Any) -> bool:
-    """Whether calling an instance gives the instance: so do markers that a container looks for, and replaces."""
+    """Whether a call of the object returns the object: the markers of containers do, which the container replaces."""
     while isinstance(call, functools.partial):
         call = call.func
     code = getattr(getattr(type(call), "__call__", None), "__code__", None)  # noqa: B004  # the method itself is wanted

@@ -29,7 +29,7 @@ class OverridesProvider(Protocol):
     """An object whose replacements for dependencies are looked up for each connection; a FastAPI application is one.
 
     Attributes:
-        dependency_overrides: the replacements; None is as empty.
+        dependency_overrides: the replacements; None counts as empty.
     """
 
     @property
@@ -158,7 +158,7 @@ class _Planner:
         """Plan a dependant and all it needs; `replaced` are the originals whose replacements need it."""
         identity = _identity(dependant.call)
         scopes = tuple(sorted(dependant.security_scopes)) if dependant.uses_scopes else ()
-        # A replacement may depend on its original: that one is called then, and its result is another value.
+        # A replacement may depend on its original. Then the original is called, too, and has a result of its own.
         original = identity in replaced
         key = (identity, scopes, dependant.lifetime, original)
         if dependant.use_cache and key in self.cache:

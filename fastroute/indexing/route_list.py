@@ -37,7 +37,7 @@ class RouteList(list[BaseRoute]):
 
     Attributes:
         edition: another object after each change.
-        reassigned: another object after a route was assigned to the place where it is: it is to be read again.
+        reassigned: another object after a route was assigned to its own position, so that it is read again.
         newest: of the class: another object after a change of any list.
     """
 

@@ -12,13 +12,13 @@ from .rows import Row, Shortcut, Unchanged
 
 __all__ = ["RouteTable", "difference"]
 
-#: A label in the order of the routes, and the number of a row, which is never used again in one tree.
+#: A label, which sorts as the routes do, and the number of a row. A tree uses no number twice.
 _Key = tuple[int, int]
 
 #: Between the labels of neighbours at first: so many routes, halving what is left, fit between two of them.
 _GAP = 1 << 40
 
-#: So many nodes are walked at once; more are visited in the order of the routes, as far as they are asked for.
+#: A lookup walks up to so many nodes at once. More are visited in the order of the routes, as far as needed.
 _MOST_NODES = 100
 
 
@@ -152,7 +152,7 @@ class RouteTable:
         table._rows[start:stop] = added
         table._size = size - (stop - start) + len(added)
         table._tree = tree
-        # First: a lookup in this table that meets one of the new rows must see that it may.
+        # Before the rows: a lookup in this table that meets a new row must see that the tree has changed.
         table._edition = tree.edition = tree.edition + 1
         for row, key in zip(added, new, strict=True):
             tree.add(row, key)

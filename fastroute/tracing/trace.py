@@ -24,7 +24,7 @@ class Attempt:
         inside: the mounts and hosts around it, outermost first.
         scope: the scope it was asked about.
         match: its answer; None if it raised.
-        child_scope: what it would add to the scope.
+        child_scope: the items that it would add to the scope.
         error: the exception it raised.
     """
 
@@ -38,7 +38,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an application does with a scope.
+    """The answer of an application to a scope.
 
     Attributes:
         attempts: every route that was asked, in order; a mount or host that matched is followed by those below it,

@@ -141,8 +141,8 @@ OF_PARAMETERS: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "credentials": (
         (str, Depends(security.HTTPAuthorizationCredentials)),
-        "HTTPAuthorizationCredentials is called, and a client would send what it is made of, so everybody would be let "
-        "in; write Depends(HTTPBearer(...))",
+        "HTTPAuthorizationCredentials would be made from values that a client sends, so everybody would be let in; "
+        "write Depends(HTTPBearer(...))",
     ),
     "an injected class": (
         (str, Depends(WebSocket)),
@@ -214,12 +214,12 @@ OF_PARAMETERS: dict[str, tuple[tuple[Any, ...], str]] = {
     ),
     "a function as the type": (
         (guard,),
-        "a call is in the place of the type, and nothing makes it; write `value: Annotated[..., Depends(guard)]`",
+        "a callable is in the place of the type, and nothing calls it; write `value: Annotated[..., Depends(guard)]`",
     ),
     "credentials as the type": (
         (security.HTTPAuthorizationCredentials,),
-        "a client would send what HTTPAuthorizationCredentials is made of, so everybody would be let in; write `value: "
-        "Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer(...))]`",
+        "HTTPAuthorizationCredentials would be made from values that a client sends, so everybody would be let in; "
+        "write `value: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer(...))]`",
     ),
     "a maker of markers in Annotated": (
         (Annotated[str, Depends],),
@@ -441,7 +441,7 @@ OF_CALLS: dict[str, tuple[Any, str]] = {
     ),
     "a function bound as a value": (
         Depends(functools.partial(bound, user=guard)),
-        "a call is bound to 'user' as a value, and nothing makes it; bind Depends(guard) instead",
+        "a callable is bound to 'user' as a value, and nothing calls it; bind Depends(guard) instead",
     ),
     "a dependency that a wrapper hides": (
         Depends(hides(guard)),
