@@ -3,7 +3,7 @@
 - `describing`: the document: a channel and its operations for each route.
 - `handshakes`: the path, query, headers and cookies that a route reads, as JSON Schema.
 - `credentials`: security schemes.
-- `refusals`: the answers and close codes that a client of a route may get.
+- `responses`: the answers and close codes that a client of a route may get.
 - `payloads`: the messages of a route.
 - `schemas`: the JSON Schema of types, and the names of those that are shared.
 - `serving`: two routes, with the document and a page.

@@ -20,7 +20,7 @@ from ..tracing.entries import Entry, entries, routes_of, walk_inside
 from .credentials import scheme_of
 from .handshakes import dependants, object_schema, parameters
 from .payloads import Payloads
-from .refusals import responses
+from .responses import responses
 from .schemas import Names, Schemas
 
 __all__ = ["check_application", "document"]
