@@ -22,6 +22,7 @@ class Connection:
         error: raised by the application.
         over: set when the application has returned.
         blocked: whether the client takes no message, so that a `send` waits.
+        on_send: called with each message that is sent.
         lost: whether the server has lost the client, so that a `send` fails.
     """
 
@@ -33,6 +34,7 @@ class Connection:
         self.error: BaseException | None = None
         self.over = anyio.Event()
         self.blocked = self.lost = False
+        self.on_send: Callable[[], object] = lambda: None
         self.put({"type": "websocket.connect"})
 
     def put(self, message: dict[str, Any]) -> None:
@@ -56,6 +58,7 @@ class Connection:
         if self.lost:
             raise OSError
         self.sent.append(message)
+        self.on_send()
         if self.blocked:
             await anyio.sleep(math.inf)
         if message["type"] == "websocket.close" and self._echo:

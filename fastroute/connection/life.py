@@ -44,7 +44,7 @@ _MOST_MESSAGES, _MOST_BYTES = 16, 64 * 1024
 _pass_on = Outgoing.send
 _CLOSING = {Outgoing._close.__code__, Outgoing._deny.__code__}
 _LONGEST_UNNOTICED = 1.0  # seconds
-_LONGEST_SEND = 1.0  # seconds that a client gets to take the close frame
+_LOOKS_AT_A_SEND = 5  # a client gets a second to take the close frame
 
 
 #: Begins the life of a connection, in the task that runs it; with the scope, receive and send that the route got.
@@ -94,6 +94,9 @@ class Life(Outgoing):
     # Where the endpoint waited when its calls were interrupted, and since when.
     _stuck: tuple[object, float] | None = None
     _final: tuple[int, str] | None = None
+    # The end is being sent, and the sweeper has seen that so often.
+    _saying: anyio.CancelScope | None = None
+    _looks = 0
 
     def __init__(self, sweeper: Sweeper, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -267,6 +270,11 @@ class Life(Outgoing):
 
     def look(self, now: float) -> None:
         """Do what is due, for the sweeper."""
+        if self._saying is not None:
+            # Not a timeout: after a second in which the event loop was blocked, each frame would be given up at once.
+            self._looks += 1
+            if self._looks >= _LOOKS_AT_A_SEND:
+                self._saying.cancel()
         if self.over:
             return
         if self._pending:
@@ -290,7 +298,7 @@ class Life(Outgoing):
             self._closing_since = inf
             return False
         self._closing_since = min(self._closing_since, now)
-        self._told = now - self._closing_since < _LONGEST_SEND
+        self._told = now - self._closing_since < _LONGEST_UNNOTICED
         return not self._told
 
     def _look_at_time(self, now: float, *, interrupt: bool = True) -> None:
@@ -334,11 +342,12 @@ class Life(Outgoing):
             return
         code, reason = self.cause.code, self.cause.reason
         self._final = (code, reason) if self._accepted else (self._status, reason)
-        with anyio.move_on_after(_LONGEST_SEND, shield=True), suppress(Exception):
+        with anyio.CancelScope(shield=True) as self._saying, suppress(Exception):
             if self._accepted:
                 await super().send({"type": "websocket.close", "code": code, "reason": reason})
             elif not await deny(self._scope, self._receive, super().send, self._status, reason):
                 self._final = (403, reason)
+        self._saying = None
 
     def _end(self) -> tuple[int, str]:
         """The code and reason of the end: what came first of a frame of the client and one of this side."""

@@ -207,6 +207,18 @@ def test_a_send_that_waits_is_told(run: Any) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("accepts", [True, False])
+def test_an_event_loop_that_was_blocked_loses_no_frame(run: Any, accepts: bool) -> None:
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(nothing if accepts else forever, max_lifetime=0.1).app) as connection:
+            connection.on_send = lambda: time.sleep(1.2)
+        assert connection.end == ((1001 if accepts else 408), "maximum lifetime reached")
+        seen.check(ConnectionEnded, 1001 if accepts else 1008, "maximum lifetime reached")
+
+    run(test)
+
+
 @pytest.mark.parametrize("reads", [True, False])
 def test_a_client_that_is_heard_is_not_idle(run: Any, reads: bool) -> None:
     async def endpoint(websocket: WebSocket) -> None:
