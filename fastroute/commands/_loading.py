@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import inspect
 import sys
 import tomllib
 import traceback
@@ -17,6 +18,7 @@ from ..tracing.entries import entries, routes_of
 __all__ = ["add_application", "application"]
 
 _SETTINGS = Path("pyproject.toml")
+_NO_APPLICATION = "there is no application in it"
 
 
 def add_application(
@@ -51,10 +53,16 @@ def add_application(
         parser.add_argument("path", nargs="?", help="from its slash on, or a whole URL; %%-escapes are decoded")
     parser.add_argument("--factory", action="store_true", help="module:app is a function that makes the application")
     parser.add_argument(
-        "--app-dir", metavar="DIR", type=Path, help="search the module here first (default: this folder, then src)"
+        "--app-dir", metavar="DIR", type=_folder, help="search the module here first (default: this folder, then src)"
     )
     parser.add_argument("--traceback", action="store_true", help="if the import fails, show the whole traceback")
     parser.set_defaults(finish=functools.partial(_finish, parser, path, instead, optional), target=None)
+
+
+def _folder(name: str) -> Path:
+    if not Path(name).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {name!r}")
+    return Path(name)
 
 
 def _finish(
@@ -99,11 +107,14 @@ def _configured() -> Any:
     """The `module:app` in pyproject.toml in the current folder; None if it names none."""
     try:
         settings = tomllib.loads(_SETTINGS.read_text(encoding="utf-8"))
-        return settings.get("tool", {}).get("fastroute", {}).get("app")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{_SETTINGS} cannot be read: {error}") from None
+    try:
+        return settings.get("tool", {}).get("fastroute", {}).get("app")
+    except AttributeError:
+        raise argparse.ArgumentTypeError(f"{_SETTINGS}: [tool.fastroute] is no table") from None
 
 
 def _application(written: str | None, target: Any, options: dict[str, Any]) -> Any:
@@ -138,11 +149,11 @@ def application(
     Raises:
         argparse.ArgumentTypeError: there is none; the message names the imported module and the missing part.
     """
-    module_name, colon, attributes = target.partition(":")
-    if not module_name or not attributes:
-        stem = target.removesuffix(".py").strip("./").replace("/", ".") if not colon else module_name
+    module_name, _, attributes = target.partition(":")
+    if not module_name or not attributes or "/" in module_name or module_name.endswith(".py"):
+        stem = module_name.removesuffix(".py").strip("./").removeprefix("src/").replace("/", ".")
         raise argparse.ArgumentTypeError(
-            f"{target!r} does not name an application; write module:app, as {stem or 'main'}:app"
+            f"{target!r} does not name an application; write module:app, as {stem or 'main'}:{attributes or 'app'}"
         )
     with redirect_stdout(sys.stderr):
         try:
@@ -161,16 +172,20 @@ def _found(module_name: str, attributes: str, factory: bool, app_dir: Path | Non
             found = getattr(found, attribute)
         except AttributeError:
             raise argparse.ArgumentTypeError(
-                f"{_origin(module)} was imported and has no {attributes!r}; {_applications_in(module)}"
+                f"{_origin(module)} was imported and has no {attributes!r}; "
+                f"{_applications_in(module) or _NO_APPLICATION}"
             ) from None
     if factory:
         found = _made(found, attributes, module)
-    if routes_of(found) is None:
+    if isinstance(found, type) or routes_of(found) is None:
         function = callable(found) and hasattr(found, "__code__")
-        described = "a function" if function else f"of type {type(found).__name__}"
-        hint = "if it makes the application, add --factory; " if function and not factory else ""
+        described = f"of type {type(found).__name__}"
+        described = "a class" if isinstance(found, type) else "a function" if function else described
+        instead = _applications_in(module)
+        if function and not factory:
+            instead = f"if it makes the application, add --factory{instead and f'; {instead}'}"
         raise argparse.ArgumentTypeError(
-            f"{attributes!r} in {_origin(module)} is {described}, and has no routes; {hint}{_applications_in(module)}"
+            f"{attributes!r} in {_origin(module)} is {described}, and has no routes; {instead or _NO_APPLICATION}"
         )
     try:
         entries(found)
@@ -183,9 +198,13 @@ def _made(factory: Any, name: str, module: ModuleType) -> Any:
     if not callable(factory) or (routes_of(factory) is not None and not isinstance(factory, type)):
         raise argparse.ArgumentTypeError(f"{name!r} in {_origin(module)} is no factory; leave out --factory")
     try:
-        return factory()
+        made = factory()
     except (Exception, SystemExit) as error:
         raise argparse.ArgumentTypeError(f"the factory {name!r} failed: {_failure(error)}") from error
+    if inspect.iscoroutine(made):
+        made.close()  # without a warning that nobody awaited it
+        raise argparse.ArgumentTypeError(f"the factory {name!r} in {_origin(module)} is async; name one that is not")
+    return made
 
 
 def _module(name: str, app_dir: Path | None) -> ModuleType:
@@ -217,17 +236,22 @@ def _failure(error: BaseException) -> str:
     """The error and its place: the last line in a file of the user, not in a library that it calls."""
     if isinstance(error, SyntaxError):
         return f"{_shown(str(error.filename))}:{error.lineno}: {error.msg}"
-    frames = traceback.extract_tb(error.__traceback__)
+    told = f"{type(error).__name__}: {error}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_own(frame.filename)]
     users = [frame for frame in frames if _is_users(frame.filename)]
+    if not frames:  # a factory that takes arguments
+        return told
     frame = (users or frames)[-1]
-    return f"{_shown(frame.filename)}:{frame.lineno}: {type(error).__name__}: {error}"
+    return f"{_shown(frame.filename)}:{frame.lineno}: {told}"
+
+
+def _is_own(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parents[1])
 
 
 def _is_users(file: str) -> bool:
-    own, libraries = Path(__file__).parents[1], ("site-packages", "dist-packages")
-    path = Path(file)
-    standard = Path(traceback.__file__).parent
-    library = path.is_relative_to(standard) or path.is_relative_to(own) or any(name in path.parts for name in libraries)
+    path, standard = Path(file), Path(traceback.__file__).parent
+    library = path.is_relative_to(standard) or not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
     return path.is_absolute() and not library
 
 
@@ -246,5 +270,5 @@ def _applications_in(module: ModuleType) -> str:
         name for name, thing in vars(module).items() if not isinstance(thing, type) and routes_of(thing) is not None
     ]
     if not found:
-        return "there is no application in it"
+        return ""
     return "did you mean " + " or ".join(f"{module.__name__}:{name}" for name in found) + "?"

@@ -57,7 +57,14 @@ def _refusal(target: str) -> str:
 
 @pytest.mark.parametrize(
     ("target", "example"),
-    [("shop.py", "shop:app"), ("./pkg/shop.py", "pkg.shop:app"), ("shop:", "shop:app"), (":app", "main:app")],
+    [
+        ("shop.py", "shop:app"),
+        ("./pkg/shop.py", "pkg.shop:app"),
+        ("src/pkg/shop.py:web", "pkg.shop:web"),
+        ("shop.py:web", "shop:web"),
+        ("shop:", "shop:app"),
+        (":app", "main:app"),
+    ],
 )
 def test_not_a_target(target: str, example: str) -> None:
     assert _refusal(target) == f"{target!r} does not name an application; write module:app, as {example}"
@@ -95,13 +102,13 @@ def test_no_such_attribute(write: Write) -> None:
 
 
 def test_not_an_application(write: Write) -> None:
-    file = write("shop_8.py", "def app(): ...\nversion = 1\n")
+    file = write("shop_8.py", "def app(): ...\nversion = 1\nclass Shop:\n    routes = []\n")
     assert _refusal("shop_8:app") == (
-        f"'app' in shop_8 ({file}) is a function, and has no routes; if it makes the application, add --factory; "
-        "there is no application in it"
+        f"'app' in shop_8 ({file}) is a function, and has no routes; if it makes the application, add --factory"
     )
     assert "'version' in shop_8" in _refusal("shop_8:version")
-    assert "is of type int, and has no routes" in _refusal("shop_8:version")
+    assert "is of type int, and has no routes; there is no application in it" in _refusal("shop_8:version")
+    assert "is a class, and has no routes; there is no application in it" in _refusal("shop_8:Shop")
 
 
 def test_the_last_line_of_the_user_is_named_and_not_that_of_a_library(write: Write, capsys: Capture) -> None:
@@ -137,6 +144,8 @@ def make():
 def fails():
     raise ValueError("no secret")
 def nothing(): ...
+def takes(settings): ...
+async def waits(): ...
 app = Starlette()
 """
 
@@ -148,6 +157,8 @@ def test_a_factory(write: Write) -> None:
     refusals = {
         "fails": "the factory 'fails' failed: shop_12.py:6: ValueError: no secret",
         "app": f"'app' in shop_12 ({file}) is no factory; leave out --factory",
+        "takes": "the factory 'takes' failed: TypeError: takes() missing 1 required positional argument: 'settings'",
+        "waits": f"the factory 'waits' in shop_12 ({file}) is async; name one that is not",
         "nothing": f"'nothing' in shop_12 ({file}) is of type NoneType, and has no routes; did you mean shop_12:app?",
     }
     for name, text in refusals.items():
@@ -210,7 +221,7 @@ def test_the_application_of_pyproject(write: Write, capsys: Capture) -> None:
         ("[tool.fastroute]\napp = 3\n", "3 is not a text as module:app"),
         ("[tool.fastroute]\napp = 'shop'\n", "'shop' does not name an application"),
         ("[tool.fastroute]\napp = 'no_such_module:app'\n", "there is no module 'no_such_module'"),
-        ("[tool]\nfastroute = 'shop:app'\n", "cannot be read"),
+        ("[tool]\nfastroute = 'shop:app'\n", "pyproject.toml: [tool.fastroute] is no table"),
         ("[tool.fastroute\n", "cannot be read"),
     ],
 )
@@ -246,6 +257,7 @@ def test_prints_of_the_module_and_options_in_any_order(argv: list[str], write: W
         (["match", "shop_18:app", "/a/1", "/a/2"], "unrecognized arguments: /a/2"),
         (["routes", "shop_18:app", "other:app"], "unrecognized arguments: other:app"),
         (["routes", "shop_18:app", "--jsn"], "unrecognized arguments: --jsn"),
+        (["routes", "shop_18:app", "--app-dir", "no"], "argument --app-dir: there is no folder 'no'"),
     ],
 )
 def test_arguments_that_are_no_use(argv: list[str], told: str, write: Write, capsys: Capture) -> None:
