@@ -1,17 +1,21 @@
 """The cells of docs/comparison.md about other packages. Those about Starlette and FastAPI are all over the suite."""
 
+import inspect
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Match, Route, Router
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketTestSession
 from websocket_client import connect, websocket_scope
 
 import fastroute
+import fastroute.testing
 from fastroute.tracing.trace import scope_of
 
 # Litestar's own.
@@ -27,11 +31,16 @@ def litestar() -> Any:
     return pytest.importorskip("litestar", reason=ABSENT)
 
 
-def ends(app: Any, path: str, *texts: str, **headers: str) -> dict[str, Any]:
-    """The last message of a connection."""
+def told(app: Any, path: str, *texts: str, **headers: str) -> list[dict[str, Any]]:
+    """All messages of a connection."""
     headers["host"] = "localhost"
     scope = websocket_scope(path, headers=list(headers.items()), raw_path=path.encode(), root_path="")
-    return connect(app, {**scope, "client": ("127.0.0.1", 1), "server": ("localhost", 80), "scheme": "ws"}, texts)[-1]
+    return connect(app, {**scope, "client": ("127.0.0.1", 1), "server": ("localhost", 80), "scheme": "ws"}, texts)
+
+
+def ends(app: Any, path: str, **headers: str) -> dict[str, Any]:
+    """The last message of a connection."""
+    return told(app, path, **headers)[-1]
 
 
 def test_litestar_types_parameters_and_cleans_up_after_the_endpoint(litestar: Any) -> None:
@@ -102,6 +111,43 @@ def test_litestar_finds_a_request_at_declaration(litestar: Any) -> None:
 
     with pytest.raises(litestar.exceptions.ImproperlyConfiguredException):
         litestar.Litestar([litestar.websocket("/room")(room)])
+
+
+def test_a_listener_of_litestar_reads_and_writes_by_a_dto(litestar: Any) -> None:
+    def listen(data: Ping) -> Pong:
+        return Pong(number=data.number + 1)
+
+    from litestar.dto import DataclassDTO
+
+    listener = litestar.websocket_listener("/listen", dto=DataclassDTO[Ping], return_dto=DataclassDTO[Pong])
+    app = litestar.Litestar([listener(listen)])
+    assert told(app, "/listen", '{"number": 6}')[1]["text"] == '{"number":7}'
+
+
+@dataclass
+class Ping:
+    number: int
+
+
+@dataclass
+class Pong:
+    number: int
+
+
+@pytest.mark.parametrize("package", ["starlette", "fastapi", "litestar", "fastroute"])
+def test_who_describes_sockets(package: str) -> None:
+    module = pytest.importorskip(package, reason=ABSENT)
+    found = list(Path(module.__file__).parent.rglob("*asyncapi*"))
+    assert bool(found) == (package == "fastroute")
+
+
+def test_whose_client_has_a_time_limit(litestar: Any) -> None:
+    from litestar.testing.websocket_test_session import WebSocketTestSession as TheirSession
+
+    parameters = [inspect.signature(cls.receive).parameters for cls in (WebSocketTestSession, TheirSession)]
+    assert ["timeout" in each for each in parameters] == [False, True]
+    assert parameters[1]["timeout"].default is None
+    assert inspect.signature(fastroute.testing.connect).parameters["timeout"].default == 1.0
 
 
 # --- ffroute -----------------------------------------------------------------------------------------------------
