@@ -305,6 +305,21 @@ def test_an_endpoint_that_does_not_end_is_a_failure_and_is_cancelled(run: Run) -
     assert ended == ["cancelled"]
 
 
+def test_of_an_endpoint_that_does_not_end_their_client_says_nothing() -> None:
+    ended: list[str] = []
+
+    async def stubborn(websocket: WebSocket) -> None:
+        await websocket.accept()
+        try:
+            await anyio.sleep(math.inf)
+        finally:
+            ended.append("cancelled")
+
+    with TestClient(application(stubborn)).websocket_connect("/x"):
+        pass
+    assert ended == ["cancelled"]
+
+
 def test_a_time_limit_around_it_is_told_from_its_own(run: Run) -> None:
     async def silent(websocket: WebSocket) -> None:
         await websocket.accept()
