@@ -195,7 +195,7 @@ class Client:
             sent.append(f"> {self.says}")
         missed = [] if self.satisfied else ["WRONG, expected:", *self.expected]
         answers = [part for text in [*self.heard, self.decision(), *missed] for part in _ANSWER.wrap(text)]
-        return "\n".join([self.title, *(f"  {line}" for line in sent), ""]), "\n".join(answers)
+        return "\n".join([self.title, *(f"  {line}" for line in sent), ""]), "\n".join([*answers, ""])
 
 
 #: Both columns together have 79 characters.
