@@ -3,9 +3,10 @@
 import logging
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import compress
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette import routing
 from starlette.datastructures import URL
@@ -23,7 +24,8 @@ from .substitute import Substitute
 __all__ = ["IndexRouter"]
 
 
-class _TypeTable(NamedTuple):
+@dataclass(slots=True)
+class _TypeTable:
     """The table of those routes of a list that can match one type of scope."""
 
     table: RouteTable
@@ -37,7 +39,8 @@ class _TypeTable(NamedTuple):
         return _TypeTable(table, self.chosen[:start] + chosen + self.chosen[stop:])
 
 
-class _Tables(NamedTuple):
+@dataclass(slots=True)
+class _Tables:
     """The tables of a list of routes in one of its editions; never changed, only replaced as a whole.
 
     A list that was changed is compared with that of before, so that a change costs about as much as it changes.
@@ -104,7 +107,10 @@ class IndexRouter(Substitute, routing.Router):
             await self.lifespan(scope, receive, send)
             return
 
-        tables = self._fastroute_current_tables()
+        tables, routes = self._fastroute_tables, self._fastroute_routes
+        # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
+        if tables is None or tables.edition is not routes.edition or tables.size != len(routes):
+            tables = self._fastroute_updated_tables()
         table = (tables.http if scope["type"] == "http" else tables.websocket).table
         found = table.find(scope, route_path(scope))
         if found is not None:
@@ -130,15 +136,9 @@ class IndexRouter(Substitute, routing.Router):
                 return
         await self.default(scope, receive, send)
 
-    def _fastroute_current_tables(self) -> _Tables:
-        """The tables of the routes as they are now."""
-        tables, routes = self._fastroute_tables, self._fastroute_routes
-        # The length also catches changes that bypass the list's methods, as `list.append(router.routes, route)`.
-        if tables is None or tables.edition is not routes.edition or tables.size != len(routes):
-            tables = self._fastroute_tables = self._fastroute_build_tables(routes)
-        return tables
-
-    def _fastroute_build_tables(self, routes: RouteList) -> _Tables:
+    def _fastroute_updated_tables(self) -> _Tables:
+        """Make the tables of the routes as they are now."""
+        routes = self._fastroute_routes
         # The edition is read first: a change while this runs leaves tables of the older edition, so that the next
         # request builds them again.
         edition, relied = routes.edition, (routes.reassigned, *relied_on())
@@ -149,7 +149,7 @@ class IndexRouter(Substitute, routing.Router):
         self._fastroute_check_again(added)
         http = bytes(serves(route, "http") for route in added)
         sockets = bytes(serves(route, "websocket") and self._fastroute_may_serve_sockets(route) for route in added)
-        return _Tables(
+        tables = self._fastroute_tables = _Tables(
             edition,
             known.changed_routes(start, stop, added),
             known.size - (stop - start) + len(added),
@@ -157,6 +157,7 @@ class IndexRouter(Substitute, routing.Router):
             known.http.changed(start, stop, added, http),
             known.websocket.changed(start, stop, added, sockets),
         )
+        return tables
 
     def _fastroute_list_of(self, routes: Iterable[BaseRoute]) -> RouteList:
         # `router.routes += [...]` assigns the list it got, and Starlette lets routers share one: keep such a list.

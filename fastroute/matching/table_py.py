@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .rows import Row, Shortcut, Unchanged
+from .rows import Row, Shortcut
 
 __all__ = ["RouteTable", "difference"]
 
@@ -152,7 +152,6 @@ class RouteTable:
         table._rows[start:stop] = added
         table._size = size - (stop - start) + len(added)
         table._tree = tree
-        # Before the rows: a lookup in this table that meets a new row must see that the tree has changed.
         table._edition = tree.edition = tree.edition + 1
         for row, key in zip(added, new, strict=True):
             tree.add(row, key)
@@ -182,24 +181,59 @@ class RouteTable:
         segments = self._split(route_path)
         for position in self._positions(segments):
             route, _, shortcut = self._rows[position]
-            answer = None if shortcut is None else _answer(route, shortcut, scope, route_path, segments)
-            if answer is not None:
-                is_match, is_partial, child_scope = answer
-                if is_match and (any_match or not is_partial):
-                    return route, child_scope
-                if is_match:
-                    first_partial = first_partial or (route, child_scope)
-                continue
-            path, root_path = scope["path"], scope.get("root_path")
-            match, child_scope = route.matches(scope)
+            found = None if shortcut is None else self._answer(route, shortcut, scope, route_path, segments)
+            is_rewritten = False
+            if found is None:
+                path, root_path = scope["path"], scope.get("root_path")
+                found = route.matches(scope)
+                is_rewritten = scope["path"] is not path or scope.get("root_path") is not root_path
+            match, child_scope = found
             if match is self._full or (any_match and match is not self._none):
                 return route, child_scope
             if match is self._partial:
                 first_partial = first_partial or (route, child_scope)
-            if scope["path"] is not path or scope.get("root_path") is not root_path:
+            if is_rewritten:
                 # A route's own `matches` wrote another path into the scope: the later ones are asked about that.
                 return self._scan(scope, position + 1, any_match, first_partial)
         return first_partial
+
+    def _answer(
+        self, route: Any, shortcut: Shortcut, scope: Mapping[str, Any], route_path: str, segments: list[str]
+    ) -> tuple[Any, Any] | None:
+        """What `matches` of the route would return; None if the route is no longer as its shortcut says."""
+        cls, unchanged = type(route), shortcut.unchanged
+        if (
+            cls is not unchanged.cls
+            or cls.matches is not unchanged.matches
+            or len(route_path) > unchanged.longest_path
+            or "matches" in (attributes := vars(route))
+        ):
+            return None
+        path_regex = unchanged.path_regex
+        if path_regex is not None and (
+            attributes.get("path_regex") is not path_regex
+            or attributes.get("param_convertors") is not unchanged.param_convertors
+        ):
+            return None
+        params: dict[str, Any] | None
+        if shortcut.match is None:
+            params = {}
+            for number, name in shortcut.text_segments:
+                params[name] = segments[number]
+        else:
+            params = shortcut.match(route_path)
+            if params is None:
+                return self._none, {}
+        if "path_params" in scope:
+            params = {**dict(scope["path_params"]), **params}
+        child_scope = {"endpoint": attributes[shortcut.endpoint], "path_params": params}
+        if shortcut.adds_route:
+            child_scope["route"] = route
+        if shortcut.checks_method:
+            methods = attributes["methods"]
+            if methods and scope["method"] not in methods:
+                return self._partial, child_scope
+        return self._full, child_scope
 
     def _scan(
         self, scope: Mapping[str, Any], start: int, any_match: bool, first_partial: tuple[Any, Any] | None
@@ -220,19 +254,16 @@ class RouteTable:
 
     def _positions(self, segments: list[str]) -> Iterable[int]:
         tree = self._tree
-        found = tree.unindexed.copy()
+        found = tree.unindexed[:]
         if len(segments) > 1 and not segments[0] and not self._walk(segments, found):
             return self._in_turn(segments)
-        if not found:
-            return ()
-        # Read after the walk: a change writes it before it adds anything.
-        if self._keys is None and tree.edition == self._edition:
-            positions = [number for _, number in found]
-        else:
-            positions = [position for key in found if (position := self._position(key)) is not None]
-        if len(positions) > 1:
-            positions.sort()
-        return positions
+        if len(found) < 2:
+            # Nearly always; this costs half of what follows.
+            position = self._position(found[0]) if found else None
+            return () if position is None else (position,)
+        if self._keys is None:
+            return sorted([number for _, number in found if number < self._size])
+        return sorted([position for key in found if (position := self._position(key)) is not None])
 
     def _in_turn(self, segments: list[str]) -> Iterator[int]:
         """As `_positions`, found one by one: the first of very many may be the only one that is asked for."""
@@ -266,9 +297,10 @@ class RouteTable:
 
     def _position(self, key: _Key) -> int | None:
         """The position of a row; None if it is in other tables of the tree only."""
-        keys = self._keys
-        position = key[1] if keys is None else bisect_left(keys, key)
-        return position if position < self._size and self._key(position) == key else None
+        if self._keys is None:
+            return key[1] if key[1] < self._size else None
+        position = bisect_left(self._keys, key)
+        return position if position < self._size and self._keys[position] == key else None
 
     def _walk(self, segments: list[str], found: list[_Key]) -> bool:
         """Add the keys of all candidates. Returns False if there are so many nodes that it gave up."""
@@ -350,51 +382,3 @@ def _with(keys: list[_Key], key: _Key) -> list[_Key]:
         return [key]
     keys.append(key)
     return keys
-
-
-_NO_MATCH: tuple[bool, bool, dict[str, Any]] = (False, False, {})
-
-
-def _is_unchanged(route: Any, unchanged: Unchanged, route_path: str) -> bool:
-    cls = type(route)
-    if cls is not unchanged.cls or cls.matches is not unchanged.matches or len(route_path) > unchanged.longest_path:
-        return False
-    attributes = vars(route)
-    if "matches" in attributes:
-        return False
-    path_regex = unchanged.path_regex
-    return path_regex is None or (
-        attributes.get("path_regex") is path_regex and attributes.get("param_convertors") is unchanged.param_convertors
-    )
-
-
-def _answer(
-    route: Any, shortcut: Shortcut, scope: Mapping[str, Any], route_path: str, segments: list[str]
-) -> tuple[bool, bool, dict[str, Any]] | None:
-    """Answer for a route: does it match, does it do so except for the method, and its child scope.
-
-    Returns:
-        None if the route is no longer as its shortcut says, so that its `matches` must be called.
-    """
-    if not _is_unchanged(route, shortcut.unchanged, route_path):
-        return None
-    params: dict[str, Any] | None
-    match = shortcut.match
-    if match is not None:
-        params = match(route_path)
-        if params is None:
-            return _NO_MATCH
-    else:
-        params = {}
-        for number, name in shortcut.text_segments:
-            params[name] = segments[number]
-    if "path_params" in scope:
-        params = {**dict(scope["path_params"]), **params}
-    attributes = vars(route)
-    child_scope = {"endpoint": attributes[shortcut.endpoint], "path_params": params}
-    if shortcut.adds_route:
-        child_scope["route"] = route
-    if shortcut.checks_method:
-        methods = attributes["methods"]
-        return True, bool(methods) and scope["method"] not in methods, child_scope
-    return True, False, child_scope

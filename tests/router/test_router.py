@@ -222,7 +222,7 @@ def test_attributes_of_a_registered_route_count(attribute: str) -> None:
         case "endpoint":
             route.endpoint = other_page
             scope: Scope = {"type": "http", "method": "GET", "path": "/a", "headers": []}
-            table = router._fastroute_current_tables().http.table
+            table = router._fastroute_updated_tables().http.table
             assert table.find(scope, "/a")[1]["endpoint"] is other_page  # type: ignore[index]
         case _:
             route.path_regex = Route("/b", page).path_regex
@@ -292,7 +292,7 @@ def test_threads_that_match_while_others_register() -> None:
 
     def find(path: str) -> BaseRoute | None:
         scope: Scope = {"type": "http", "method": "GET", "path": path}
-        found = router._fastroute_current_tables().http.table.find(scope, path)
+        found = router._fastroute_updated_tables().http.table.find(scope, path)
         return found[0] if found else None
 
     def register(name: str) -> None:
