@@ -44,11 +44,16 @@ async def _accelerate_and_answer(self: FastAPI, scope: Any, receive: Any, send: 
 
 
 async def _counted_app(self: Any, scope: Any, receive: Any, send: Any) -> None:
-    reason = "by an index" if type(self) is narrowing._RouterView else _reason_to_scan(self, scope)
-    _answered[reason or "by a scan without a reason"] += 1
-    if reason is None:
-        _without_reason.append(f"{self} {scope['type']} {scope.get('path')}")
+    if _is_of_an_application(scope):
+        reason = "by an index" if type(self) is narrowing._RouterView else _reason_to_scan(self, scope)
+        _answered[reason or "by a scan without a reason"] += 1
+        if reason is None:
+            _without_reason.append(f"{self} {scope['type']} {scope.get('path')}")
     await _app(self, scope, receive, send)
+
+
+def _is_of_an_application(scope: Any) -> bool:
+    return id(scope.get("app")) in _accelerated
 
 
 def _reason_to_scan(router: Any, scope: Any) -> str | None:
@@ -62,7 +67,8 @@ def _reason_to_scan(router: Any, scope: Any) -> str | None:
 
 
 def _counted_match(self: Any, scope: Any) -> Any:
-    _matched["by an index" if type(self) is narrowing._IncludedView else "by a scan"] += 1
+    if _is_of_an_application(scope):
+        _matched["by an index" if type(self) is narrowing._IncludedView else "by a scan"] += 1
     return _match(self, scope)
 
 
