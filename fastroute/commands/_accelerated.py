@@ -8,6 +8,7 @@ figure is the least of many rounds. Every request is checked to get to the route
 import asyncio
 import gc
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from statistics import fmean
@@ -25,7 +26,7 @@ from ..tracing.entries import Entry, entries, router_of, walk_inside
 from ..tracing.trace import Scope, scope_of, trace
 from ._language import example
 
-__all__ = ["Figures", "NotComparable", "is_fastapi", "measured"]
+__all__ = ["Figures", "Measured", "NotComparable", "is_fastapi", "measured"]
 
 _ROUNDS = 20
 _REQUESTS = 3
@@ -51,6 +52,20 @@ class Figures(NamedTuple):
     no_route: tuple[float, float] | None
 
 
+class Measured(NamedTuple):
+    """A FastAPI application before and after.
+
+    Attributes:
+        line: what `accelerate` says of its router.
+        left_out: how many routes were not measured, by sort.
+        figures: for "whole request" and "router alone".
+    """
+
+    line: str
+    left_out: dict[str, int]
+    figures: dict[str, Figures]
+
+
 class _Asked(NamedTuple):
     """A request, and the route that answers it; None for a 404."""
 
@@ -63,11 +78,8 @@ def is_fastapi(app: Any) -> bool:
     return _fastapi.is_api_router(router_of(app))
 
 
-def measured(app: Any) -> tuple[str, dict[str, Figures]]:
+def measured(app: Any) -> Measured:
     """Accelerate a FastAPI application, and measure it.
-
-    Returns:
-        The line that `accelerate` says of its router, and the figures for "whole request" and "router alone".
 
     Raises:
         NotComparable: the application has no HTTP route of its own, or `accelerate` leaves its router.
@@ -90,19 +102,28 @@ def measured(app: Any) -> tuple[str, dict[str, Figures]]:
     with _routes_that_answer(router) as reached:
         apps = {"whole request": app, "router alone": router}
         found = {name: asyncio.run(_Sides(router, each, reached).figures(asked)) for name, each in apps.items()}
-    return line, found
+    return Measured(line, _left_out(router), found)
 
 
 def _http_routes(router: Any) -> list[Entry]:
     """Those of the router and of the routers that it includes; what is mounted has a router of its own."""
-    return [
-        entry
-        for entry, inside in walk_inside(entries(router))
-        if entry.kind == "http"
-        and not inside
-        and not _fastapi.is_documentation(entry.endpoint)
-        and all(map(kind_of, entry.route.param_convertors.values()))
-    ]
+    return [entry for entry, inside in walk_inside(entries(router)) if _reason_to_leave_out(entry, inside) == ""]
+
+
+def _left_out(router: Any) -> dict[str, int]:
+    reasons = Counter(_reason_to_leave_out(entry, inside) for entry, inside in walk_inside(entries(router)))
+    return {reason: count for reason, count in reasons.items() if reason}
+
+
+def _reason_to_leave_out(entry: Entry, inside: tuple[Entry, ...]) -> str | None:
+    """The sort of routes that are not measured; empty if it is one of those that are, None if it is no route."""
+    if entry.children or entry.kind == "included" or _fastapi.is_documentation(entry.endpoint):
+        return None
+    if inside or entry.kind in ("mount", "host"):
+        return "mounted"
+    if entry.kind != "http":
+        return {"websocket": "WebSocket", "frontend": "frontend"}.get(entry.kind, "of another class")
+    return "" if all(map(kind_of, entry.route.param_convertors.values())) else "with other convertors"
 
 
 def _spread(table: Sequence[Entry]) -> list[Entry]:

@@ -188,13 +188,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_fastapi(app: Any, *, as_json: bool) -> int:
     """A FastAPI application before and after `accelerate`, in place of plain routers with its routes."""
     try:
-        line, found = measured(app)
+        line, left_out, found = measured(app)
     except NotComparable as error:
         print(error, file=sys.stderr)
         return 2
     machine = _machine() | {"fastapi": f"FastAPI {_fastapi.version()}"}
     if as_json:
-        print(json.dumps({**machine, **{name: figures._asdict() for name, figures in found.items()}}, indent=2))
+        figures_of = {name: figures._asdict() for name, figures in found.items()}
+        print(json.dumps({**machine, **figures_of, "not_measured": left_out}, indent=2))
         return 0
     print_lines(
         [
@@ -212,6 +213,9 @@ def _run_fastapi(app: Any, *, as_json: bool) -> int:
     ]
     header = ("", *(text for name in found for text in (f"{name}: FastAPI", "accelerated", "ratio")))
     print_table(header, rows, numbers=range(1, 7))
+    if left_out:
+        counts = ", ".join(f"{count} {sort}" for sort, count in left_out.items())
+        print_lines([f"\nroutes that are not measured: {counts}"])
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter
+from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.testclient import TestClient
 
@@ -223,8 +224,11 @@ empty = Starlette()
 
 
 FASTAPI = """
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Match, Route
 
 class OwnRouter(APIRouter):
     async def app(self, scope, receive, send):
@@ -255,6 +259,22 @@ everything.add_api_route("/{path:path}", page)
 refusing = make()
 refusing.add_api_route("/3", page)
 refusing.add_middleware(Refuse)
+async def talk(websocket: WebSocket): ...
+class Year(Convertor):
+    regex = "[0-9]{4}"
+    def convert(self, value): return value
+    def to_string(self, value): return value
+class OwnRoute(BaseRoute):
+    def matches(self, scope):
+        return Match.NONE, {}
+def mixed():
+    mixed = make()
+    register_url_convertor("year", Year())
+    mixed.add_api_websocket_route("/talk", talk)
+    mixed.mount("/below", Starlette(routes=[Route("/x", page), Route("/y", page)]))
+    mixed.router.routes.append(OwnRoute())
+    mixed.add_api_route("/{year:year}", page)
+    return mixed
 left = FastAPI(openapi_url=None)
 left.router = OwnRouter()
 left.router.add_api_route("/x", page)
@@ -276,6 +296,14 @@ def test_a_fastapi_application_before_and_after(told: Any) -> None:
     assert list(figures) == ["first", "average", "last", "no route"]
     assert all(float(figure) > 0 for row in figures.values() for figure in row)
     assert {len(row) for row in figures.values()} == {6}
+
+
+def test_routes_that_are_not_measured_are_counted(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONVERTOR_TYPES, "year", None)  # the example sets another one, which goes as well
+    last = told("bench_fastapi_example:mixed", "--factory").splitlines()[-1]
+    assert last == "routes that are not measured: 1 WebSocket, 2 mounted, 1 of another class, 1 with other convertors"
+    assert json.loads(told("bench_fastapi_example:mixed", "--factory", "--json"))["not_measured"]["mounted"] == 2
+    assert "not measured" not in told("bench_fastapi_example:app")
 
 
 def test_endpoints_and_dependencies_are_not_called_while_it_is_measured(told: Any) -> None:
