@@ -228,8 +228,18 @@ def ffroute_side(table: Sequence[str]) -> Side:
     return Side("ffroute, bare", Router(list(table)).match, right="found == expected")
 
 
+def korvex_side(table: Sequence[str]) -> Side:
+    from korvex import Router
+
+    router = Router()
+    for number, path in enumerate(table):
+        router.get(named(path, "{%s}"), str(number))
+    return Side("korvex", router.match_route, right="found[0] == str(expected)")
+
+
 PEERS = {
     "routrie": routrie_side,
+    "korvex": korvex_side,
     "falcon": falcon_side,
     "sanic-routing": sanic_side,
     "werkzeug": werkzeug_side,
