@@ -18,9 +18,9 @@ from .connection.handshake import guarded
 from .connection.life import beginning
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
-from .dependencies.dependant import Dependant, as_dependencies, check_text, get_dependant
+from .dependencies.dependant import Dependant, Tree, as_dependencies, check_text
 from .dependencies.fixed import Fixed, FixedList
-from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider
+from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider, check_tree
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
 from .matching.implementation import PathMatcher, RouteMatching
@@ -102,24 +102,16 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             raise DeclarationError(endpoint, None, str(error)) from None
         self._endpoint_context = _endpoint_context(endpoint)
         try:
-            # Kept alive, so that the trees of other routes can share these readings.
-            self._readings: list[Any] = []
-            self.dependant: Dependant = get_dependant(
-                path=self.path_format,
-                call=endpoint,
-                path_names=self.param_convertors,
-                dependencies=self.dependencies,
-                readings=self._readings,
-            )
+            self._tree = Tree(endpoint, self.path_format, self.param_convertors, self.dependencies)
+            self._checked = check_tree(self._tree, self.param_convertors)
         except DeclarationError as error:
             error.endpoint = endpoint
             raise
-        self._plan = self._planned()
         # Generated on the first connection, so that an application with thousands of routes starts fast.
         self._application: ASGIApp | None = None
         self._drained_application: ASGIApp | None = None
         self._last_overridden: tuple[Plan, bool, ASGIApp] | None = None
-        self.app = self._connect_overridable if self.dependant.dependencies else self._connect
+        self.app = self._connect_overridable if self._tree.needs else self._connect
 
     @property
     def dependency_overrides_provider(self) -> OverridesProvider | Starlette | None:
@@ -154,6 +146,10 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     @property
     def param_convertors(self) -> dict[str, Convertor[Any]]:  # type: ignore[override]  # the base class assigns it
         return self._matcher.param_convertors
+
+    @property
+    def dependant(self) -> Dependant:
+        return self._tree.dependant
 
     #: The class of the route that an including router gets; None for the own one.
     class_when_remade: "type[APIWebSocketRoute] | None" = None
@@ -228,9 +224,11 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         Args:
             dependencies: `Depends()` or `Security()`.
         """
-        leading = {(id(each.call), each.own_scopes) for each in self.dependant.dependencies if each.name is None}
-        wanted = map(_fastapi.adopt, dependencies)
-        return leading.issuperset((id(each.dependency), tuple(each.scopes)) for each in wanted)
+        leading, wanted = (
+            {(id(each.dependency), tuple(each.scopes)) for each in map(_fastapi.adopt, markers)}
+            for markers in (self.dependencies, dependencies)
+        )
+        return leading >= wanted
 
     @property
     def _is_wrapped(self) -> bool:
@@ -256,7 +254,7 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
             "_application": None,
             "_drained_application": None,
             "_last_overridden": None,
-            "_readings": [],
+            "_checked": None,
         }
 
     def _connect_overridable(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -272,12 +270,12 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         return application(scope, receive, send)
 
     def _generated(self) -> ASGIApp:
-        self._application = self._application_for(self._plan)
+        self._application = self._application_for(self._planned())
         return self._application
 
     def _drained(self) -> ASGIApp:
         if self._drained_application is None:
-            self._drained_application = self._application_for(self._plan)
+            self._drained_application = self._application_for(self._planned())
         return self._drained_application
 
     def _overridden(self, overrides: Overrides) -> ASGIApp:

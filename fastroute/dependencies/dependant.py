@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from operator import is_
 from types import FunctionType
-from typing import Any, Literal, Union, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_origin
 from weakref import WeakValueDictionary
 
 from starlette.background import BackgroundTasks
@@ -44,7 +44,7 @@ from .signature import (
     unwrapped,
 )
 
-__all__ = ["Dependant", "as_dependencies", "check_text", "get_dependant"]
+__all__ = ["Dependant", "Tree", "as_dependencies", "check_text", "get_dependant"]
 
 
 @contextmanager
@@ -121,13 +121,19 @@ class Reading:
         node: without anything of a tree; it is copied for each.
         dependencies: the parameters that receive results, and what they declare.
         is_lasting: False if an annotation had to be evaluated: its names may stand for something else later.
-        made_of: the objects that tell whether the callable is still the same.
+        made_of: the objects that tell whether the callable is still the same; None if nothing can tell.
     """
 
     node: Dependant
     dependencies: list[tuple[str, DependencyMarker]] = field(default_factory=list)
     is_lasting: bool = True
-    made_of: tuple[object, ...] = ()
+    made_of: tuple[object, ...] | None = None
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the callable is still what was read."""
+        then, now = self.made_of, _made_of(self.node.call)
+        return then is not None and now is not None and len(then) == len(now) and all(map(is_, then, now))
 
     def copied_node(self) -> Dependant:
         node = self.node
@@ -147,6 +153,148 @@ class Reading:
         )
 
 
+class Need(NamedTuple):
+    """A dependency of one callable.
+
+    Attributes:
+        name: the parameter that receives the result, or None if it is dropped.
+        marker: how it is declared.
+        branch: what it is.
+    """
+
+    name: str | None
+    marker: DependencyMarker
+    branch: "Branch"
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
+class Branch:
+    """A callable with all below it. Trees share it as they share readings.
+
+    Attributes:
+        reading: of its signature.
+        needs: the dependencies.
+        is_shared: other trees may use it; and so each branch below it.
+    """
+
+    reading: Reading
+    needs: list[Need]
+    is_shared: bool
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether each callable is still what was read."""
+        branches, seen = [self], {id(self)}
+        for branch in branches:
+            if not branch.reading.is_unchanged:
+                return False
+            for need in branch.needs:
+                if id(need.branch) not in seen:
+                    seen.add(id(need.branch))
+                    branches.append(need.branch)
+        return True
+
+
+class Tree:
+    """All that a callable declares. Its mistakes are found at once; its nodes are made for who asks for them.
+
+    Most routes of a large application are seldom asked, and have their dependencies in common.
+
+    Args:
+        call: the callable.
+        path: the template without convertors, for error messages of connections.
+        path_names: the parameters of the template.
+        dependencies: `Depends()` that run before all others; their results are dropped.
+        parent_scopes: the scopes that it has from above.
+
+    Attributes:
+        needs: the dependencies, those that run before all others first.
+
+    Raises:
+        DeclarationError: a signature asks for something impossible; the message names the place and the fix.
+    """
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        path: str,
+        path_names: Collection[str],
+        dependencies: Sequence[Any] = (),
+        parent_scopes: tuple[str, ...] = (),
+    ) -> None:
+        self._root = DependencyMarker(call)
+        with _located(call, None):
+            check_dependency(self._root)
+        reader = _Reader(frozenset(path_names), call)
+        branch = unnested(reader.branch(call))
+        leading = [_fastapi.adopt(marker) for marker in as_dependencies(dependencies, call)]
+        self.needs = [Need(None, marker, unnested(reader.branch(_called(marker)))) for marker in leading]
+        self.needs += branch.needs
+        self._path, self._parent_scopes = path, parent_scopes
+        self._branch = Branch(branch.reading, self.needs, is_shared=False)
+        # At most one; a list, since for two threads that make it at once the same one must win.
+        self._made: list[Dependant] = []
+
+    @property
+    def dependant(self) -> Dependant:
+        """The nodes, which belong to this tree alone."""
+        if not self._made:
+            self._made.append(_Nodes(self._path).of(self._root, self._branch, self._parent_scopes))
+        return self._made[0]
+
+    @property
+    def needs_key(self) -> tuple[object, ...]:
+        """Equal for trees that need the same in the same way."""
+        return tuple(map(_need_key, self.needs))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The code of a function cannot be pickled, nor is there somebody to share it with.
+        return {"_made": [self.dependant]}
+
+
+def _need_key(need: Need) -> tuple[object, ...]:
+    marker = need.marker
+    declared = tuple(marker.scopes), marker.use_cache, marker.scope, marker.concurrency
+    return need.name is None, id(need.branch), *declared
+
+
+class _Nodes:
+    """Makes the nodes of one tree; equal subtrees are one object, so that a diamond costs linear time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.made: dict[Any, Dependant] = {}
+
+    def of(self, root: DependencyMarker, branch: Branch, parent_scopes: tuple[str, ...]) -> Dependant:
+        dependant = unnested(self._node(root, branch, None, parent_scopes))
+        # The plan is made of them at once.
+        dependant.dependencies = FixedList(dependant.dependencies)
+        return dependant
+
+    def _node(
+        self, marker: DependencyMarker, branch: Branch, name: str | None, parent_scopes: tuple[str, ...]
+    ) -> Nested[Dependant]:
+        own_scopes = tuple(marker.scopes)
+        key = (id(branch), own_scopes, parent_scopes, marker.use_cache, marker.scope, id(marker.concurrency))
+        made = self.made.get(key)
+        if made is not None:
+            return replace(made, name=name)
+        node = branch.reading.copied_node()
+        node.path, node.name = self.path, name
+        node.own_scopes, node.security_scopes = own_scopes, tuple(dict.fromkeys(parent_scopes + own_scopes))
+        node.use_cache, node.scope, node.concurrency = marker.use_cache, marker.scope, marker.concurrency
+        for need in branch.needs:
+            node.dependencies.append((yield self._node(need.marker, need.branch, need.name, node.security_scopes)))
+        node.uses_scopes = (
+            bool(own_scopes)
+            or node.security_scopes_param_name is not None
+            or _fastapi.is_security_scheme(unwrapped(node.call))
+            or any(dependency.uses_scopes for dependency in node.dependencies)
+        )
+        self.made[key] = node
+        return node
+
+
 def get_dependant(
     *,
     path: str,
@@ -157,32 +305,20 @@ def get_dependant(
     parent_scopes: tuple[str, ...] = (),
     scope: Lifetime | None = None,
     concurrency: Concurrency | None = None,
-    use_cache: bool = True,
-    readings: list[Reading] | None = None,
 ) -> Dependant:
-    """The tree of a callable (`fastapi.dependencies.utils.get_dependant`).
+    """The tree of nodes of a callable (`fastapi.dependencies.utils.get_dependant`).
 
     Args:
-        path: the template without convertors, for error messages of connections.
+        path, path_names, dependencies, parent_scopes: as for `Tree`.
         call: the endpoint, or the replacement of a dependency.
-        path_names: the parameters of the template.
-        dependencies: `Depends()` that run before all others; their results are dropped.
-        name, parent_scopes, scope, concurrency, use_cache: attributes of the new node.
-        readings: gets what other trees may share; it is kept as long as this list is.
+        name, scope, concurrency: attributes of the node of the callable.
 
     Raises:
-        DeclarationError: a signature asks for something impossible; the message names the place and the fix.
+        DeclarationError: as `Tree` does.
     """
-    tree = _Tree(path, frozenset(path_names), call, shares=readings is not None)
-    root = DependencyMarker(call, use_cache, scope, concurrency)
-    with _located(call, None):
-        check_dependency(root)
-    dependant = unnested(tree.node(root, name, parent_scopes))
-    leading = [unnested(tree.node(_fastapi.adopt(marker), None, ())) for marker in as_dependencies(dependencies, call)]
-    if readings is not None:
-        readings += tree.readings
-    # The plan is made of them at once.
-    return replace(dependant, dependencies=FixedList([*leading, *dependant.dependencies]))
+    dependant = Tree(call, path, path_names, dependencies, parent_scopes).dependant
+    dependant.name, dependant.scope, dependant.concurrency = name, scope, concurrency
+    return dependant
 
 
 def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
@@ -252,8 +388,9 @@ def _is_of_frameworks(function: Any) -> bool:
     return package in ("fastapi", "fastroute")
 
 
-#: By the id of the callable, which a reading keeps alive, and the path names. Routes keep the readings.
+#: By the id of the callable, which a reading keeps alive, and the path names. Routes keep the readings and branches.
 _READINGS: WeakValueDictionary[tuple[int, frozenset[str]], Reading] = WeakValueDictionary()
+_BRANCHES: WeakValueDictionary[tuple[int, frozenset[str]], Branch] = WeakValueDictionary()
 
 
 def _made_of(call: Any) -> tuple[object, ...] | None:
@@ -277,34 +414,38 @@ def _made_of(call: Any) -> tuple[object, ...] | None:
     )
 
 
-class _Tree:
-    """Builds the nodes of one tree; equal subtrees are one object, so that a diamond costs linear time."""
+def _called(marker: DependencyMarker) -> Callable[..., Any]:
+    assert marker.dependency is not None
+    return marker.dependency
 
-    def __init__(self, path: str, path_names: frozenset[str], root: Callable[..., Any], shares: bool) -> None:
-        self.path = path
-        self.root = root
-        self.shares = shares
+
+class _Reader:
+    """Reads the signatures of one tree, each once, and finds their mistakes."""
+
+    def __init__(self, path_names: frozenset[str], root: Callable[..., Any]) -> None:
         self.path_names = path_names
-        self.nodes: dict[Any, Dependant] = {}
-        self.readings: list[Reading] = []
-        # The calls from the root to the node that is being built, by id.
+        # An endpoint is seldom that of several routes: it is not shared.
+        self.root = root
+        self.branches: dict[int, Branch] = {}
+        # The calls from the root to the branch that is being read, by id.
         self.active: dict[int, Callable[..., Any]] = {}
 
-    def node(self, depends: DependencyMarker, name: str | None, parent_scopes: tuple[str, ...]) -> Nested[Dependant]:
-        call = depends.dependency
-        assert call is not None
-        own_scopes = tuple(depends.scopes)
-        key = (id(call), own_scopes, parent_scopes, depends.use_cache, depends.scope, id(depends.concurrency))
-        node = self.nodes.get(key)
-        if node is None:
+    def branch(self, call: Callable[..., Any]) -> Nested[Branch]:
+        branch = self.branches.get(id(call)) or self._shared_branch(call)
+        if branch is None:
             self._check_cycle(call)
             self.active[id(call)] = call
-            built: Dependant = yield self._build(call, depends, own_scopes, parent_scopes)
-            built.name = name
-            self.nodes[key] = built
+            reading = self._read(call) if call is self.root else self._shared_reading(call)
+            needs = []
+            for name, marker in reading.dependencies:
+                needs.append(Need(name, marker, (yield self.branch(_called(marker)))))
+            is_shared = reading.made_of is not None and all(need.branch.is_shared for need in needs)
+            branch = Branch(reading, needs, is_shared)
             del self.active[id(call)]
-            return built
-        return replace(node, name=name)
+            if is_shared:
+                _BRANCHES[id(call), self.path_names] = branch
+        self.branches[id(call)] = branch
+        return branch
 
     def _check_cycle(self, call: Callable[..., Any]) -> None:
         if id(call) in self.active:
@@ -313,51 +454,24 @@ class _Tree:
             names = " -> ".join(describe(each).partition(" (")[0] for each in cycle)
             raise DeclarationError(call, None, f"depends on itself: {names}; break the cycle")
 
-    def _build(
-        self,
-        call: Callable[..., Any],
-        depends: DependencyMarker,
-        own_scopes: tuple[str, ...],
-        parent_scopes: tuple[str, ...],
-    ) -> Nested[Dependant]:
-        scopes = tuple(dict.fromkeys(parent_scopes + own_scopes))
-        # Few endpoints belong to several routes: only readings of dependencies are shared.
-        if self.shares and call is not self.root:
-            reading = self._shared(call)
-            node = reading.copied_node()
-        else:
-            reading = self._read(call)
-            node = reading.node
-        node.path, node.own_scopes, node.security_scopes = self.path, own_scopes, scopes
-        node.use_cache, node.scope, node.concurrency = depends.use_cache, depends.scope, depends.concurrency
-        for name, dependency in reading.dependencies:
-            node.dependencies.append((yield self.node(dependency, name, scopes)))
-        node.uses_scopes = (
-            bool(own_scopes)
-            or node.security_scopes_param_name is not None
-            or _fastapi.is_security_scheme(unwrapped(call))
-            or any(dependency.uses_scopes for dependency in node.dependencies)
-        )
-        return node
+    def _shared_branch(self, call: Callable[..., Any]) -> Branch | None:
+        branch = None if call is self.root else _BRANCHES.get((id(call), self.path_names))
+        return branch if branch is not None and branch.is_unchanged else None
 
-    def _shared(self, call: Callable[..., Any]) -> Reading:
+    def _shared_reading(self, call: Callable[..., Any]) -> Reading:
         """The reading that another tree has made of a function; else one of its own, for later trees."""
-        made_of = _made_of(call)
-        if made_of is None:
-            return self._read(call)
         key = (id(call), self.path_names)
         reading = _READINGS.get(key)
-        if reading is None or len(reading.made_of) != len(made_of) or not all(map(is_, reading.made_of, made_of)):
+        if reading is None or not reading.is_unchanged:
+            made_of = _made_of(call)
             reading = self._read(call)
-            if not reading.is_lasting:
-                return reading
-            reading.made_of = made_of
-            _READINGS[key] = reading
-        self.readings.append(reading)
+            if reading.is_lasting and made_of is not None:
+                reading.made_of = made_of
+                _READINGS[key] = reading
         return reading
 
     def _read(self, call: Callable[..., Any]) -> Reading:
-        node = Dependant(call, self.path, kind=call_kind(call))
+        node = Dependant(call, path="", kind=call_kind(call))
         reading = Reading(node)
         namespace = namespace_of(call)
         signature = parameters(call)

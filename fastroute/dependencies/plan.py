@@ -5,18 +5,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
+from weakref import WeakValueDictionary
 
 from starlette.applications import Starlette
 
 from ..exceptions import DeclarationError, DeclarationTypeError, DependencyScopeError, describe
 from ..params import Concurrency, Lifetime
-from .dependant import Dependant, get_dependant
+from .dependant import Dependant, Tree, get_dependant
 from .fields import ParamField
 from .nesting import Nested, unnested
 from .results import Takers, check_result
 from .signature import CallKind, runnable
 
-__all__ = ["Overrides", "OverridesProvider", "Plan", "Step", "build_plan", "check_provider"]
+__all__ = ["Overrides", "OverridesProvider", "Plan", "Step", "build_plan", "check_provider", "check_tree"]
 
 #: Lifetimes of yield dependencies, shortest first.
 _LIFETIMES = get_args(Lifetime)
@@ -142,6 +143,41 @@ def build_plan(dependant: Dependant, path_names: Collection[str], overrides: Ove
     _check_limits(planner.steps)
     _note_takers(planner.steps)
     return Plan(planner.steps, tuple(planner.answers.values()))
+
+
+class _Checked:
+    """Trees that need the same, in the same way, were planned without a mistake; each of them keeps this.
+
+    Args:
+        tree: the first of them; what it needs must live as long as its key is known.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self.needs = tree.needs
+
+
+_CHECKED: WeakValueDictionary[tuple[object, ...], _Checked] = WeakValueDictionary()
+
+
+def check_tree(tree: Tree, path_names: Collection[str]) -> object:
+    """Find the mistakes that no single callable shows: as `build_plan`, once for all trees that need the same.
+
+    Args:
+        tree: of an endpoint.
+        path_names: the parameters of the route's template.
+
+    Returns:
+        What the tree must keep, for others.
+
+    Raises:
+        DependencyScopeError, DeclarationError: as `build_plan` does.
+    """
+    key = tree.needs_key
+    checked = _CHECKED.get(key)
+    if checked is None:
+        build_plan(tree.dependant, path_names)
+        checked = _CHECKED[key] = _Checked(tree)
+    return checked
 
 
 class _Planner:

@@ -2,9 +2,10 @@
 
 import gc
 import inspect
+import pickle
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -12,9 +13,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from starlette.websockets import WebSocket
 
-from fastroute import APIWebSocketRoute, DeclarationError, Depends, Query, Router, Security
-from fastroute.dependencies.dependant import _READINGS, Dependant
+from fastroute import APIWebSocketRoute, DeclarationError, DependencyScopeError, Depends, Query, Router, Security
+from fastroute.dependencies.dependant import _BRANCHES, _READINGS, Dependant, _Nodes
 from fastroute.dependencies.fields import declaration, param_field, plain_field
+from fastroute.dependencies.plan import _CHECKED
 
 EMPTY = inspect.Parameter.empty
 
@@ -142,6 +144,7 @@ def test_nothing_is_kept_that_no_route_needs() -> None:
     gc.collect()
     assert kept() is None
     assert key not in _READINGS
+    assert key not in _BRANCHES
 
 
 def names(route: APIWebSocketRoute) -> list[str]:
@@ -171,6 +174,101 @@ def test_a_function_that_was_changed_is_read_again() -> None:
     dependency.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
     assert names(route_of(dependency)) == ["other"]
     assert names(kept[0]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_function_that_was_changed_deep_below_is_read_again(depth: int) -> None:
+    async def deepest(a: int = 1) -> None: ...
+
+    call: Any = deepest
+    for _ in range(depth):
+
+        async def call(value: Any = Depends(call)) -> None: ...
+
+    def deepest_default(route: APIWebSocketRoute) -> Any:
+        [*_, last] = nodes(route.dependant)
+        return last.query_params[0].default
+
+    one = route_of(call)
+    deepest.__defaults__ = (2,)
+    other = route_of(call)
+    assert [deepest_default(one), deepest_default(other)] == [1, 2]
+
+
+def test_callables_that_cannot_be_shared_are_read_for_each_tree() -> None:
+    class Late:
+        def __init__(self, size: int = 1) -> None: ...
+
+    async def above(late: Any = Depends(Late)) -> None: ...
+
+    kept = route_of(above)
+
+    def longer(self: Any, size: int = 2, page: int = 3) -> None: ...
+
+    Late.__init__ = longer  # type: ignore[method-assign]
+    found = [[field.name for field in list(nodes(route.dependant))[-1].fields] for route in (kept, route_of(above))]
+    assert found == [["size"], ["size", "page"]]
+
+
+def test_a_mistake_that_only_the_whole_tree_shows_is_found_for_each_route() -> None:
+    async def session() -> AsyncIterator[int]:
+        yield 1
+
+    async def other(value: Any = Depends(session, scope="handshake")) -> AsyncIterator[int]:
+        yield value
+
+    async def wrong(websocket: WebSocket, value: Any = Depends(other, scope="request")) -> None: ...
+
+    async def taking(websocket: WebSocket, value: Any = Depends(session, scope="handshake")) -> None: ...
+
+    async def right(websocket: WebSocket, value: Any = Depends(session)) -> None: ...
+
+    for _ in range(2):
+        for endpoint in (wrong, taking):
+            with pytest.raises(DependencyScopeError):
+                APIWebSocketRoute("/", endpoint)
+        # Its result is dropped, so that nobody takes it too late.
+        APIWebSocketRoute("/", right, dependencies=[Depends(session, scope="handshake")])
+
+
+def test_trees_that_need_the_same_are_planned_once() -> None:
+    routes = [route_of(upper) for _ in range(3)]
+    before = len(_CHECKED)
+    routes += [route_of(upper), route_of(lower), route_of(lower)]
+    assert len(_CHECKED) == before + 1
+    del routes
+    gc.collect()
+    assert len(_CHECKED) < before + 1
+
+
+def test_two_threads_that_make_the_nodes_at_once_get_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    both_made, first, found = threading.Barrier(2, timeout=10), route_of(upper), []
+    make = _Nodes.of
+
+    def of(*arguments: Any) -> Dependant:
+        made = make(*arguments)
+        both_made.wait()
+        return made
+
+    kept = route_of(upper)
+    assert kept._checked is first._checked  # so its nodes are not made yet
+    monkeypatch.setattr(_Nodes, "of", of)
+    threads = [threading.Thread(target=lambda: found.append(kept.dependant)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1] is kept.dependant
+
+
+def test_a_copy_by_pickle_has_nodes_of_its_own() -> None:
+    route = APIWebSocketRoute("/", pickled)
+    copy = pickle.loads(pickle.dumps(route))
+    assert [node.call for node in nodes(copy.dependant)] == [pickled, upper, lower, lower]
+    assert copy.dependant is not route.dependant
+
+
+async def pickled(websocket: WebSocket, value: Annotated[Any, Depends(upper)]) -> None: ...
 
 
 def test_an_annotation_in_quotes_is_evaluated_for_each_route() -> None:
