@@ -65,12 +65,13 @@ class Origins:
 
     Attributes:
         written: those that are no `*.host`, as a browser writes them.
+        is_below: matches those below a `*.host`, as a browser writes them; None if there is no such host.
 
     Raises:
         ValueError: nothing could be meant by one of them; the message says how to write it.
     """
 
-    __slots__ = ("_below", "_exact", "_is_below", "written")
+    __slots__ = ("_below", "_exact", "is_below", "written")
 
     def __init__(self, origins: Iterable[str]) -> None:
         found = [_declared(origin) for origin in origins]
@@ -80,8 +81,9 @@ class Origins:
         self._below = frozenset(origin for origin, wildcard in found if wildcard)
         self.written = frozenset(str(origin).encode() for origin in self._exact)
         below = [re.escape(str(origin)).replace("://", rf"://(?:{_LABEL}\.)+") for origin in sorted(self._below)]
-        # The same for those below a host: matches them as a browser writes them.
-        self._is_below = re.compile("|".join(below).encode()).fullmatch if below else None
+        # Nothing long is looked at, as each of many hosts would be looked for in all of it.
+        pattern = rf"(?!.{{{_LONGEST + 1}}})(?:{'|'.join(below)})"
+        self.is_below = re.compile(pattern.encode(), re.DOTALL).fullmatch if below else None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Origins):
@@ -113,7 +115,7 @@ class Origins:
         Returns:
             False for `null`, and for anything else that is no origin.
         """
-        if origin in self.written or (self._is_below is not None and self._is_below(origin)):
+        if origin in self.written or (self.is_below is not None and self.is_below(origin)):
             return True
         return len(origin) <= _LONGEST and self._allows_unusual(origin)
 
