@@ -10,6 +10,9 @@ from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, ConnectionPolicy, Depends, accelerate
 
+_KEEPS_INCLUDED = hasattr(fastapi.routing, "_IncludedRouter")
+keeps_included = pytest.mark.skipif(not _KEEPS_INCLUDED, reason="before 0.137 FastAPI copies routes that it includes")
+
 
 async def talk(websocket: WebSocket) -> None:
     await websocket.accept()
@@ -45,6 +48,13 @@ def tree(route: APIWebSocketRoute) -> FastAPI:
     return app
 
 
+@pytest.mark.skipif(_KEEPS_INCLUDED, reason="since 0.137 FastAPI keeps routes that it includes")
+def test_a_fastapi_that_copies_it_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match=r"include_router would make a new route of .*leave out its dependencies"):
+        tree(APIWebSocketRoute("/room/{x:int}", talk))
+
+
+@keeps_included
 @pytest.mark.parametrize("accelerated", [False, True])
 def test_all_dependencies_of_the_inclusions_run_before_those_of_the_route(accelerated: bool) -> None:
     app = tree(APIWebSocketRoute("/room/{x:int}", talk, dependencies=[noting("own")]))
@@ -56,6 +66,7 @@ def test_all_dependencies_of_the_inclusions_run_before_those_of_the_route(accele
     assert text(app, "/outer/7/room/3") == f"{{'n': '7', 'x': 3}} {expected}"
 
 
+@keeps_included
 @pytest.mark.parametrize("accelerated", [False, True])
 def test_the_scope_has_the_included_route_and_the_endpoint(accelerated: bool) -> None:
     seen: dict[str, Any] = {}
@@ -74,6 +85,7 @@ def test_the_scope_has_the_included_route_and_the_endpoint(accelerated: bool) ->
     assert app.url_path_for("name", n="1") == "/outer/1/room"
 
 
+@keeps_included
 def test_the_policy_of_the_route_holds() -> None:
     policy = ConnectionPolicy(origins=["https://example.org"])
     app = tree(APIWebSocketRoute("/room", talk, policy=policy))
@@ -82,6 +94,7 @@ def test_the_policy_of_the_route_holds() -> None:
     assert refused["status"] == 403
 
 
+@keeps_included
 def test_overrides_of_the_application_hold() -> None:
     note = noting("own")
     app = tree(APIWebSocketRoute("/room", talk, dependencies=[note]))
@@ -89,6 +102,7 @@ def test_overrides_of_the_application_hold() -> None:
     assert text(app, "/room") == "{} ['app', 'another']"
 
 
+@keeps_included
 def test_a_subclass_keeps_its_class() -> None:
     class Own(APIWebSocketRoute):
         """One of somebody else."""
@@ -99,6 +113,7 @@ def test_a_subclass_keeps_its_class() -> None:
     assert type(seen["route"]) is Own
 
 
+@keeps_included
 def test_a_subclass_that_cannot_be_made_again_fails() -> None:
     class Own(APIWebSocketRoute):
         def __init__(self, path: str, endpoint: Any, colour: str) -> None:
@@ -108,6 +123,7 @@ def test_a_subclass_that_cannot_be_made_again_fails() -> None:
         text(tree(Own("/room", talk, "red")), "/room")
 
 
+@keeps_included
 def test_other_routes_of_the_router_answer() -> None:
     router = APIRouter()
     router.routes.append(APIWebSocketRoute("/room", talk))
@@ -117,6 +133,7 @@ def test_other_routes_of_the_router_answer() -> None:
     assert text(app, "/in/theirs") == "{} None"
 
 
+@keeps_included
 def test_an_endpoint_that_fastapi_did_not_find_in_an_inclusion_fails() -> None:
     app = tree(APIWebSocketRoute("/room", talk))
     (included, *_) = [route for route in app.routes if hasattr(route, "effective_candidates")][1:]
@@ -125,6 +142,7 @@ def test_an_endpoint_that_fastapi_did_not_find_in_an_inclusion_fails() -> None:
         connect(context.starlette_route.app, {**websocket_scope("/room"), "path_params": {}})
 
 
+@keeps_included
 def test_contexts_of_routes_have_the_endpoint() -> None:
     app = FastAPI()
     app.router.routes.append(APIWebSocketRoute("/room", talk))
