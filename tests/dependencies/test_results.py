@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
+from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, Router, security
 
@@ -108,8 +109,7 @@ KINDS = [plain, asynchronous, of_threads, of_the_loop, of_contextlib]
 
 
 def connects(route: APIWebSocketRoute) -> None:
-    with TestClient(Starlette(routes=[route])).websocket_connect("/"):
-        pass
+    assert connect(Starlette(routes=[route]), websocket_scope())[0]["type"] == "websocket.accept"
 
 
 def dropped(dependency: Any, **options: Any) -> APIWebSocketRoute:
