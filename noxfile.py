@@ -67,9 +67,10 @@ def tests(session: nox.Session, mode: str) -> None:
 def quick(session: nox.Session) -> None:
     """The tests that start no server, build nothing and do not generate for long, installed pure: half a minute.
 
-    On asyncio, and with our own markers: `.ci/run` has trio as well, and FastAPI's markers on our route (`moved`).
+    On asyncio, with our own markers, and with a fifth of the generated examples. `.ci/run` has all of them, trio as
+    well, and FastAPI's markers on our route (`moved`).
     """
-    session.env.update(PURE)
+    session.env.update(PURE | {"FASTROUTE_HYPOTHESIS_PROFILE": "quick"})
     session.install(".[test]")
     session.run("pytest", "--quiet", "-m", "not slow", "-k", "not trio and not moved", *session.posargs)
 

@@ -21,11 +21,12 @@ pytest.register_assert_rewrite("oracle")
 
 TWINS = {"cython": "_c", "python": "_py"}
 
-# Neither profile watches the clock: the machine may be busy. "ci" draws the same examples in every run.
+# No profile watches the clock: the machine may be busy. All but "long" draw the same examples in every run.
 settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("long", settings.get_profile("ci"), derandomize=False, max_examples=5_000)
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=20)
 settings.load_profile(os.environ.get("FASTROUTE_HYPOTHESIS_PROFILE", "ci"))
 
 
