@@ -47,12 +47,12 @@ class Drain:
     async def run(self, timeout: float) -> None:
         """End all connections, and wait until their last clean-up is over, or the timeout."""
         self._empty = anyio.Event()
-        if not self._open:
-            return
         for connection in tuple(self._open):
             connection.shut_down()
         with anyio.move_on_after(timeout):
-            await self._empty.wait()
+            while self._open:  # also those that come while the last one leaves
+                self._empty = anyio.Event()
+                await self._empty.wait()
         if self._open:
             logger.warning(
                 "%d connections did not end within %s seconds, and are abandoned; routes: %s",

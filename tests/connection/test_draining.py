@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Depends, Router, draining
-from fastroute.connection.draining import drains
+from fastroute.connection.draining import Drain, drains
 
 # They wait for timeouts.
 pytestmark = pytest.mark.slow
@@ -145,7 +145,8 @@ def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) 
         async with anyio.create_task_group() as tasks:
 
             async def late() -> None:
-                await anyio.sleep(0.5)
+                while not events:
+                    await anyio.sleep(0.005)
                 async with connected(app) as connection:
                     pass
                 assert connection.end == (503, "service restart")
@@ -162,6 +163,36 @@ def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) 
         assert events == ["ConnectionEnded 1012", "late", "clean-up", "pool closed"]
 
     run(test)
+
+
+class Open:
+    """A connection that is open until the test removes it."""
+
+    def shut_down(self) -> None: ...
+
+
+def test_who_comes_while_the_last_one_leaves_is_waited_for(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        drain, first, late = Drain(None), Open(), Open()
+        drain.add(first, {})
+        over = anyio.Event()
+
+        async def drained() -> None:
+            await drain.run(5)
+            over.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(drained)
+            while not drain.ends:
+                await anyio.sleep(0)
+            drain.remove(first)
+            drain.add(late, {})
+            await anyio.sleep(0.05)
+            assert not over.is_set()
+            drain.remove(late)
+
+    run(test)
+    assert not caplog.records
 
 
 def test_what_does_not_end_is_abandoned_with_a_warning(run: Any, caplog: pytest.LogCaptureFixture) -> None:
