@@ -31,6 +31,22 @@ pytestmark = pytest.mark.slow
 WAYS = ["asyncio generated", "trio generated", "asyncio generated scopes", "asyncio interpreter"]
 
 
+class Clock:
+    """The clock of the connections; a test puts it forward, so that no limit is reached early on a busy machine."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def forward(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
+clock = Clock()
+LIFETIME = 60
+
+
 @pytest.fixture(params=WAYS)
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Runs a test in an event loop."""
@@ -38,6 +54,8 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
     if scopes:
         monkeypatch.setattr(interrupting, "_states", lambda: None)
     monkeypatch.setattr(sweeper, "PERIOD", 0.05)
+    for module in ("deadline", "life", "sweeper"):
+        monkeypatch.setattr(f"fastroute.connection.{module}.monotonic", clock)
     with engine(name):
         yield functools.partial(anyio.run, backend=backend)
 
@@ -97,6 +115,12 @@ async def nothing(websocket: WebSocket) -> None:
     await anyio.sleep(math.inf)
 
 
+async def outlived(websocket: WebSocket) -> None:
+    await websocket.accept()
+    clock.forward(LIFETIME)
+    await anyio.sleep(math.inf)
+
+
 async def forever(websocket: WebSocket) -> None:
     await anyio.sleep(math.inf)
 
@@ -148,7 +172,7 @@ def test_max_lifetime_cancels_what_waits_for_something_else(run: Any) -> None:
                 sent_before_clean_up.extend(connection.types)
 
         seen = Seen()
-        async with connected(seen.route(nothing, looks, max_lifetime=0.1).app) as connection:
+        async with connected(seen.route(outlived, looks, max_lifetime=LIFETIME).app) as connection:
             pass
         assert sent_before_clean_up == ["accept", "close"]
         assert connection.end == (1001, "maximum lifetime reached")
@@ -193,11 +217,12 @@ def test_a_send_that_waits_is_told(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         connections[0].blocked = True
+        clock.forward(LIFETIME)
         await websocket.send_text("the client does not read")
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
             connections.append(connection)
             began = time.monotonic()
         assert connection.types == ["accept", "send", "close"]
@@ -248,11 +273,12 @@ def test_an_echo_of_the_own_close_does_not_take_the_place_of_the_cause(run: Any)
         await websocket.accept()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(websocket.receive_text)
+            clock.forward(LIFETIME)
             await anyio.sleep(math.inf)
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1, cancel_on_disconnect=True).app) as connection:
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME, cancel_on_disconnect=True).app) as connection:
             pass
         assert connection.end == (1001, "maximum lifetime reached")
         [error] = seen.errors
@@ -288,6 +314,7 @@ def test_a_shield_of_the_endpoint_holds(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         with anyio.CancelScope(shield=True):
+            clock.forward(LIFETIME)
             await anyio.sleep(0.5)
             await anyio.to_thread.run_sync(time.sleep, 0.1)
             finished.append(True)
@@ -295,7 +322,7 @@ def test_a_shield_of_the_endpoint_holds(run: Any) -> None:
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1).app):
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app):
             pass
         assert finished == [True]
         seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
@@ -307,6 +334,7 @@ def test_clean_ups_are_not_ended(run: Any) -> None:
     async def slow_to_leave() -> AsyncIterator[None]:
         async with anyio.create_task_group():
             yield
+            clock.forward(LIFETIME)
             await anyio.sleep(0.5)
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -314,7 +342,7 @@ def test_clean_ups_are_not_ended(run: Any) -> None:
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, slow_to_leave, max_lifetime=0.2).app) as connection:
+        async with connected(seen.route(endpoint, slow_to_leave, max_lifetime=LIFETIME).app) as connection:
             pass
         assert connection.end == (1000, "")
         assert seen.errors == [None]
@@ -326,6 +354,7 @@ def test_clean_ups_are_not_ended(run: Any) -> None:
 def test_an_error_of_the_endpoint_on_its_end_is_the_endpoints(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
+        clock.forward(LIFETIME)
         try:
             await anyio.sleep(math.inf)
         finally:
@@ -333,7 +362,7 @@ def test_an_error_of_the_endpoint_on_its_end_is_the_endpoints(run: Any) -> None:
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
             pass
         assert connection.types == ["accept", "close"]
         assert isinstance(connection.error, ValueError)
@@ -373,11 +402,13 @@ def test_the_task_of_the_endpoint_is_ended_if_only_another_one_heard_of_the_end(
         await websocket.accept()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reads, websocket)
+            clock.forward(LIFETIME)
             await anyio.sleep(math.inf)
 
     async def detached(websocket: WebSocket) -> None:
         await websocket.accept()
         reader = asyncio.create_task(reads(websocket))
+        clock.forward(LIFETIME)
         await anyio.sleep(math.inf)
         await reader
 
@@ -385,7 +416,7 @@ def test_the_task_of_the_endpoint_is_ended_if_only_another_one_heard_of_the_end(
         for each in (endpoint, detached) if sniffio() == "asyncio" else (endpoint,):
             seen = Seen()
             began = time.monotonic()
-            async with connected(seen.route(each, max_lifetime=0.1).app) as connection:
+            async with connected(seen.route(each, max_lifetime=LIFETIME).app) as connection:
                 pass
             assert time.monotonic() - began < 2.5
             assert connection.end == (1001, "maximum lifetime reached")
@@ -404,13 +435,14 @@ def test_who_heard_of_the_end_by_its_group_may_take_its_time(run: Any) -> None:
         with contextlib.suppress(ExceptionGroup):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(websocket.receive_text)
+                clock.forward(LIFETIME)
                 await anyio.sleep(math.inf)
         await anyio.sleep(1.5)
         after.append(True)
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
             pass
         assert after == [True]
         assert connection.end == (1001, "maximum lifetime reached")
@@ -428,14 +460,16 @@ def test_a_close_that_the_client_does_not_take_is_ended(run: Any, denies_it: boo
     async def endpoint(websocket: WebSocket) -> None:
         if denies_it:
             connections[0].blocked = True
+            clock.forward(LIFETIME)
             await websocket.send_denial_response(PlainTextResponse("no", 418))
         await websocket.accept()
         connections[0].blocked = True
+        clock.forward(LIFETIME)
         await websocket.close(4000)
 
     async def test() -> None:
         seen = Seen()
-        ends: Any = {"cancel_on_disconnect": True} if leaves else {"max_lifetime": 0.1}
+        ends: Any = {"cancel_on_disconnect": True} if leaves else {"max_lifetime": LIFETIME}
         began = time.monotonic()
         async with connected(seen.route(endpoint, **ends).app) as connection:
             connections.append(connection)
@@ -455,11 +489,12 @@ def test_an_endpoint_that_has_closed_may_take_its_time(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.close(4000)
+        clock.forward(LIFETIME)
         await anyio.sleep(1.5)
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1, cancel_on_disconnect=True).app) as connection:
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME, cancel_on_disconnect=True).app) as connection:
             pass
         assert connection.types == ["accept", "close"]
         assert seen.errors == [None]
@@ -471,6 +506,7 @@ def test_an_endpoint_that_has_closed_may_take_its_time(run: Any) -> None:
 def test_an_endpoint_that_swallows_its_cancellation_is_left_alone(run: Any, returns: bool) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
+        clock.forward(LIFETIME)
         try:
             await anyio.sleep(math.inf)
         except BaseException:
@@ -481,7 +517,7 @@ def test_an_endpoint_that_swallows_its_cancellation_is_left_alone(run: Any, retu
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(endpoint, max_lifetime=0.1).app) as connection:
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
             pass
         assert connection.end == (1001, "maximum lifetime reached")
         assert [type(error) for error in seen.errors] == [type(None) if returns else ValueError]
@@ -512,11 +548,11 @@ def test_infinity_is_no_timeout(run: Any) -> None:
 @pytest.mark.parametrize(
     "times",
     [
-        [lambda deadline: deadline.after(0.1)],
-        [lambda deadline: deadline.after(60), lambda deadline: deadline.after(0.1), lambda deadline: deadline.after(9)],
-        [lambda deadline: deadline.at(time.time() + 0.1)],
-        [lambda deadline: deadline.at(datetime.now(UTC) + timedelta(seconds=0.1))],
-        [lambda deadline: deadline.after(math.inf), lambda deadline: deadline.at(int(time.time()) + 1)],
+        [lambda deadline: deadline.after(30)],
+        [lambda deadline: deadline.after(99), lambda deadline: deadline.after(30), lambda deadline: deadline.after(90)],
+        [lambda deadline: deadline.at(time.time() + 30)],
+        [lambda deadline: deadline.at(datetime.now(UTC) + timedelta(seconds=30))],
+        [lambda deadline: deadline.after(math.inf), lambda deadline: deadline.at(int(time.time()) + 30)],
     ],
 )
 def test_a_dependency_ends_the_session(run: Any, times: list[Callable[[Deadline], None]]) -> None:
@@ -526,7 +562,7 @@ def test_a_dependency_ends_the_session(run: Any, times: list[Callable[[Deadline]
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(nothing, token).app) as connection:
+        async with connected(seen.route(outlived, token).app) as connection:
             pass
         assert connection.end == (1008, "session expired")
         seen.check(ConnectionEnded, 1008, "session expired")
@@ -590,8 +626,8 @@ def test_a_deadline_needs_no_policy_and_is_there_for_everybody(run: Any) -> None
 
     async def endpoint(websocket: WebSocket, deadline: Deadline | None, _: Annotated[None, Depends(one)]) -> None:
         assert deadline is not None
-        deadline.after(0.1)
-        await nothing(websocket)
+        deadline.after(30)
+        await outlived(websocket)
 
     async def test() -> None:
         async with connected(APIWebSocketRoute("/", endpoint).app) as connection:
@@ -739,29 +775,32 @@ def test_reading_ahead_has_a_bound_and_says_so_once(
     run: Any, caplog: pytest.LogCaptureFixture, letter: str, size: int, most: int
 ) -> None:
     caplog.set_level(logging.INFO, "fastroute")
-    waiting = []
+    looked_at: list[anyio.Event] = []
 
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
-        await anyio.sleep(0.6)
+        await looked_at[0].wait()
         for _ in range(40):
             await websocket.receive_text()
         await anyio.sleep(math.inf)
 
     async def test() -> None:
+        looked_at.append(anyio.Event())
         seen = Seen()
-        route = seen.route(endpoint, cancel_on_disconnect=True, idle_timeout=0.4)
+        route = seen.route(endpoint, cancel_on_disconnect=True, idle_timeout=LIFETIME)
         async with connected(route.app, route=route) as connection:
             for _ in range(40):
                 connection.text("x" * (size - len(letter.encode())) + letter if size > 3 else "x")
-            await anyio.sleep(0.5)
-            waiting.append(len(connection.unread))
-            await anyio.sleep(0.35)
+            await connection.until(lambda: len(connection.unread) == 40 - most)
+            clock.forward(LIFETIME)  # nobody can say that a client is idle whose messages are not received
+            await anyio.sleep(0.3)
+            assert len(connection.unread) == 40 - most
+            looked_at[0].set()
+            await connection.until(lambda: not connection.unread)
             connection.leave(4001, "")
         seen.check(WebSocketDisconnect, 4001, "")
 
     run(test)
-    assert waiting == [40 - most]
     said = [record.getMessage() for record in caplog.records if "wait for the endpoint" in record.getMessage()]
     assert len(said) == 1
     assert said[0].startswith(f"WebSocket /: {most} messages ({most * size} bytes) wait")
@@ -827,6 +866,7 @@ def test_two_tasks_that_receive_lose_nothing_if_one_gives_up(run: Any) -> None:
 @pytest.mark.parametrize("how", ["receive", "send", "close", "cancelled"])
 def test_who_was_told_once_is_not_cancelled_again(run: Any, how: str) -> None:
     after = []
+    connections: list[Connection] = []
 
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -834,7 +874,7 @@ def test_who_was_told_once_is_not_cancelled_again(run: Any, how: str) -> None:
             with pytest.raises(WebSocketDisconnect):
                 await websocket.receive_text()
         elif how == "send":
-            await anyio.sleep(0.05)
+            connections[0].lost = True
             with pytest.raises(WebSocketDisconnect):
                 await websocket.send_text("x")
         elif how == "close":
@@ -853,8 +893,8 @@ def test_who_was_told_once_is_not_cancelled_again(run: Any, how: str) -> None:
     async def test() -> None:
         seen = Seen()
         async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
-            await connection.until(lambda: connection.types)
-            connection.lost = how == "send"
+            connections.append(connection)
+            await connection.until(lambda: connection.lost if how == "send" else connection.types)
             connection.leave(4001, "")
         assert seen.cleaned == ["sync", "async"]
 
@@ -1037,7 +1077,7 @@ def test_an_end_by_this_side_is_logged(run: Any, caplog: pytest.LogCaptureFixtur
 
     async def test() -> None:
         seen = Seen()
-        route = seen.route(nothing, max_lifetime=0.1)
+        route = seen.route(outlived, max_lifetime=LIFETIME)
         async with connected(route.app, route=route):
             pass
 
