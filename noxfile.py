@@ -169,25 +169,47 @@ def fastapi(session: nox.Session, release: str) -> None:
     session.run("pytest", "tests/router", "-k", "narrowing or (included and fastapi)", *session.posargs)
 
 
-@nox.session
-def peers(session: nox.Session) -> None:
-    """FastAPI's own suite, from its newest sdist, with every application accelerated at its first call."""
-    session.env.update(PURE)
-    session.install(".")
-    folder = Path(session.create_tmp()).resolve()
-    session.run("pip", "download", "--quiet", "--no-binary", "fastapi", "--no-deps", "--dest", str(folder), "fastapi")
-    archive = max(folder.glob("fastapi-*.tar.gz"), key=lambda found: found.stat().st_mtime)
+def sdist_of(session: nox.Session, package: str) -> Path:
+    """The sources of the installed release of a package, as they are on PyPI."""
+    folder = Path(session.create_tmp(), package).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    script = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
+    version = str(session.run("python", "-c", script, silent=True)).strip()
+    options = ["--quiet", "--no-binary", package, "--no-deps", "--dest", str(folder)]
+    session.run("python", "-m", "pip", "download", *options, f"{package}=={version}")
+    [archive] = folder.glob("*.tar.gz")
     with tarfile.open(archive) as sdist:
         sdist.extractall(folder, filter="data")
-    tree = folder / archive.name.removesuffix(".tar.gz")
-    session.install("pip>=25.1")
-    session.install("--group", f"{tree / 'pyproject.toml'}:tests", f"{tree}[all]")
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+@nox.session
+@nox.parametrize("suite", ["starlette", "fastapi-websockets", "fastapi"])
+def peers(session: nox.Session, suite: str) -> None:
+    """The suites of Starlette and FastAPI, from their sdists, with our parts in the place of theirs."""
+    session.env.update(PURE)
+    session.install("pip>=25.1", ".", "fastapi")
+    tree = sdist_of(session, suite.partition("-")[0])
     plugins = str(Path("tests", "peers").resolve())
+    session.env["PYTHONPATH"] = f"{plugins}{os.pathsep}{tree}"
+    if suite == "starlette":
+        session.install(".[test]", "blockbuster", "itsdangerous", "jinja2", "python-multipart", "zstandard")
+        # Not on its own package beside the tests, but on the one that is installed.
+        shutil.rmtree(tree / "starlette")
+        session.chdir(tree)
+        for plugin in ("accelerated_starlette", "router_in_starlette"):
+            session.run("pytest", "-q", "-p", plugin, *session.posargs)
+        return
+    session.install("--group", f"{tree / 'pyproject.toml'}:tests", f"{tree}[all]")
     session.chdir(tree)
-    selection = session.posargs or ["tests", "--ignore=tests/benchmarks", "--ignore=tests/memory_benchmarks"]
     # FastAPI stops a test after 20 s, which a machine with other work on it may need.
-    options = ["-q", "--timeout=300", "-p", "accelerated_fastapi"]
-    session.run("pytest", *options, *selection, env={"PYTHONPATH": f"{plugins}{os.pathsep}{tree}"})
+    options = ["-q", "--timeout=300"]
+    if suite == "fastapi":
+        selection = session.posargs or ["tests", "--ignore=tests/benchmarks", "--ignore=tests/memory_benchmarks"]
+        session.run("pytest", *options, "-p", "accelerated_fastapi", *selection)
+        return
+    files = [path for path in sorted(Path("tests").rglob("test_*.py")) if "websocket" in path.read_text().lower()]
+    session.run("pytest", *options, "-p", "route_in_fastapi", *(session.posargs or map(str, files)))
 
 
 @nox.session
@@ -252,6 +274,8 @@ def upstream(session: nox.Session) -> None:
 def threads(session: nox.Session) -> None:
     """Many threads at once, without a GIL and with one: the tests of threads, and routers that change meanwhile."""
     session.env.update(COMPILED | ({"PYTHON_GIL": "0"} if str(session.python).endswith("t") else {}))
-    session.install("--prefer-binary", ".", "fastapi", "httpx", "httpx2", "hypothesis", "pytest", "trio")
+    # An older release with a wheel, not a newer one that would be compiled.
+    wheels = ["--prefer-binary", "--only-binary", "hypothesis,pydantic-core"]
+    session.install(*wheels, ".", "fastapi", "httpx", "httpx2", "hypothesis", "pytest", "trio")
     session.run("pytest", "-q", "tests/router/test_threads.py", "tests/matching", "tests/router/test_index.py")
     session.run("python", "proof/threads.py", *session.posargs)
