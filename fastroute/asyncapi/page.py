@@ -65,12 +65,17 @@ for (const form of document.querySelectorAll("form.try")) {
     socket.binaryType = "arraybuffer";
     state(true);
     send.disabled = true;
+    let opened = false;
     socket.onopen = () => {
+      opened = true;
       send.disabled = false;
       say("open" + (socket.protocol && `, subprotocol ${socket.protocol}`));
     };
     socket.onmessage = ({data}) => say("← " + (typeof data === "string" ? data : new TextDecoder().decode(data)));
-    socket.onclose = ({code, reason}) => { state(false); say(`closed (${code}) ${reason}`); };
+    socket.onclose = ({code, reason}) => {
+      state(false);
+      say(opened ? `closed (${code}) ${reason}` : "not accepted; a browser is not told why, fastroute match says it");
+    };
   };
   send.onclick = () => { socket.send(form.elements.message.value); say("→ " + form.elements.message.value); };
   close.onclick = () => socket.close();

@@ -39,7 +39,7 @@ def responses(
             response["description"] += f"; {text}"
         if headers:
             response["headers"] = {**response.get("headers", {}), **headers}
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda response: int(response[0])))
 
 
 _Said = tuple[str, str, dict[str, str]]

@@ -195,7 +195,7 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
 
         # A refused handshake can be tried again.
         browser.run("form.querySelector('[data-name=room_id]').value = 'seven'; form.requestSubmit()")
-        browser.wait_for(f"{LOG}.includes('closed (1006)')", True)
+        browser.wait_for(f"{LOG}.includes('not accepted; a browser is not told why')", True)
         assert browser.run("form.querySelector('button').disabled") is False
 
         browser.call("Emulation.setEmulatedMedia", media="print")
