@@ -248,7 +248,7 @@ def clients() -> list[Client]:
 async def serving() -> AsyncIterator[tuple[uvicorn.Server, str]]:
     """A running uvicorn on a free port of the loopback interface, and its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", use_colors=False))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started and not running.done():
