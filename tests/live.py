@@ -1,6 +1,5 @@
 """Drives one connection of an ASGI application while a test looks on: a server and a client in memory."""
 
-import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -59,8 +58,8 @@ class Connection:
             raise OSError
         self.sent.append(message)
         self.on_send()
-        if self.blocked:
-            await anyio.sleep(math.inf)
+        while self.blocked:
+            await anyio.sleep(0.01)
         if message["type"] == "websocket.close" and self._echo:
             # Servers tell of the close of their own application as of the client's.
             self.leave(message.get("code", 1000), "echo")

@@ -94,8 +94,9 @@ class Life(Outgoing):
     # Where the endpoint waited when its calls were interrupted, and since when.
     _stuck: tuple[object, float] | None = None
     _final: tuple[int, str] | None = None
-    # The end is being sent, and the sweeper has seen that so often.
+    # The end is being sent: by `_say_end`, or for an endpoint that left it to us; the sweeper has seen that so often.
     _saying: anyio.CancelScope | None = None
+    _says = False
     _looks = 0
 
     def __init__(self, sweeper: Sweeper, terms: Terms, scope: Scope, receive: Receive, send: Send) -> None:
@@ -204,6 +205,8 @@ class Life(Outgoing):
             self._accepted = self._heard = True
         elif message_type == "websocket.close" or is_last_of_denial(message):
             self._told = True
+            if self.over:
+                return self._said(message)
         return _pass_on(self, message)
 
     async def _received(self) -> Message:
@@ -225,6 +228,14 @@ class Life(Outgoing):
     async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         """Call what may wait, so that `_interrupt` makes it raise the cause."""
         raise AssertionError("each kind has its own")
+
+    async def _said(self, message: Message) -> None:
+        """Send the end for an endpoint that left it to us."""
+        self._says = True
+        try:
+            await self._call(_pass_on, self, message)
+        finally:
+            self._says = False
 
     async def _tell(self) -> Any:
         self._told = True
@@ -270,12 +281,16 @@ class Life(Outgoing):
 
     def look(self, now: float) -> None:
         """Do what is due, for the sweeper."""
+        if self._heard:
+            self._heard, self._last_heard = False, now
         if self._saying is not None:
             # Not a timeout: after a second in which the event loop was blocked, each frame would be given up at once.
             self._looks += 1
             if self._looks >= _LOOKS_AT_A_SEND:
                 self._saying.cancel()
         if self.over:
+            if self._says:
+                self._look_at_last_send(now)
             return
         if self._pending:
             self._interrupt()
@@ -284,10 +299,8 @@ class Life(Outgoing):
             self._interrupt_if_stuck(now)
         if self.cause is not None or (self._told and not self._close_waits(now)):
             return
-        if self._drain is not None and self._drain.ends:
+        if self._is_drained():
             self.shut_down()
-        if self._heard:
-            self._heard, self._last_heard = False, now
         self._look_at_time(now)
         if self._terms.cancel_on_disconnect or self._terms.idle_timeout < inf:
             self._look_at_client(now)
@@ -301,17 +314,33 @@ class Life(Outgoing):
         self._told = now - self._closing_since < _LONGEST_UNNOTICED
         return not self._told
 
+    def _look_at_last_send(self, now: float) -> None:
+        """End what waits for a client that takes nothing, if the connection may not go on."""
+        self._looks += 1
+        if self.cause is None and self._looks >= _LOOKS_AT_A_SEND and (self._is_drained() or self._due(now)):
+            self.cause = ConnectionEnded(_GOING_AWAY, "the client takes nothing")
+            self._interrupt_calls()
+
     def _look_at_time(self, now: float, *, interrupt: bool = True) -> None:
+        due = self._due(now)
+        if due is not None:
+            self.stop(*due, interrupt=interrupt)
+
+    def _due(self, now: float) -> tuple[int, str, int] | None:
+        """Why it may not go on, as for `stop`; None as long as it may."""
         terms = self._terms
         if now >= self.expires:
-            self.stop(POLICY_VIOLATION, "session expired", 401, interrupt=interrupt)
-        elif now - self._began >= terms.max_lifetime:
-            self.stop(_GOING_AWAY, "maximum lifetime reached", 408, interrupt=interrupt)
-        elif not self._accepted:
-            if now - self._began >= terms.accept_timeout:
-                self.stop(POLICY_VIOLATION, "not accepted in time", 408, interrupt=interrupt)
-        elif now - self._last_heard >= terms.idle_timeout:
-            self.stop(_GOING_AWAY, "idle timeout", 408, interrupt=interrupt)
+            return POLICY_VIOLATION, "session expired", 401
+        if now - self._began >= terms.max_lifetime:
+            return _GOING_AWAY, "maximum lifetime reached", 408
+        if not self._accepted:
+            late = now - self._began >= terms.accept_timeout
+            return (POLICY_VIOLATION, "not accepted in time", 408) if late else None
+        idle = now - self._last_heard >= terms.idle_timeout
+        return (_GOING_AWAY, "idle timeout", 408) if idle else None
+
+    def _is_drained(self) -> bool:
+        return self._drain is not None and self._drain.ends
 
     def stop(self, code: int, reason: str, status: int, *, interrupt: bool = True) -> None:
         """End the connection, unless it has ended.

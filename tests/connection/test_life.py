@@ -485,6 +485,36 @@ def test_a_close_that_the_client_does_not_take_is_ended(run: Any, denies_it: boo
     run(test)
 
 
+@pytest.mark.parametrize("how", ["returns", "raises", "denied"])
+@pytest.mark.parametrize("ends", [{"max_lifetime": 0.1}, {"idle_timeout": 0.1}, {}])
+def test_an_end_that_the_client_does_not_take_is_given_up_when_it_is_time(run: Any, how: str, ends: Any) -> None:
+    connections: list[Connection] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        if how == "denied":
+            connections[0].blocked = True
+            raise HTTPException(401)
+        await websocket.accept()
+        connections[0].blocked = True
+        if how == "raises":
+            raise WebSocketException(4001)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, **ends).app) as connection:
+            connections.append(connection)
+            if not ends or (how == "denied" and "idle_timeout" in ends):
+                await anyio.sleep(0.6)
+                assert not connection.over.is_set(), "a slow client gets its frame"
+                connection.blocked = False
+        assert connection.types[1:] in ([], ["close"], ["http.response.body"])
+        assert connection.error is None
+        assert seen.cleaned == ["sync", "async"]
+        assert len(seen.ends) == 1
+
+    run(test)
+
+
 def test_an_endpoint_that_has_closed_may_take_its_time(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()

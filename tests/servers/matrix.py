@@ -309,16 +309,18 @@ SAYS_WHY_AT_SIGTERM = [name for name in CLEANS_UP_AT_SIGTERM if name != "granian
 
 def shutdown(name: str, failures: list[str], count: int) -> str:
     """SIGTERM with open sockets: each clean-up once and before the lifespan's own, and a code that says why."""
-    panics = 0
+    panics, most = 0, count
     while True:
         with running(name) as server:
-            text, problems = _shut_down(server, count)
-            # granian does so with plain Starlette as well, and then its process is gone.
+            text, problems = _shut_down(server, most)
+            # granian does so with plain Starlette as well, and then its process is gone: the more sockets, the oftener.
             panicked = b"panicked" in (server.folder / "log").read_bytes()
-        if not panicked or panics == 8:
+        if not panicked or panics == 20:
             failures += problems
-            return text + (f", after {panics} panics of the server" if panics else "")
+            return text + (f", after {panics} panics of the server with up to {count} sockets" if panics else "")
         panics += 1
+        if panics % 3 == 0:
+            most = max(1, most // 2)
 
 
 def _shut_down(server: Server, count: int) -> tuple[str, list[str]]:
