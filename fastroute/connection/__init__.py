@@ -1,16 +1,17 @@
 """The life of one connection.
 
-- `outgoing`: every message to the client passes it; codes, reasons and denials become such as every server can send.
+- `outgoing`: every message after the Origin check passes it; codes, reasons and denials become such as every server
+  can send.
 - `origins`: from which pages a browser may open a connection.
 - `policy`: ConnectionPolicy, what is set for the connections of a route.
 - `handshake`: what a handshake must pass before any dependency runs, and how it is denied.
-- `life`: one connection under a policy, from the start of its handshake to its last clean-up.
+- `life`: one connection that this side may end: by a policy, a deadline or a drain.
 - `injected`: the base of classes that a parameter asks for by its annotation alone.
 - `messages`: Messages, a WebSocket whose messages have types.
 - `deadline`: Deadline, by which a dependency ends the connection later on.
 - `draining`: the lifespan of an application that ends its connections before it ends itself.
 - `sweeper`: looks at all lives, five times a second.
-- `interrupting`: ends an endpoint from outside, on asyncio and on trio.
+- `interrupting`: what asyncio and trio do differently: finds shields, tells cancellations, spawns tasks.
 - `observing`: the logger, and the function that is called when a connection is over.
 - `closing`: how a connection ends, with a code and a reason that the client can read.
 """

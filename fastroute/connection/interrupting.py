@@ -1,4 +1,4 @@
-"""Where event loops differ for code that is ended from outside: cancellations, shields, tasks without a parent."""
+"""What asyncio and trio do differently: finds shields, tells cancellations, spawns tasks without a parent."""
 
 import asyncio
 import functools

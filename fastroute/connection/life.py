@@ -1,4 +1,6 @@
-"""Life: one connection under a policy, from the start of its handshake to its last clean-up.
+"""Life: one connection that this side may end, by a policy, a deadline or a drain.
+
+It lasts from the start of the handshake to the last clean-up.
 
 The endpoint and the dependencies speak to the server through a life. So it knows when the handshake is accepted, when
 the client was heard last, when it left, and whether the endpoint was told. The sweeper looks at each life; a timeout, a
@@ -10,8 +12,8 @@ client that left, or a drain becomes the one *cause* that ends the connection:
 Who was told once is not told again. The close frame or denial goes out in the connection's own task, before any
 clean-up runs, and no clean-up is ever cancelled.
 
-A connection that does not receive for a while is read ahead of, by a task of its own, as servers tell of a client that
-left by `receive` alone.
+If an endpoint does not receive for a while, a task reads ahead for it: servers report a lost client only through
+`receive`.
 """
 
 import asyncio

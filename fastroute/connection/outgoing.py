@@ -33,7 +33,7 @@ _REGISTERED = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1
 
 
 class Outgoing:
-    """The `send` of one connection. Everything that the route and its endpoint send passes here, by any way.
+    """The `send` of one connection. Every message after the Origin check passes here, whoever sends it.
 
     Close codes and reasons become such as a frame can hold: servers drop the connection for others, and the client
     reads 1006. A denial response goes out with one body: granian takes no second one.

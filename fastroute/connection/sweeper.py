@@ -1,4 +1,4 @@
-"""One look at all connections with a policy, five times a second: no connection has a timer or a task of its own."""
+"""One look at all lives, five times a second: no timeout needs a timer or a task."""
 
 import asyncio
 import logging
