@@ -166,6 +166,21 @@ cdef int compare(const void* one, const void* other) noexcept nogil:
     return (<const int*> one)[0] - (<const int*> other)[0]
 
 
+cdef inline void sort(Numbers* numbers) noexcept nogil:
+    cdef int k, place, number
+    if numbers.count > FEW:
+        qsort(numbers.items, numbers.count, sizeof(int), compare)
+        return
+    # Most often there are one or two.
+    for k in range(1, numbers.count):
+        number = numbers.items[k]
+        place = k
+        while place and numbers.items[place - 1] > number:
+            numbers.items[place] = numbers.items[place - 1]
+            place -= 1
+        numbers.items[place] = number
+
+
 cdef inline uint64_t mix(uint64_t hash, uint64_t word) noexcept nogil:
     """Another hash for each other word."""
     hash = (hash ^ word) * <uint64_t> 0x9E3779B97F4A7C15
@@ -468,6 +483,10 @@ cdef class RouteTable:
             table.keys[position + moved] = self._key(position)
         return 0
 
+    cdef inline CRow _row(self, int position):
+        # Not by a macro: a younger table may let the list grow meanwhile.
+        return <CRow> self.rows[position]
+
     cdef inline int _position(self, const Key* key) noexcept nogil:
         """The position of a row; -1 if it is in other tables of the tree only."""
         cdef int low = 0, high = self.size, middle
@@ -497,9 +516,7 @@ cdef class RouteTable:
         text = begin(&lookup, route_path)
         try:
             self._collect(&lookup)
-            routes = [
-                (<CRow> PyList_GET_ITEM(self.rows, lookup.found.items[k])).route for k in range(lookup.found.count)
-            ]
+            routes = [self._row(lookup.found.items[k]).route for k in range(lookup.found.count)]
         finally:
             end(&lookup)
         return routes
@@ -522,7 +539,7 @@ cdef class RouteTable:
         cdef CRow row
         first_partial = None
         for k in range(lookup.found.count):
-            row = <CRow> PyList_GET_ITEM(self.rows, lookup.found.items[k])
+            row = self._row(lookup.found.items[k])
             attributes = _attributes(row, route_path)
             if attributes is not None:
                 partial = False
@@ -548,7 +565,7 @@ cdef class RouteTable:
         cdef CRow row
         cdef Py_ssize_t position
         for position in range(start, self.size):
-            row = <CRow> PyList_GET_ITEM(self.rows, position)
+            row = self._row(position)
             match, child_scope = row.route.matches(scope)
             if match is self.full or (any_match and match is not self.none):
                 return row.route, child_scope
@@ -562,12 +579,13 @@ cdef class RouteTable:
                 self._push_chain(&lookup.found, self.tree.unindexed)
             if lookup.size and lookup.path[0] == c'/':
                 self._walk(lookup)
-        if lookup.found.count > 1:
-            qsort(lookup.found.items, lookup.found.count, sizeof(int), compare)
+        sort(&lookup.found)
         return 0
 
     cdef int _walk(self, Lookup* lookup) except -1:
         cdef Tree tree = self.tree
+        cdef const uint8_t* path = lookup.path
+        cdef Py_ssize_t size = lookup.size
         cdef const Node* node
         cdef Numbers* nodes = &lookup.nodes
         cdef Numbers* following = &lookup.following
@@ -577,19 +595,19 @@ cdef class RouteTable:
         lookup.stops[0] = 0
         push(nodes, 0)
         while nodes.count:
-            segment = segment_at(lookup.path, first, lookup.size)
+            segment = segment_at(path, first, size)
             if number < MOST_SEGMENTS:
                 lookup.stops[number] = segment.stop
             for k in range(nodes.count):
                 node = &tree.nodes[nodes.items[k]]
                 child = any = 0
                 if node.literals:
-                    child = tree.child(nodes.items[k], lookup.path + first, segment.stop - first, segment.hash)
+                    child = tree.child(nodes.items[k], path + first, segment.stop - first, segment.hash)
                 if segment.stop > first:
                     any = node.any
                 if node.below:
                     self._push_chain(&lookup.found, node.below)
-                if segment.stop == lookup.size:
+                if segment.stop == size:
                     self._push_ends(&lookup.found, child)
                     self._push_ends(&lookup.found, any)
                     continue
@@ -597,7 +615,7 @@ cdef class RouteTable:
                     push(following, child)
                 if any:
                     push(following, any)
-            if segment.stop == lookup.size:
+            if segment.stop == size:
                 return self._end_before_newline(lookup, nodes, first)
             nodes, following = following, nodes
             following.count = 0
