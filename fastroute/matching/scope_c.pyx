@@ -9,6 +9,9 @@ from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_READ_CHAR, PyUnicode_Substring, PyUnicode_Tailmatch
 from .matcher_c cimport PathMatcher
 
+cdef extern from "Python.h":
+    object PyObject_GenericGetDict(object owner, void* context)
+
 cdef object FULL = Match.FULL
 cdef object NONE = Match.NONE
 
@@ -69,7 +72,8 @@ class RouteMatching:
     def matches(self, scope):
         if _item(scope, "type") != "websocket":
             return NONE, {}
-        matcher, path = self._matcher, _route_path(scope)
+        cdef dict attributes = PyObject_GenericGetDict(self, NULL)
+        matcher, path = attributes["_matcher"], _route_path(scope)
         if type(matcher) is PathMatcher:
             params = (<PathMatcher> matcher).matched(path)
         else:
@@ -81,7 +85,7 @@ class RouteMatching:
                 params = _merged(scope["path_params"], params)
         elif PyDict_GetItemWithError(scope, "path_params") != NULL:
             params = _merged(scope["path_params"], params)
-        return FULL, {"endpoint": self._endpoint, "path_params": params, "route": self}
+        return FULL, {"endpoint": attributes["_endpoint"], "path_params": params, "route": self}
 
 
 cdef dict _merged(existing, params):

@@ -34,7 +34,7 @@ def route_path(scope: Mapping[str, Any], /) -> str:
 class RouteMatching:
     """The method `matches` of a route, in one function from the scope to the answer.
 
-    A class that has it sets `_matcher`, a `PathMatcher`, and `_endpoint`.
+    Each object has `_matcher`, a `PathMatcher`, and `_endpoint` in its `__dict__`.
     """
 
     __slots__ = ()
