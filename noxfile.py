@@ -216,7 +216,7 @@ def peers(session: nox.Session, suite: str) -> None:
 def chaos(session: nox.Session) -> None:
     """Real servers and clients, and all that can go wrong between them: `-- --seconds 600 --seed 1`."""
     session.env.update(COMPILED)
-    session.install(".[test]")
+    session.install(".[test]", "hypercorn")
     session.run("python", "proof/chaos.py", *session.posargs)
 
 

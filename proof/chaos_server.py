@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,6 +20,8 @@ from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
+import hypercorn.asyncio
+import hypercorn.config
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
@@ -219,18 +222,20 @@ class Complaints(logging.Handler):
         if error is not None and is_asked_for(error):
             return
         text = record.getMessage().strip()
-        if text.startswith(OF_UVICORN):
+        if text.startswith(OF_SERVERS):
             return
         trace = "".join(traceback.format_exception(error)[-12:]) if error else ""
         self.found[f"{record.name}: {text[:300]}\n{trace}"] += 1
 
 
-#: About bytes that HTTP or WebSocket does not allow, and (websockets-sansio) of a denial response.
-OF_UVICORN = (
+#: Of uvicorn about bytes that HTTP or WebSocket does not allow, and (websockets-sansio) of a denial response; of
+#: asyncio about the task in which hypercorn serves a connection, if that is cancelled at the end.
+OF_SERVERS = (
     "Invalid HTTP request",
     "ASGI callable returned without completing handshake",
     "Invalid UTF-8 sequence received from client",
     "Fatal error: protocol.data_received() call failed.\nprotocol: <uvicorn.protocols",
+    "Exception in callback StreamReaderProtocol.connection_made",
 )
 
 
@@ -240,6 +245,8 @@ ERRORS_OF_UVICORN = (
     "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.",
     "Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' but got "
     "'websocket.send'.",
+    # To one that refuses a handshake whose client has left.
+    "Connection cannot be rejected in state ConnectionState.CLOSED",
 )
 
 
@@ -248,7 +255,9 @@ def is_asked_for(error: BaseException) -> bool:
         return all(map(is_asked_for, error.exceptions))
     # A WebSocketException after the endpoint's own close: Starlette's handler closes again, which fails, as in FastAPI.
     late = isinstance(error.__context__, WebSocketException)
-    return late or isinstance(error, Planned) or str(error) in ERRORS_OF_UVICORN
+    # The same refusal with websockets-sansio ends in an assertion without a text.
+    refused_too_late = any(frame.name == "send_eof" for frame in traceback.extract_tb(error.__traceback__)[-1:])
+    return late or refused_too_late or isinstance(error, Planned) or str(error) in ERRORS_OF_UVICORN
 
 
 def unsettled(first_tasks: set[Any]) -> list[str]:
@@ -264,15 +273,13 @@ def unsettled(first_tasks: set[Any]) -> list[str]:
     return found
 
 
-async def serve(implementation: str) -> dict[str, Any]:
-    complaints = Complaints()
-    logging.getLogger().addHandler(complaints)
+async def with_uvicorn(app: Any, implementation: str) -> None:
+    """Serve until SIGTERM."""
     config = uvicorn.Config(
-        application(), port=0, ws=implementation, log_config=None, lifespan="off", timeout_graceful_shutdown=SETTLED
+        app, port=0, ws=implementation, log_config=None, lifespan="off", timeout_graceful_shutdown=SETTLED
     )
     server = uvicorn.Server(config)
     config.load()
-    first_tasks = asyncio.all_tasks()
     # As `server.serve()` does, but for the signal, which that raises again in the end: nobody would write the report.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.handle_exit, signal.SIGTERM, None)
     serving = asyncio.create_task(server._serve())
@@ -280,6 +287,30 @@ async def serve(implementation: str) -> dict[str, Any]:
         await asyncio.sleep(0.005)
     print(server.servers[0].sockets[0].getsockname()[1], flush=True)
     await serving
+
+
+async def with_hypercorn(app: Any) -> None:
+    """Serve until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.graceful_timeout = SETTLED
+    config.errorlog = logging.getLogger("hypercorn.error")
+    print(port, flush=True)
+    await hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait)
+
+
+async def serve(implementation: str) -> dict[str, Any]:
+    complaints = Complaints()
+    logging.getLogger().addHandler(complaints)
+    first_tasks = asyncio.all_tasks()
+    if implementation == "hypercorn":
+        await with_hypercorn(application())
+    else:
+        await with_uvicorn(application(), implementation)
     deadline = time.monotonic() + SETTLED
     while (left := unsettled(first_tasks)) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
