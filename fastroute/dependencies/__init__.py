@@ -1,12 +1,12 @@
 """From a signature to the values of one connection.
 
-When a route is declared:
+When a route is declared, and when overrides are planned:
 
 - `signature`: how a callable runs, and which parameters it takes.
 - `annotations`: the types and the metadata that an annotation is made of.
 - `markers`: the marker that counts in a declaration, and the code to write instead of a mistake.
 - `fields`: one parameter: its place, its keys, and how it is validated.
-- `constraints`: those that cannot apply to the type of their parameter.
+- `constraints`: constraints that cannot apply to their type, so that pydantic itself fails.
 - `dependant`: the tree of an endpoint and its dependencies.
 - `fixed`: attributes that are read when their object is made.
 - `nesting`: recursion over trees that are deeper than Python's stack.
@@ -15,11 +15,11 @@ When a route is declared:
 
 For each connection:
 
-- `parsing`: the query string, headers and cookies as dicts.
-- `values`: the value of one field, validated.
+- `parsing`: the query string, headers and cookies as dicts, for the generated code.
+- `values`: the value of one field, by Starlette's properties, and validated: for the interpreter, and for rarer fields.
 - `threads`: sync dependencies in worker threads, several in one trip.
 - `cleanups`: runs the code after the `yield` of dependencies, each at its time.
-- `results`: those of dependencies whose guard never ran.
+- `results`: results that show that a guard never ran.
 - `interpreter`: follows a plan step by step. It is the reference for the generated code, which hands over to it at the
   first error.
 """

@@ -1,4 +1,4 @@
-"""The types and the metadata that an annotation is made of. Startup only."""
+"""The types and the metadata that an annotation is made of. At declaration, and if overrides are planned."""
 
 import inspect
 import typing

@@ -1,7 +1,7 @@
-"""Constraints that cannot apply to a type: pydantic tries them only when a client sends a value. Startup only.
+"""Constraints that cannot apply to their type, so that pydantic itself fails, and only when a client sends a value.
 
-Nobody knows that better than pydantic. So it gets texts as clients send them, some for each type that it knows. If none
-comes as far as the constraint without an error of the code, none of a client will.
+Nobody knows that better than pydantic. So it gets texts as clients send them, some for each type that it knows. If
+pydantic itself fails for all of them, it fails for every client's value. At declaration, and if overrides are planned.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Signature -> tree of dependants. Runs when a route is declared: nothing here awaits."""
+"""Signature -> tree of dependants. At declaration, and if overrides are planned: nothing here awaits."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

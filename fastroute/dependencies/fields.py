@@ -1,4 +1,4 @@
-"""One parameter of a callable -> its place, its keys and its validation. Startup only."""
+"""One parameter -> its place, its keys and its validation. At declaration, and if overrides are planned."""
 
 import copy
 import functools

@@ -1,7 +1,7 @@
 """`Depends()`, `Query()`, ... in a declaration: the one that counts, and the code to write instead of a mistake.
 
-A marker that nobody reads leaves its parameter to the client. So each marker of a declaration counts, or is refused.
-Startup only.
+A marker that nobody reads leaves its parameter to the client. So each marker of a declaration counts, or is an
+error. At declaration, and if overrides are planned.
 """
 
 import functools

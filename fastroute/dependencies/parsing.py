@@ -1,4 +1,4 @@
-"""Query string, headers and cookies of a scope, each read in one pass: the same values as Starlette's properties."""
+"""Query string, headers and cookies for the generated code, each read in one pass: as Starlette's properties."""
 
 from typing import Any
 from urllib.parse import parse_qsl

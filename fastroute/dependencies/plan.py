@@ -1,4 +1,4 @@
-"""A tree of dependants -> the flat plan that a connection follows. Startup only, except for overrides."""
+"""A tree of dependants -> the flat plan that a connection follows. At declaration, and for new overrides."""
 
 import functools
 from collections import Counter

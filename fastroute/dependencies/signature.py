@@ -1,4 +1,4 @@
-"""A callable: how it is run, and the parameters it takes. Startup only."""
+"""A callable: how it is run, and the parameters it takes. At declaration, and if overrides are planned."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The value of one field, read from a connection and validated."""
+"""The value of one field, by Starlette's properties, and validated: for the interpreter, and for rarer fields."""
 
 from collections.abc import Mapping
 from typing import Any
