@@ -1,4 +1,4 @@
-"""The errors that users meet when they declare or serve a route; each carries its data."""
+"""The errors that users meet, each with its data, and the internal `Problem`; `describe` names a callable in them."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""The prefix and the dependencies that an including router gives to the routes it takes in."""
+"""What an including router gives to the routes it takes in: prefix, dependencies, overrides and policy."""
 
 import inspect
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Router: Starlette's router with an index over its routes, and dependencies for its WebSocket routes."""
+"""Router: Starlette's router with an index, and with prefix, dependencies, overrides and policy for its routes."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack

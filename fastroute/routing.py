@@ -1,4 +1,4 @@
-"""APIWebSocketRoute: the one place where matching and dependencies meet."""
+"""APIWebSocketRoute: where matching and dependencies meet. Below, neither imports the other."""
 
 import inspect
 import re

@@ -1,7 +1,6 @@
 """The path, query, headers and cookies that a route reads, as JSON Schema.
 
-The values of a handshake are texts: a client writes each as the type of its schema is written. What is absent is not
-null, and not there.
+A client sends every value as text. A value that was not sent is missing, never null.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

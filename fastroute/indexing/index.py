@@ -1,4 +1,4 @@
-"""RouteIndex: the routes, among many, that can match a path. It reads from each route the facts that it may rely on."""
+"""Reads routes for a table: which facts about each are certain. `RouteIndex` is the public lookup."""
 
 import re
 import sys
@@ -40,7 +40,7 @@ class RouteIndex:
 
     Args:
         routes: in the order in which they are to be asked. The index describes the routes as they are now: build
-            another one after a change (`Router` does).
+            another one after a change.
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:

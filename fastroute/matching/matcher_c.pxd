@@ -1,4 +1,4 @@
-"""What the other compiled kernels call of PathMatcher: `matched`, without a call through Python."""
+"""The method from PathMatcher that the other compiled kernels call: `matched`, without a call through Python."""
 
 cimport cython
 from cpython.object cimport PyObject

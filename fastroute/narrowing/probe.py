@@ -1,4 +1,4 @@
-"""Whether narrowing knows the FastAPI that is loaded: a small application is asked with and without it, once."""
+"""Whether narrowing knows the FastAPI that is loaded: a small application is asked with and without, once."""
 
 from collections.abc import Coroutine, Iterator
 from functools import cache
