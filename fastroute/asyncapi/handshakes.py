@@ -12,7 +12,7 @@ from starlette.convertors import Convertor, FloatConvertor, IntegerConvertor, Pa
 from ..dependencies.annotations import alternatives
 from ..dependencies.dependant import Dependant
 from ..dependencies.fields import ParamField
-from .schemas import Schemas, all_of
+from .schemas import Schemas, all_of, is_json
 
 __all__ = ["dependants", "object_schema", "parameters"]
 
@@ -174,4 +174,5 @@ def _field_schema(field: ParamField, schemas: Schemas) -> Schema:
         said = to_jsonable_python(said)
     except PydanticSerializationError:  # a default that JSON cannot hold
         said = to_jsonable_python({key: value for key, value in said.items() if key != "default"}, fallback=str)
+    said = {key: value for key, value in said.items() if is_json(value)}
     return {"allOf": [schema], **said} if said and "$ref" in schema else {**schema, **said}

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from math import isfinite
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-__all__ = ["Names", "Schemas", "all_of"]
+__all__ = ["Names", "Schemas", "all_of", "is_json"]
 
 Mode = Literal["validation", "serialization"]
 
@@ -133,6 +134,15 @@ def _reachable(schema: Any, definitions: dict[str, Any]) -> set[str]:
     return found
 
 
+def is_json(value: Any) -> bool:
+    """Whether JSON can hold a value: it knows no infinity, and nothing that is not a number."""
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, dict):
+        return all(map(is_json, value.values()))
+    return all(map(is_json, value)) if isinstance(value, list) else True
+
+
 def _draft_7(schema: Any, names: dict[str, str]) -> Any:
     """A schema of draft 2020-12 in draft 7, referring to the components."""
     if not isinstance(schema, dict):
@@ -159,7 +169,7 @@ def _draft_7(schema: Any, names: dict[str, str]) -> Any:
             result[key] = {name: _draft_7(item, names) for name, item in value.items()}
         elif key in _BOUNDS and isinstance(value, float) and value.is_integer():
             result[key] = int(value)  # the same number, and alike with every pydantic
-        else:
+        elif is_json(value):
             result[key] = value
     if "$ref" in result and len(result) > 1:  # draft 7 reads nothing beside a reference
         reference = {"$ref": result.pop("$ref")}

@@ -1,6 +1,7 @@
 """The AsyncAPI document of an application, part by part."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -255,6 +256,25 @@ def test_a_default_that_json_cannot_hold_is_left_out() -> None:
     async def with_object(websocket: WebSocket, q: Annotated[str, Query()] = object()) -> None: ...  # type: ignore[assignment]
 
     assert channel(with_object)["bindings"]["ws"]["query"]["properties"] == {"q": {"type": "string"}}
+
+
+def test_numbers_that_json_does_not_know_are_left_out() -> None:
+    class Limits(BaseModel):
+        most: float = math.inf
+        steps: Annotated[list[float], Field(examples=[[math.nan], [1.0]])] = [-math.inf]
+
+    async def endpoint(
+        messages: Messages[Limits, Limits],
+        limit: Annotated[float, Query(le=math.inf, ge=0)] = math.inf,
+        ratio: Annotated[float, Query(examples=[math.nan])] = 1.5,
+    ) -> None: ...
+
+    found = described(APIWebSocketRoute("/", endpoint))
+    json.dumps(found, allow_nan=False)
+    assert found["channels"]["endpoint"]["bindings"]["ws"]["query"]["properties"] == {
+        "limit": {"type": "number", "minimum": 0},
+        "ratio": {"type": "number", "default": 1.5},
+    }
 
 
 def test_a_type_without_a_schema_may_be_anything() -> None:
