@@ -110,6 +110,11 @@ def test_a_replaced_value_keeps_the_origins_around_it(inner: ConnectionPolicy) -
     assert answer(route, "/", GOOD) == 4000
 
 
+@pytest.mark.parametrize("origins", [GOOD, [GOOD], {GOOD}, (GOOD,)])
+def test_origins_are_kept_as_a_tuple(origins: Any) -> None:
+    assert ConnectionPolicy(origins=origins).origins == (GOOD,)
+
+
 def test_it_is_frozen_and_its_arguments_have_names() -> None:
     make: Any = ConnectionPolicy
     with pytest.raises(TypeError):

@@ -29,7 +29,7 @@ from typing_extensions import TypeAliasType
 from websocket_client import connect, websocket_scope
 
 import fastroute
-from fastroute import APIWebSocketRoute, DeclarationError, Depends, Header, Query, Router, Security, security
+from fastroute import APIWebSocketRoute, DeclarationError, Depends, Header, Path, Query, Router, Security, security
 
 Text = TypeVar("Text")
 URL = "https://example.org/token"
@@ -779,6 +779,38 @@ def repeats(function: Any) -> Any:
         return await function(websocket, user)
 
     return wrapper
+
+
+def test_a_marker_is_read_in_the_globals_of_its_function() -> None:
+    """Those of its module are not the same if it was made by `exec`."""
+    names: dict[str, Any] = {"Guarded": Annotated[str, Depends(guard)], "__name__": __name__}
+    exec('async def wrapper(*args, user: "Guarded" = "x", **keywords): ...', names)
+    names["wrapper"].__wrapped__ = open_endpoint
+    with pytest.raises(DeclarationError, match=r"Depends\(guard\) stands at the parameter 'user'"):
+        APIWebSocketRoute("/", names["wrapper"])
+
+
+def test_a_path_marker_that_the_template_makes_needless_may_be_hidden() -> None:
+    async def endpoint(websocket: WebSocket, room: str) -> None: ...
+
+    async def wrapper(websocket: WebSocket, room: Annotated[str, Path()]) -> None: ...
+
+    wrapper.__wrapped__ = endpoint
+    APIWebSocketRoute("/{room}", wrapper)
+    with pytest.raises(DeclarationError, match=r"Path\(\) stands at the parameter 'room'"):
+        APIWebSocketRoute("/", wrapper)
+
+
+def test_an_error_of_a_router_names_a_function_of_the_user_or_the_router() -> None:
+    def forgotten(value: str, /) -> None: ...
+
+    for dependency, named in [(Query, Router), (fastapi.Query, Router), (security.HTTPBearer, Router)]:
+        with pytest.raises(DeclarationError) as error:
+            Router(dependencies=[Depends(dependency)])
+        assert error.value.call is named
+    with pytest.raises(DeclarationError) as error:
+        Router(dependencies=[forgotten])
+    assert error.value.call is forgotten
 
 
 def test_a_marker_that_the_signature_shows_as_well_is_kept() -> None:

@@ -57,6 +57,23 @@ def test_two_changes_of_one_table() -> None:
     assert (one.candidates("/r1"), other.candidates("/r1"), table.candidates("/r1")) == ([1], [], [1])
 
 
+def test_changes_that_follow_each_other_share_one_tree() -> None:
+    """So a change costs what it changed: shown for the pure twin, whose tree can be seen."""
+    rows = [Row(number, (f"r{number}",)) for number in range(3)]
+    table = table_py.RouteTable(rows, "none", "partial", "full")
+    tree, newest = table._tree, table
+    for start, stop in [(3, 3), (0, 0), (2, 2), (1, 2), (0, 1), (4, 5)]:
+        newest = newest.replaced(start, stop, [Row("new", ("new",))])
+        assert newest._tree is tree
+    assert table.replaced(3, 3, [])._tree is not tree
+    grown = [newest._tree is tree]
+    for _ in range(50):
+        newest = newest.replaced(0, 1, [Row("new", ("new",))])
+        grown.append(newest._tree is tree)
+    assert grown.index(False) > 20
+    assert newest.candidates("/new")
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_so_many_insertions_at_one_place_that_labels_run_out(place: int) -> None:
     table = table_of([Row("first", ("a",)), Row("last", ("a",))])

@@ -272,7 +272,8 @@ def test_every_answer_is_a_new_dict(template: str, registry: dict[str, Convertor
 @pytest.mark.parametrize("wrong", [None, b"/a", 1, ["/a"]])
 def test_only_a_str_can_be_matched(template: str, wrong: Any, registry: dict[str, Convertor[Any]]) -> None:
     registry["upper"] = Upper()
-    with pytest.raises(TypeError):
+    told = f"route_path must be a str, not {type(wrong).__name__}" if template == "/a" else None
+    with pytest.raises(TypeError, match=told):
         fastroute.PathMatcher(template).match(wrong)
 
 
@@ -508,7 +509,9 @@ def test_threads_share_a_matcher() -> None:
 def test_the_pure_twin_shows_its_generated_function() -> None:
     """The example in the docstring is the function that is made, and a traceback shows its lines."""
     match = matcher_py.PathMatcher("/items/{id:int}/{file}-{version}").match
+    assert match.__doc__ == matcher_py.PathMatcher.match.__doc__
     filename = match.__code__.co_filename
+    assert re.fullmatch(r"<fastroute match \d+ of /items/\{id:int\}/\{file:str\}-\{version:str\}>", filename)
     source = "".join(linecache.getlines(filename))
     told = inspect.getdoc(matcher_py.element_match)
     assert told is not None

@@ -1755,6 +1755,16 @@ def test_constraints_that_cannot_apply_are_refused(api: Api, annotation: Any, co
         refused(endpoint, "q", list(constraint)[-1])
 
 
+class FiveIfYes:
+    """A validator, whose text is the same in every process."""
+
+    def __call__(self, text: str) -> Any:
+        return 5 if text == "yes" else text
+
+    def __repr__(self) -> str:
+        return "FiveIfYes()"
+
+
 APPLY = [
     (int, {"gt": 3, "multiple_of": 2}, "4"),
     (decimal.Decimal, {"max_digits": 3, "decimal_places": 1, "gt": 0}, "1.5"),
@@ -1785,6 +1795,8 @@ APPLY = [
     (SecretStr, {"max_length": 3}, "abc"),
     (OwnType, {"ge": 3}, "7"),
     (Annotated[str, Predicate(only_seven)], {"max_length": 3}, "7"),
+    (Annotated[str, AfterValidator(FiveIfYes())], {"gt": 3}, "yes"),
+    (Annotated[str, AfterValidator(FiveIfYes())] | None, {"gt": 3}, "yes"),
 ]
 
 

@@ -307,6 +307,17 @@ def test_json_in_the_query(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/?q={%22a%22:3}"), handshake("/?a=3"), handshake("/?q=x"), handshake())
+def test_json_of_a_model_is_one_text(api: Api) -> Any:
+    class Inner(BaseModel):
+        a: int
+
+    async def endpoint(websocket: WebSocket, q: Annotated[Json[Inner], api.Query()]) -> None:
+        await api.end(websocket, q)
+
+    return endpoint
+
+
 # Absent
 
 
