@@ -98,7 +98,7 @@ def _is_open(websocket: WebSocket) -> bool:
 def _has_left(websocket: WebSocket, outgoing: Outgoing) -> bool:
     """Whether the client has left: it said so, or the server lost it while something was sent."""
     lost = websocket.application_state is _DISCONNECTED and outgoing.state is not _DISCONNECTED
-    return lost or websocket.client_state is _DISCONNECTED or isinstance(outgoing.refusal, OSError)
+    return lost or websocket.client_state is _DISCONNECTED or isinstance(outgoing.send_error, OSError)
 
 
 def _leaves(error: Exception) -> Iterator[Exception]:
@@ -153,7 +153,7 @@ async def _handle(handler: Callable[..., Any], websocket: WebSocket, outgoing: O
         if response is not None:
             await _respond(audience, response, error)
     except Exception as raised:
-        if raised is not outgoing.refusal and not _tells_of_leaving(raised):
+        if raised is not outgoing.send_error and not _tells_of_leaving(raised):
             raise
     finally:
         _note_what_passed(websocket, outgoing)
@@ -220,7 +220,7 @@ async def _fail(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> N
 
 
 async def _close(websocket: WebSocket, code: int, reason: str | None) -> None:
-    """Close if that can still be told. A server that refuses knows better; the client may have left without a word."""
+    """Close if that can still be told. A server that raises knows better; the client may have left without a word."""
     if _is_open(websocket):
         with suppress(Exception):
             await websocket.close(code, reason)

@@ -44,13 +44,13 @@ class Outgoing:
 
     Attributes:
         state: how far the connection has come, by the messages that passed.
-        refusal: the error with which the server refused the end of the connection, or None.
+        send_error: what the server raised instead of sending the end of the connection, or None.
         why: a handshake is refused, for the log; None if the message says all that is known.
         ending: the close, or the start of the denial response, that was sent; None before that.
     """
 
     state: WebSocketState = WebSocketState.CONNECTING
-    refusal: Exception | None = None
+    send_error: Exception | None = None
     why: str | None = None
     ending: Message | None = None
     _start: Message | None = None
@@ -124,17 +124,17 @@ class Outgoing:
         try:
             await self._send(message)
         except Exception as error:
-            self.refusal = error
+            self.send_error = error
             code = message.get("code", 1000)
             if code == 1000 or code >= 3000 or isinstance(error, OSError):
                 raise
-            # daphne refuses all codes but 1000 and 3000 to 4999, and then the socket stays open.
+            # daphne raises for all codes but 1000 and 3000 to 4999, and then the socket stays open.
             try:
                 await self._send({**message, "code": code + 3000})
             except Exception:
                 pass
             else:
-                self.refusal = None
+                self.send_error = None
                 return
             raise
 
@@ -154,7 +154,7 @@ class Outgoing:
                 await self._send(start)
             await self._send({**message, "body": b"".join(pieces)})
         except Exception as error:
-            self.refusal = error
+            self.send_error = error
             raise
 
     def _route(self) -> str:
