@@ -14,8 +14,8 @@ from starlette.websockets import WebSocket
 
 from . import _fastapi
 from .connection.draining import drains
-from .connection.handshake import guarded
 from .connection.life import beginning
+from .connection.origins import with_origins
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, Tree, as_dependencies, check_text
@@ -302,7 +302,9 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
         title = f"{describe(self._endpoint)} at {self.path}"
         begin = None if terms is None else beginning(terms)
         application = compile_plan(plan, self._validation_error, title, begin)
-        return application if self.policy is None else guarded(application, self.policy)
+        if self.policy is None:
+            return application
+        return with_origins(application, self.policy.origin_lists, self.policy.on_end)
 
     def _validation_error(self, websocket: WebSocket, errors: list[Any]) -> Exception:
         mounted_at = websocket.scope.get("root_path", "").rstrip("/")

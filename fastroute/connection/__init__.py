@@ -2,9 +2,9 @@
 
 - `outgoing`: every message after the Origin check passes it; codes, reasons and denials become such as every server
   can send.
-- `origins`: from which pages a browser may open a connection.
+- `origins`: from which pages a browser may open a connection, and the check before anything of the route runs.
 - `policy`: ConnectionPolicy, what is set for the connections of a route.
-- `handshake`: what a handshake must pass before any dependency runs, and how it is denied.
+- `denying`: the answer to a handshake that is not accepted, by the Origin check or by a life.
 - `life`: one connection that this side may end: by a policy, a deadline or a drain.
 - `injected`: the base of classes that a parameter asks for by its annotation alone.
 - `messages`: Messages, a WebSocket whose messages have types.

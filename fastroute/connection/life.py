@@ -30,8 +30,8 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from ..exceptions import ConnectionEnded
+from .denying import deny
 from .draining import Drain, drain_of, drains
-from .handshake import deny
 from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for, waits_in
 from .observing import logger, report_end, route_of
 from .outgoing import POLICY_VIOLATION, Outgoing, is_last_of_denial

@@ -4,6 +4,7 @@ No value that a client sent is logged, but for an Origin or a path: escaped, and
 """
 
 import logging
+from collections.abc import Callable
 from inspect import iscoroutine
 from time import monotonic
 from typing import Any
@@ -12,11 +13,13 @@ from starlette.exceptions import HTTPException, WebSocketException
 from starlette.types import Scope
 
 from ..exceptions import WebSocketRequestValidationError
-from .policy import OnEnd
 
-__all__ = ["log_refusal", "logger", "reason_of", "report_end", "route_of", "shown"]
+__all__ = ["OnEnd", "log_refusal", "logger", "reason_of", "report_end", "route_of", "shown"]
 
 logger = logging.getLogger("fastroute")
+
+#: Scope, code, reason and seconds; see `ConnectionPolicy`.
+OnEnd = Callable[[Scope, int, str, float], object]
 
 _LONGEST = 200  # characters of a text that a client sent
 

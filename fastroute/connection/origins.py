@@ -5,13 +5,30 @@ handshake needs; and all of them in the form in which they are compared (no case
 of an IPv6 address) for the others.
 """
 
+import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
-__all__ = ["ANY_ORIGIN", "AnyOrigin", "Origins", "origin_headers", "origins_of", "passes", "sent_origin"]
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .._starlette import header_pairs
+from .denying import deny
+from .observing import OnEnd, log_refusal, logger, report_end, shown
+
+__all__ = [
+    "ANY_ORIGIN",
+    "AnyOrigin",
+    "Origins",
+    "origin_headers",
+    "origins_of",
+    "passes",
+    "sent_origin",
+    "with_origins",
+]
 
 
 class AnyOrigin(Enum):
@@ -137,6 +154,43 @@ class Origins:
             if (origin.scheme, host, origin.port) in self._below:
                 return True
         return False
+
+
+def with_origins(application: ASGIApp, lists: Sequence[Origins], on_end: OnEnd | None) -> ASGIApp:
+    """The application, for those handshakes alone that pass all lists.
+
+    Args:
+        application: runs for no other handshake.
+        lists: of a policy.
+        on_end: of the policy; it is told of a refusal.
+    """
+    if not lists:
+        return application
+
+    # Those that nearly every handshake has: by all lists, or by the only one.
+    usual = frozenset.intersection(*(origins.written for origins in lists))
+    is_below = lists[0].is_below if len(lists) == 1 else None
+
+    # Not a coroutine of its own: a handshake that passes pays for the comparison alone.
+    def connect(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        origin = sent_origin(header_pairs(scope))
+        if origin is None or origin in usual or (is_below is not None and is_below(origin)) or passes(lists, origin):
+            return application(scope, receive, send)
+        return _deny(scope, receive, send, on_end)
+
+    return connect
+
+
+async def _deny(scope: Scope, receive: Receive, send: Send, on_end: OnEnd | None) -> None:
+    began = monotonic()
+    if logger.isEnabledFor(logging.INFO):
+        found = origin_headers(header_pairs(scope))
+        log_refusal(scope, f"origin {', '.join(map(shown, found[:2]))}{' and others' if len(found) > 2 else ''}")
+    try:
+        await deny(scope, receive, send, 403, "Origin not allowed")
+    finally:
+        if on_end is not None:
+            report_end(on_end, scope, 403, "Origin not allowed", began)
 
 
 def sent_origin(headers: Sequence[Any]) -> bytes | None:

@@ -2,20 +2,15 @@
 
 import inspect
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-from starlette.types import Scope
-
 from .._starlette import is_async_callable
+from .observing import OnEnd
 from .origins import AnyOrigin, Origins, origins_of
 
-__all__ = ["YEAR_10000", "ConnectionPolicy", "OnEnd", "Terms", "check_seconds", "nested"]
-
-#: Scope, code, reason and seconds; see `ConnectionPolicy`.
-OnEnd = Callable[[Scope, int, str, float], object]
-
+__all__ = ["YEAR_10000", "ConnectionPolicy", "Terms", "check_seconds", "nested"]
 
 #: In Unix seconds. Nothing is meant to last as long, and a larger int may be no float.
 YEAR_10000 = 253_402_300_800
