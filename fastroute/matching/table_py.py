@@ -148,7 +148,8 @@ class RouteTable:
             table._rows = self._rows
         else:
             table._rows = self._rows[:size]
-            table._keys = [*map(self._key, range(start)), *new, *map(self._key, range(stop, size))]
+            keys = [(k * _GAP, k) for k in range(size)] if self._keys is None else self._keys
+            table._keys = [*keys[:start], *new, *keys[stop:]]
         table._rows[start:stop] = added
         table._size = size - (stop - start) + len(added)
         table._tree = tree
