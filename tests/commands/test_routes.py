@@ -1,7 +1,9 @@
 """`routes`: the tree of an application, for people and as JSON."""
 
+import io
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,3 +153,17 @@ def test_progress_is_shown_on_a_terminal_only(
     capsys.readouterr()
     assert list(_terminal.track([1, 2], "counting")) == [1, 2]
     assert "\rcounting [" + "#" * 15 + "." * 15 + "] 1/2" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_show_a_path_gets_its_escape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wide_paths.py").write_text(
+        "from starlette.applications import Starlette\nfrom starlette.routing import Route\n"
+        "app = Starlette(routes=[Route('/部屋', print)])\n",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    output = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert command_line.main(["routes", "wide_paths:app"]) == 0
+    output.seek(0)
+    assert r"/\u90e8\u5c4b" in output.read()
