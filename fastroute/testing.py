@@ -320,7 +320,7 @@ def _scope(
     if scheme not in _PORTS or parts.hostname is None:
         raise ValueError(f"{url!r} is no address of a WebSocket; write a path, or ws://host/path")
     path = quote(parts.path or "/", safe=string.punctuation)
-    given = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    given: list[tuple[str, str]] = list(headers.items() if isinstance(headers, Mapping) else headers or ())
     if isinstance(subprotocols, str):  # each letter would be one
         raise TypeError(f"subprotocols={subprotocols!r}: write a list of texts")
     if subprotocols:

@@ -184,7 +184,8 @@ class Branch:
     @property
     def is_unchanged(self) -> bool:
         """Whether each callable is still what was read."""
-        branches, seen = [self], {id(self)}
+        branches: list[Branch] = [self]
+        seen = {id(self)}
         for branch in branches:
             if not branch.reading.is_unchanged:
                 return False
