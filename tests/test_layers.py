@@ -78,9 +78,14 @@ def tree(module: str) -> ast.Module:
     return ast.parse(PACKAGE.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(module: str) -> list[ast.AST]:
+    return list(ast.walk(tree(module)))
+
+
 def imports(module: str) -> Iterator[tuple[ast.stmt, int, str]]:
     """Each import anywhere in a module: the statement, its number of dots, and the module it names."""
-    for node in ast.walk(tree(module)):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             yield from ((node, 0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
