@@ -254,7 +254,7 @@ def Security(
 
 
 def as_scopes(scopes: Sequence[str] | None) -> Sequence[str]:
-    """The scopes of a marker as a tuple; all else stays, to be refused when the place of its parameter is known."""
+    """The scopes of a marker as a tuple; all else stays, an error as soon as the place of its parameter is known."""
     if scopes is None:
         return ()
     return tuple(scopes) if isinstance(scopes, Iterable) and not isinstance(scopes, str | bytes) else scopes

@@ -42,7 +42,7 @@ class Router(IndexRouter):
     """`starlette.routing.Router` with the same answers, from an index, and with FastAPI's prefix and dependencies.
 
     Every route gets the prefix and the dependencies from the methods that register it. A route that is put into
-    `routes` without them is refused.
+    `routes` without them is an error.
 
     Args:
         routes: tried in this order.

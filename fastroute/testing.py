@@ -350,7 +350,7 @@ def _scope(
 
 
 def _check_header(pair: object) -> None:
-    """Refuse what no client can send; the application would get it all the same."""
+    """Check that a client can send a header; the application would get any other all the same."""
     if not (isinstance(pair, tuple | list) and list(map(type, pair)) == [str, str]):
         raise TypeError(f"{pair!r} is no header; write {{'name': 'value'}} or [('name', 'value')]")
     if _UNSENDABLE.search("".join(pair)):

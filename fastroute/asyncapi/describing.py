@@ -87,7 +87,7 @@ def document(
 
 
 def check_application(app: Any) -> None:
-    """Refuse everything that has no routes.
+    """Check that an application has routes.
 
     Raises:
         TypeError: it has none.

@@ -21,7 +21,7 @@ def read_text(file: Path) -> str:
 
 
 def output_file(name: str) -> Path:
-    """The type of an option that names a file to write: refused here, and not after the work.
+    """The type of an option that names a file to write: an error here, and not after the work.
 
     Raises:
         argparse.ArgumentTypeError: there is no such folder, or it is a folder itself.

@@ -1,6 +1,6 @@
 """Mistakes in the declarations of routes that only show beside the rest of the application.
 
-Each of them is legal, and no framework refuses it: a dependency that only other routes get, a parameter that is read
+Each of them is legal, and no framework complains: a dependency that only other routes get, a parameter that is read
 from another place than its path, a name that is spelt differently. `check` reports them. A wrong report is worse than
 a missing one, so nothing is said about custom convertors, or about a route that middleware may take care of.
 """

@@ -42,7 +42,7 @@ _FAILED = frozenset(
 def check_constraints(
     adapter: TypeAdapter[Any], annotation: Any, metadata: Sequence[Any], *, is_sequence: bool
 ) -> None:
-    """Refuse constraints that fail for each value of a type with an error that is not the client's.
+    """Check that no constraint fails for each value of a type with an error that is not the client's.
 
     Args:
         adapter: validates the values.

@@ -353,7 +353,7 @@ def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
 
 
 def check_text(value: Any, call: Callable[..., Any], parameter: str, advice: str = "write dependencies=[{}]") -> None:
-    """Refuse a name or prefix that is no text: by place, it is easily given the dependencies, which nobody would read.
+    """Check that a name or prefix is a text: by place, it is easily given the dependencies, which nobody would read.
 
     Args:
         value: the name or prefix.

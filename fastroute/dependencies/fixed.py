@@ -42,18 +42,18 @@ def _told(what: str, name: str) -> str:
     return f"{what} is read when the object is made, and nobody would read a change; give {name}= to the constructor"
 
 
-def _refuse(fixed: list[Any], *arguments: Any, **keywords: Any) -> Any:
+def _raise(fixed: list[Any], *arguments: Any, **keywords: Any) -> Any:
     raise TypeError(_told("this list", "dependencies"))
 
 
-_refused: Any = _refuse
+_raises: Any = _raise
 
 
 class FixedList(list[Any]):
     """The list `dependencies` of a route or of its `dependant`; FastAPI's are lists, too."""
 
-    append = extend = insert = remove = pop = clear = sort = reverse = _refused
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refused
+    append = extend = insert = remove = pop = clear = sort = reverse = _raises
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _raises
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (list(self),)

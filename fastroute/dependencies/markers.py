@@ -98,7 +98,7 @@ def adopted(marker: Any, annotation: Any) -> Any:
 
 
 def check_default(name: str, default: Any) -> None:
-    """Refuse the default of a parameter, or of its marker, if it is a dependency that nothing calls.
+    """Check that the default of a parameter, or of its marker, is no dependency that nothing calls.
 
     Raises:
         Problem: the default is a callable, an annotation or a marker in a place in which nobody reads it.
@@ -116,7 +116,7 @@ def check_default(name: str, default: Any) -> None:
 
 
 def check_type(name: str, annotation: Any) -> None:
-    """Refuse a marker in the place of the type.
+    """Check that no marker is in the place of the type.
 
     Raises:
         Problem: the annotation is a marker, or the function that makes one.
@@ -128,7 +128,7 @@ def check_type(name: str, annotation: Any) -> None:
 
 
 def check_sendable(name: str, annotation: Any) -> None:
-    """Refuse a dependency in the place of the type: nothing calls it.
+    """Check that no dependency is in the place of the type: nothing calls it.
 
     Raises:
         Problem: the annotation is a function or a security scheme.
@@ -151,7 +151,7 @@ def check_sendable(name: str, annotation: Any) -> None:
 
 
 def check_inside(annotation: Any, place: Place) -> None:
-    """Refuse markers deep in an annotation, or in the fields of its model, that are not read.
+    """Check that no marker deep in an annotation, or in the fields of its model, is left unread.
 
     Args:
         annotation: of a parameter that is read from the connection.
@@ -166,7 +166,7 @@ def check_inside(annotation: Any, place: Place) -> None:
 
 
 def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Collection[str]) -> None:
-    """Refuse a marker that a callable has, and that its signature lacks: nobody reads it.
+    """Check that no marker of a callable is missing from its signature: nobody reads it.
 
     Args:
         call: an endpoint or a dependency.
@@ -228,7 +228,7 @@ def _lost(marker: Any, name: str, owner: Any) -> str:
 
 
 def check_dependency(depends: DependencyMarker) -> None:
-    """Refuse a dependency that cannot run, or that would let everybody in.
+    """Check that a dependency can run, and does not let everybody in.
 
     Raises:
         Problem: the scope is unknown, the dependency is not callable, or it is a security scheme that is not called.
@@ -298,7 +298,7 @@ _VALUES = (
 
 
 def _check_class(cls: type[Any]) -> None:
-    """Refuse a class that is no dependency: a client would send the arguments of its constructor."""
+    """Check that a class may be a dependency: a client sends the arguments of its constructor."""
     name, made_by = _name_of(cls), _scheme_for(cls)
     if made_by is not None:
         raise Problem(
@@ -325,7 +325,7 @@ def _is_of_frameworks(cls: type[Any]) -> bool:
 
 
 def _check_called(thing: Any) -> None:
-    """Refuse the result of a call in the place of the function."""
+    """Check that a thing is not the result of a call in the place of the function."""
     generator = getattr(thing, "gen", None) if type(thing).__module__ == "contextlib" else None
     if not (generator or inspect.isawaitable(thing) or inspect.isgenerator(thing) or inspect.isasyncgen(thing)):
         return
@@ -336,7 +336,7 @@ def _check_called(thing: Any) -> None:
 
 
 def check_bound(call: Any) -> None:
-    """Refuse a dependency that `functools.partial` binds as a value: nothing calls it.
+    """Check that `functools.partial` binds no dependency as a value: nothing calls it.
 
     Raises:
         Problem: a marker is bound by position; or a scheme, or a function that is no value of the parameter's type.
@@ -372,7 +372,7 @@ def _check_bound_value(parameter: inspect.Parameter, value: Any, namespace: dict
 
 
 def _check_credentials(call: Any) -> None:
-    """Refuse a scheme whose `credentials()` is async or yields: its result is never None, and lets everybody in."""
+    """Check that `credentials()` of a scheme is not async and does not yield: else it is never None, and all get in."""
     while isinstance(call, functools.partial):
         call = call.func
     scheme = call if isinstance(call, SecurityBase) else getattr(call, "__self__", None)
@@ -462,7 +462,7 @@ def _check_metadata(item: Any) -> None:
 
 
 def _check_holder(thing: Any) -> None:
-    """Refuse a collection that holds a marker, and a marker of another package that holds a dependency."""
+    """Check that no collection holds a marker, and no marker of another package a dependency."""
     if isinstance(thing, list | tuple | set | frozenset | dict):
         for item in thing.values() if isinstance(thing, dict) else thing:
             if _fastapi.is_marker(item):

@@ -267,7 +267,7 @@ def _identity(call: Callable[..., Any]) -> Any:
 
 
 def _check_lifetimes(steps: list[Step]) -> None:
-    """Refuse values that are cleaned up before their taker is done with them.
+    """Check that no value is cleaned up before its taker is done with it.
 
     A yield dependency must not outlive a value that it takes, directly or through plain dependencies: these may hand
     the value on. The endpoint must not take the value of a handshake-scoped yield dependency itself.
@@ -297,7 +297,7 @@ def _check_lifetimes(steps: list[Step]) -> None:
 
 
 def _check_limits(steps: list[Step]) -> None:
-    """Refuse a step that waits for a slot while its own connection keeps all of them until its clean-ups."""
+    """Check that no step waits for a slot while its own connection keeps all of them until its clean-ups."""
     kept: Counter[Concurrency] = Counter()
     for step in steps:
         limit = step.dependant.concurrency

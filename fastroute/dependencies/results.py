@@ -30,7 +30,7 @@ def refusal_types() -> tuple[type[Any], ...]:
 
 
 def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
-    """Refuse the result of a dependency that shows that its guard never ran.
+    """Check that the result of a dependency does not show that a guard never ran.
 
     Args:
         result: of the dependency, or the value that it yields.

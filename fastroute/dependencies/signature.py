@@ -255,7 +255,7 @@ def namespace_of(call: Any) -> dict[str, Any]:
 
 
 def check_kind(parameter: inspect.Parameter) -> None:
-    """Arguments are passed by name: refuse a parameter that has none.
+    """Check that a parameter can be passed by name, as all arguments are.
 
     Raises:
         Problem: the parameter cannot be passed by name.
@@ -275,7 +275,7 @@ _OBJECTS = ("self", "cls")
 
 
 def check_annotated(parameter: inspect.Parameter) -> None:
-    """Refuse a parameter without annotation whose name says that no client should send it.
+    """Check that a parameter has an annotation if its name says that no client should send it.
 
     Raises:
         Problem: it is called like a connection, or like the object of a method.

@@ -34,7 +34,7 @@ def substitute_class(original: type[Any], mixin: type[Substitute]) -> type[Any]:
             return subclass
     names = {"__module__": original.__module__, "__qualname__": original.__qualname__, "__doc__": original.__doc__}
     made = type(original.__name__, (mixin, original), names)
-    # Not before: a class that its own `__init_subclass__` refused may still be among the subclasses.
+    # Not before: a class may be among the subclasses although its own `__init_subclass__` raised.
     type.__setattr__(made, "_fastroute_original", original)
     return made
 
