@@ -266,7 +266,7 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Small changes to the wings, each of which a test must notice: `-- --seconds 1200 --seed 1 --only matching`."""
+    """Small changes to four folders, each of which a test must notice: `-- --seconds 1200 --seed 1 --only matching`."""
     session.env.update(PURE)
     session.install(".[test]", "coverage>=7.10")
     session.run("python", "proof/mutants.py", *session.posargs)

@@ -1,9 +1,9 @@
-"""Mutation testing: one small change to a wing at a time, and a test must fail.
+"""Mutation testing: one small change to a folder at a time, and a test must fail.
 
     python proof/mutants.py [--seconds N] [--seed N] [--only WORD] [--number N] [TESTS ...]
 
 It runs on a pure install, on CPython, where `os.fork` exists. The exit code is 1 if the tests kill fewer than 92 % of a
-wing's mutants.
+folder's mutants.
 
 What is mutated: comparisons, conditions, `and` and `or`, numbers, texts, operators, arguments and defaults, `return`,
 `raise`, `break` and `continue`, `except` and `finally`, statements that are only an effect. Where a module generates
@@ -53,8 +53,8 @@ import pytest
 # Imported before the first fork, so that no mutant pays for them. fastroute itself is not.
 PREPARED = ["fastapi.testclient", "hypothesis", "jsonschema", "starlette.testclient", "trio", "uvicorn"]
 
-#: The wings, and the tests that are the nearest to each.
-WINGS = {
+#: The folders, and the tests that are the nearest to each.
+FOLDERS = {
     "matching": ("tests/matching", "tests/router"),
     "dependencies": ("tests/dependencies", "tests/parity"),
     "connection": ("tests/connection",),
@@ -271,7 +271,7 @@ def _shown(node: ast.AST) -> str:
 
 @dataclass(frozen=True)
 class Mutant:
-    wing: str
+    folder: str
     module: str
     file: str
     number: int
@@ -289,10 +289,10 @@ class Mutant:
         return f"{self.module.replace('.', '/')}.py:{self.change.first}: {self.change.text}"
 
 
-def all_mutants(package: Path, wing: str) -> Iterator[Mutant]:
-    for file in sorted((package / wing).glob("*.py")):
+def all_mutants(package: Path, folder: str) -> Iterator[Mutant]:
+    for file in sorted((package / folder).glob("*.py")):
         for number, change in enumerate(Tree(file.read_text()).changes()):
-            yield Mutant(wing, f"{package.name}.{wing}.{file.stem}", str(file), number, change)
+            yield Mutant(folder, f"{package.name}.{folder}.{file.stem}", str(file), number, change)
 
 
 # --- tests -----------------------------------------------------------------------------------------------------------
@@ -580,7 +580,7 @@ class Tester:
 
     def _ordered(self, mutant: Mutant, tests: Iterable[str]) -> list[str]:
         """Those that have killed before, then the nearest, then the quickest."""
-        near = WINGS[mutant.wing]
+        near = FOLDERS[mutant.folder]
         return sorted(
             tests,
             key=lambda test: (-self.kills[test], not test.startswith(near), self.measured.seconds[test], test),
@@ -605,13 +605,13 @@ class Mutated(SourceFileLoader):
 
 
 def sample(package: Path, arguments: argparse.Namespace) -> Iterator[Mutant]:
-    """Mutants of each wing in turn, drawn by the seed."""
+    """Mutants of each folder in turn, drawn by the seed."""
     drawn = []
-    for wing in WINGS:
-        found = [mutant for mutant in all_mutants(package, wing) if arguments.only in mutant.module]
-        random.Random(f"{arguments.seed} {wing}").shuffle(found)
+    for folder in FOLDERS:
+        found = [mutant for mutant in all_mutants(package, folder) if arguments.only in mutant.module]
+        random.Random(f"{arguments.seed} {folder}").shuffle(found)
         if found:
-            print(f"{wing}: {len(found):,} mutants", flush=True)
+            print(f"{folder}: {len(found):,} mutants", flush=True)
             drawn.append(found[: arguments.number])
     for round_ in range(max(map(len, drawn), default=0)):
         yield from (found[round_] for found in drawn if round_ < len(found))
@@ -622,7 +622,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1200, help="how long mutants are tried (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="draws the mutants (default: %(default)s)")
     parser.add_argument("--only", default="", metavar="WORD", help="modules with this word in their name")
-    parser.add_argument("--number", type=int, help="the most mutants of each wing")
+    parser.add_argument("--number", type=int, help="the most mutants of each folder")
     parser.add_argument("tests", nargs="*", default=["tests"], help="the tests that may fail (default: all quick ones)")
     arguments = parser.parse_args()
     spec = importlib.util.find_spec("fastroute")
@@ -665,12 +665,12 @@ def report(verdicts: dict[Mutant, Verdict], unsteady: set[str]) -> int:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for mutant, verdict in verdicts.items():
         kind = "survived" if not verdict.killed or verdict.test in unsteady else "hung" if verdict.hung else "killed"
-        counts[mutant.wing][kind] += 1
-    for wing, kinds in counts.items():
+        counts[mutant.folder][kind] += 1
+    for folder, kinds in counts.items():
         killed = kinds["killed"] + kinds["hung"]
-        print(f"{wing}: {killed} of {kinds.total()} killed, {killed / kinds.total():.1%}; {kinds['hung']} by a limit")
-    bad = [wing for wing, kinds in counts.items() if kinds["survived"] > (1 - LEAST) * kinds.total()]
-    print(f"below {LEAST:.0%}: {', '.join(bad)}" if bad else f"{len(counts)} wings at {LEAST:.0%} or more")
+        print(f"{folder}: {killed} of {kinds.total()} killed, {killed / kinds.total():.1%}; {kinds['hung']} by a limit")
+    bad = [folder for folder, kinds in counts.items() if kinds["survived"] > (1 - LEAST) * kinds.total()]
+    print(f"below {LEAST:.0%}: {', '.join(bad)}" if bad else f"{len(counts)} folders at {LEAST:.0%} or more")
     return 1 if bad or not counts else 0
 
 

@@ -1,4 +1,7 @@
-"""Who may import whom inside the package, read from the sources: two towers that meet only in `routing`."""
+"""Who may import whom inside the package, read from the sources.
+
+Below `routing`, neither of `matching` and `dependencies` imports the other.
+"""
 
 import ast
 import inspect
@@ -15,12 +18,12 @@ import starlette
 import fastroute
 
 PACKAGE = Path(fastroute.__file__).parent
-WINGS = ("matching", "indexing", "narrowing", "dependencies", "connection", "tracing", "asyncapi", "commands")
+FOLDERS = ("matching", "indexing", "narrowing", "dependencies", "connection", "tracing", "asyncapi", "commands")
 
-#: Wings that users import from.
-DOORS = {"asyncapi"}
+#: Folders that users import from.
+PUBLIC = {"asyncapi"}
 
-#: A room is a wing or a file at the top. What it may import besides itself; `__init__` is the package's own.
+#: A layer is a folder or a file at the top. What it may import besides itself; `__init__` is the package's own.
 FRAMEWORKS = {"_starlette", "_fastapi"}
 MAY_IMPORT = {
     "exceptions, params": set(),
@@ -45,8 +48,8 @@ MAY_IMPORT = {
     "strategies": {"exceptions", "routing", "matching", "router"},
     "__init__": {"exceptions", "params", "connection", "routing", "matching", "indexing", "router", "acceleration"},
 }
-EVERYTHING = {room for rooms in MAY_IMPORT for room in rooms.split(", ")}
-ALLOWED = {room: allowed for rooms, allowed in MAY_IMPORT.items() for room in rooms.split(", ")}
+EVERYTHING = {layer for layers in MAY_IMPORT for layer in layers.split(", ")}
+ALLOWED = {layer: allowed for layers, allowed in MAY_IMPORT.items() for layer in layers.split(", ")}
 # Nothing but `__main__` imports the commands, and it does so by name.
 ALLOWED |= {"asyncapi": EVERYTHING, "commands": EVERYTHING | {"asyncapi"}, "__main__": {"__init__"}}
 
@@ -69,7 +72,7 @@ def module_of(path: Path) -> str:
 MODULES = sorted(map(module_of, PACKAGE.rglob("*.py")))
 
 
-def room_of(module: str) -> str:
+def layer_of(module: str) -> str:
     return module.partition(".")[0]
 
 
@@ -96,7 +99,7 @@ def imports(module: str) -> Iterator[tuple[ast.stmt, int, str]]:
             # `from . import a, b` imports modules, or names of the package itself.
             for alias in node.names:
                 named = f"{base}.{alias.name}" if base else alias.name
-                yield node, node.level, named if named in (*MODULES, *WINGS) else base or "__init__"
+                yield node, node.level, named if named in (*MODULES, *FOLDERS) else base or "__init__"
 
 
 #: Imports that do not stand at the top, to spare time at the start: a log at DEBUG names the nearest route.
@@ -112,10 +115,10 @@ def outside(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_its_room_may(module: str) -> None:
-    room = room_of(module)
-    found = {room_of(name) for name in inside(module)}
-    assert found <= {room, *ALLOWED[room]}, f"{module} may not import {found - ALLOWED[room] - {room}}"
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    layer = layer_of(module)
+    found = {layer_of(name) for name in inside(module)}
+    assert found <= {layer, *ALLOWED[layer]}, f"{module} may not import {found - ALLOWED[layer] - {layer}}"
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -153,8 +156,8 @@ def test_declarations_know_nothing_of_starlette() -> None:
     assert "starlette" not in outside("params")
 
 
-#: Modules and wings that may name what is private to Starlette and FastAPI. `narrowing` overrides methods of FastAPI's
-#: routers, so its stand-ins have them by name.
+#: Layers that may name what is private to Starlette and FastAPI. `narrowing` overrides methods of FastAPI's routers, so
+#: its stand-ins have them by name.
 KNOW_PRIVATE_NAMES = {"_starlette", "_fastapi", "narrowing"}
 
 
@@ -185,7 +188,7 @@ def private_names_of_the_frameworks() -> set[str]:
     return modules.union(*(private_names(ast.parse(path.read_text(encoding="utf-8")))[0] for path in files))
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) not in KNOW_PRIVATE_NAMES])
+@pytest.mark.parametrize("module", [module for module in MODULES if layer_of(module) not in KNOW_PRIVATE_NAMES])
 def test_private_names_of_the_frameworks_are_in_one_file_for_each(module: str) -> None:
     made, used = private_names(tree(module))
     # A name that the module makes itself is its own, whoever else has one like it.
@@ -201,20 +204,20 @@ def test_there_is_no_cycle() -> None:
         remaining = {module: names for module, names in remaining.items() if module not in leaves}
 
 
-@pytest.mark.parametrize("wing", WINGS)
-def test_a_wing_opens_with_its_map(wing: str) -> None:
-    map_of_the_wing, *door = tree(f"{wing}.__init__").body
-    assert isinstance(map_of_the_wing, ast.Expr)
-    # A public door exports names besides, and has nothing else.
-    assert all(isinstance(statement, ast.ImportFrom | ast.Assign) for statement in door)
-    assert bool(door) == (wing in DOORS)
-    named = str(ast.literal_eval(map_of_the_wing.value))
-    files = [path for path in (PACKAGE / wing).glob("*.py*") if path.suffix in (".py", ".pyx")]
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_opens_with_its_map(folder: str) -> None:
+    map_of_the_folder, *exports = tree(f"{folder}.__init__").body
+    assert isinstance(map_of_the_folder, ast.Expr)
+    # A public folder exports names besides, and has nothing else.
+    assert all(isinstance(statement, ast.ImportFrom | ast.Assign) for statement in exports)
+    assert bool(exports) == (folder in PUBLIC)
+    named = str(ast.literal_eval(map_of_the_folder.value))
+    files = [path for path in (PACKAGE / folder).glob("*.py*") if path.suffix in (".py", ".pyx")]
     missing = [path.stem for path in files if path.stem != "__init__" and f"`{path.stem}`" not in named]
-    assert not missing, f"{wing}/__init__.py does not name {missing}"
+    assert not missing, f"{folder}/__init__.py does not name {missing}"
 
 
-def test_the_house_has_at_most_24_entries() -> None:
+def test_the_package_has_at_most_24_entries() -> None:
     # `py.typed` is a mark for type checkers, and nothing to read.
     entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 24, sorted(entries)

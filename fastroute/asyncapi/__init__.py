@@ -1,4 +1,4 @@
-"""The WebSockets of an application, described as AsyncAPI 3.1: a public door, `document` and `routes`.
+"""The WebSockets of an application, described as AsyncAPI 3.1: a public folder, `document` and `routes`.
 
 - `describing`: the document: a channel and its operations for each route.
 - `handshakes`: the path, query, headers and cookies that a route reads, as JSON Schema.

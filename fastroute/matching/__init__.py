@@ -1,4 +1,4 @@
-"""From a path to the routes that match it, and to their parameters. This wing imports nothing else from the package.
+"""From a path to the routes that match it, and to their parameters. This folder imports nothing else from the package.
 
 In the order of the flow:
 

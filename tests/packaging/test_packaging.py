@@ -241,7 +241,7 @@ def test_an_error_in_a_kernel_fails_with_and_without_a_compiler(small: Tree, com
     assert "undeclared name not builtin: undeclared" in done.stdout
 
 
-# Where kernels are, and where they were before the package had wings.
+# Where kernels are, and where they were before the package had folders.
 @pytest.mark.parametrize("kernel", ["matching/answer_c", "_answer_c"])
 @pytest.mark.parametrize("mode", [{"FASTROUTE_NO_EXTENSIONS": "1"}, {"CC": "false"}], ids=["told", "no compiler"])
 def test_a_pure_install_in_place_leaves_no_older_extension_in_use(

@@ -756,7 +756,7 @@ def test_a_marker_that_a_wrapper_hides_is_refused(decorate: Any) -> None:
 
     async def dependency(websocket: WebSocket) -> None: ...
 
-    with pytest.raises(DeclarationError, match=r"test_open_doors.*(Depends\(guard\)|Header\(\)) stands at"):
+    with pytest.raises(DeclarationError, match=r"test_unguarded.*(Depends\(guard\)|Header\(\)) stands at"):
         APIWebSocketRoute("/", decorate(endpoint))
     with pytest.raises(DeclarationError, match="not in the signature that it shows"):
         APIWebSocketRoute("/", endpoint, dependencies=[Depends(decorate(dependency))])
@@ -1103,13 +1103,13 @@ def test_a_factory_that_makes_a_marker_lets_nobody_in() -> None:
         await websocket.accept()
 
     with (
-        pytest.raises(TypeError, match=r"test_open_doors.*makes a marker, which nobody reads"),
+        pytest.raises(TypeError, match=r"test_unguarded.*makes a marker, which nobody reads"),
         TestClient(Starlette(routes=[APIWebSocketRoute("/", endpoint)])).websocket_connect("/"),
     ):
         pass
 
 
-# Advice that keeps the door closed
+# Advice that lets nobody in
 
 
 class User(BaseModel):
@@ -1164,7 +1164,7 @@ def test_a_scheme_in_the_place_of_a_type_is_named(scheme: Any) -> None:
     [([1], "['1']"), (b"x", "['x']"), ("x", "['x']"), (5, "['5']"), ([b"x"], "['x']"), (0, "['0']")],
 )
 def test_scopes_that_are_no_texts_are_refused_at_their_place(scopes: Any, advice: str) -> None:
-    problem = r"test_open_doors.*is no list of texts; write Security\(..., scopes=" + re.escape(advice)
+    problem = r"test_unguarded.*is no list of texts; write Security\(..., scopes=" + re.escape(advice)
     with pytest.raises(DeclarationError, match=problem):
         of_the_route(Security(guard, scopes=scopes))
     with pytest.raises(DeclarationError, match=problem):
