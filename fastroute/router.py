@@ -14,10 +14,10 @@ from .connection.observing import logger
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
 from .dependencies.dependant import as_dependencies, check_text
-from .dependencies.fixed import Fixed
 from .dependencies.markers import written
 from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError
+from .fixed import Fixed
 from .inclusion import Outer, Unplaced, check_prefix, has_no_sockets, merge, mounted
 from .indexing.index_router import IndexRouter
 from .indexing.route_list import RouteList

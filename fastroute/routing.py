@@ -19,10 +19,10 @@ from .connection.origins import with_origins
 from .connection.policy import ConnectionPolicy, Terms, nested
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, Tree, as_dependencies, check_text
-from .dependencies.fixed import Fixed, FixedList
 from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider, check_tree
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe
+from .fixed import Fixed, FixedList
 from .matching.implementation import PathMatcher, RouteMatching
 
 __all__ = ["APIWebSocketRoute"]

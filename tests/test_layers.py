@@ -26,20 +26,20 @@ PUBLIC = {"asyncapi"}
 #: A layer is a folder or a file at the top. What it may import besides itself; `__init__` is the package's own.
 FRAMEWORKS = {"_starlette", "_fastapi"}
 MAY_IMPORT = {
-    "exceptions, params": set(),
+    "exceptions, params, fixed": set(),
     "matching": set(),
     "_starlette, _fastapi": {"exceptions", "params"},
     # A scheme reads cookies, which Starlette does not in linear time on every Python.
     "security": {"exceptions", "params", "_starlette"},
     "connection": {"exceptions", "params", *FRAMEWORKS},
-    "dependencies": {"exceptions", "params", "security", "connection", *FRAMEWORKS},
-    "routing": {"exceptions", "matching", "dependencies", "connection", *FRAMEWORKS},
+    "dependencies": {"exceptions", "params", "fixed", "security", "connection", *FRAMEWORKS},
+    "routing": {"exceptions", "fixed", "matching", "dependencies", "connection", *FRAMEWORKS},
     # It asks routes and knows nothing of an index: the log of an index and the description of an application need it.
     "tracing": {"exceptions", "matching", *FRAMEWORKS},
     # The lookup knows nothing of prefix and dependencies: `acceleration` puts it into other people's routers.
     "indexing": {"routing", "matching", "connection", "tracing", *FRAMEWORKS},
     "inclusion": {"exceptions", "routing", "dependencies", "connection", *FRAMEWORKS},
-    "router": {"exceptions", "connection", "dependencies", "routing", "indexing", "inclusion", *FRAMEWORKS},
+    "router": {"exceptions", "fixed", "connection", "dependencies", "routing", "indexing", "inclusion", *FRAMEWORKS},
     # FastAPI's own code goes on deciding about its routes: `narrowing` gives it fewer of them, and copies none of it.
     "narrowing": {"routing", "matching", "indexing", *FRAMEWORKS},
     "acceleration": {"indexing", "narrowing", *FRAMEWORKS},

@@ -8,7 +8,6 @@ When a route is declared, and when overrides are planned:
 - `fields`: one parameter: its place, its keys, and how it is validated.
 - `constraints`: constraints that cannot apply to their type, so that pydantic itself fails.
 - `dependant`: the tree of an endpoint and its dependencies.
-- `fixed`: attributes that are read when their object is made.
 - `nesting`: recursion over trees that are deeper than Python's stack.
 - `plan`: the tree as a flat list of steps.
 - `codegen`: the plan as one straight-line coroutine.

@@ -18,6 +18,7 @@ from .. import _fastapi
 from ..connection.injected import Injected, Injection
 from ..connection.messages import MessageRules, Messages
 from ..exceptions import DeclarationError, Problem, describe
+from ..fixed import FixedList
 from ..params import Concurrency, DependencyMarker, Lifetime, SecurityScopes
 from .annotations import alternatives
 from .fields import (
@@ -29,7 +30,6 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .fixed import FixedList
 from .markers import adopted, check_bound, check_dependency, check_kept, written
 from .nesting import Nested, unnested
 from .signature import (
