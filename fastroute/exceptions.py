@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.websockets import WebSocketDisconnect
@@ -15,6 +16,7 @@ __all__ = [
     "Problem",
     "WebSocketRequestValidationError",
     "describe",
+    "problems_of",
 ]
 
 
@@ -63,6 +65,15 @@ class DeclarationTypeError(DeclarationError, TypeError):
 
 class Problem(Exception):
     """A mistake in a declaration, without its place: `DeclarationError` is raised from it once the place is known."""
+
+
+@contextmanager
+def problems_of(call: Callable[..., Any], parameter: str | None) -> Iterator[None]:
+    """Tell the place of a `Problem` that is raised inside."""
+    try:
+        yield
+    except Problem as problem:
+        raise DeclarationError(call, parameter, str(problem)) from problem.__cause__
 
 
 class DependencyScopeError(DeclarationError):

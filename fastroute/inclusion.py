@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Lifespan, Scope
 from . import _fastapi
 from ._starlette import mounted_app, template_of
 from .connection.policy import ConnectionPolicy, nested
-from .dependencies.dependant import check_text
+from .dependencies.arguments import check_text
 from .exceptions import DeclarationError, describe
 from .routing import APIWebSocketRoute
 

@@ -13,7 +13,7 @@ from . import _fastapi
 from .connection.observing import logger
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
-from .dependencies.dependant import as_dependencies, check_text
+from .dependencies.arguments import as_dependencies, check_text
 from .dependencies.markers import written
 from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError

@@ -17,8 +17,9 @@ from .connection.draining import drains
 from .connection.life import beginning
 from .connection.origins import with_origins
 from .connection.policy import ConnectionPolicy, Terms, nested
+from .dependencies.arguments import as_dependencies, check_text
 from .dependencies.codegen import compile_plan
-from .dependencies.dependant import Dependant, Tree, as_dependencies, check_text
+from .dependencies.dependant import Dependant, Tree
 from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider, check_tree
 from .dependencies.signature import CallKind, call_kind
 from .exceptions import DeclarationError, describe

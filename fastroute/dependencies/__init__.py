@@ -7,6 +7,7 @@ When a route is declared, and when overrides are planned:
 - `markers`: the marker that counts in a declaration, and the code to write instead of a mistake.
 - `fields`: one parameter: its place, its keys, and how it is validated.
 - `constraints`: constraints that cannot apply to their type, so that pydantic itself fails.
+- `arguments`: `dependencies=` of routes and routers, and the names and prefixes in whose place dependencies may stand.
 - `dependant`: the tree of an endpoint and its dependencies.
 - `nesting`: recursion over trees that are deeper than Python's stack.
 - `plan`: the tree as a flat list of steps.

@@ -1,8 +1,7 @@
 """Signature -> tree of dependants. At declaration, and if overrides are planned: nothing here awaits."""
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from operator import is_
 from types import FunctionType
@@ -17,10 +16,11 @@ from starlette.websockets import WebSocket
 from .. import _fastapi
 from ..connection.injected import Injected, Injection
 from ..connection.messages import MessageRules, Messages
-from ..exceptions import DeclarationError, Problem, describe
+from ..exceptions import DeclarationError, Problem, describe, problems_of
 from ..fixed import FixedList
 from ..params import Concurrency, DependencyMarker, Lifetime, SecurityScopes
 from .annotations import alternatives
+from .arguments import as_dependencies
 from .fields import (
     Declaration,
     ParamField,
@@ -30,7 +30,7 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import adopted, check_bound, check_dependency, check_kept, written
+from .markers import check_bound, check_dependency, check_kept
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -44,16 +44,7 @@ from .signature import (
     unwrapped,
 )
 
-__all__ = ["Dependant", "Tree", "as_dependencies", "check_text", "get_dependant"]
-
-
-@contextmanager
-def _located(call: Callable[..., Any], parameter: str | None) -> Iterator[None]:
-    """Tell the place of a `Problem` that is raised inside."""
-    try:
-        yield
-    except Problem as problem:
-        raise DeclarationError(call, parameter, str(problem)) from problem.__cause__
+__all__ = ["Dependant", "Tree", "get_dependant"]
 
 
 @dataclass(slots=True)
@@ -224,7 +215,7 @@ class Tree:
         parent_scopes: tuple[str, ...] = (),
     ) -> None:
         self._root = DependencyMarker(call)
-        with _located(call, None):
+        with problems_of(call, None):
             check_dependency(self._root)
         reader = _Reader(frozenset(path_names), call)
         branch = unnested(reader.branch(call))
@@ -322,73 +313,6 @@ def get_dependant(
     return dependant
 
 
-def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
-    """The markers that `dependencies=` was given.
-
-    Args:
-        dependencies: a list of `Depends()`, or None.
-        call: the endpoint that they are for; or the class of a router, which has no place in the user's code.
-
-    Raises:
-        DeclarationError: it is no list, or an item of it is no `Depends()` of a function.
-    """
-    if dependencies is None:
-        return []
-    if not isinstance(dependencies, Iterable):
-        raise DeclarationError(
-            _place(dependencies, call),
-            None,
-            f"dependencies= takes a list, not {dependencies!r}; write dependencies=[{written(dependencies)}]",
-        )
-    markers = list(dependencies)
-    for marker in markers:
-        depends = _fastapi.adopt(marker)
-        if not isinstance(depends, DependencyMarker) or depends.dependency is None:
-            advised = written(marker if callable(marker) else None)
-            problem = f"dependencies=[...] takes Depends(function), not {marker!r}; write dependencies=[{advised}]"
-            raise DeclarationError(_place(marker, call), None, problem)
-        with _located(_place(marker, call), None):
-            check_dependency(adopted(marker, None))
-    return markers
-
-
-def check_text(value: Any, call: Callable[..., Any], parameter: str, advice: str = "write dependencies=[{}]") -> None:
-    """Check that a name or prefix is a text: by place, it is easily given the dependencies, which nobody would read.
-
-    Args:
-        value: the name or prefix.
-        call: the endpoint or application that it is for, or the class of a router.
-        parameter: the parameter that got the value.
-        advice: the fix if the value is dependencies; braces stand for these.
-
-    Raises:
-        DeclarationError: it is no text.
-    """
-    if isinstance(value, str):
-        return
-    things = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
-    if things and all(callable(thing) or _fastapi.is_marker(thing) for thing in things):
-        code = ", ".join(map(written, things))
-        told, fix = (f"[{code}]" if things != [value] else code), advice.format(code)
-    else:
-        told, fix = repr(value), f"write {parameter}='...'"
-    raise DeclarationError(_place(things[0] if things else None, call), parameter, f"{told} is no text; {fix}")
-
-
-def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:
-    """The callable to name in an error: the endpoint, or for a router the dependency itself if it is a function."""
-    if not inspect.isclass(call):
-        return call
-    depends = _fastapi.adopt(thing)
-    function = depends.dependency if isinstance(depends, DependencyMarker) else thing
-    return function if inspect.isroutine(function) and not _is_of_frameworks(function) else call
-
-
-def _is_of_frameworks(function: Any) -> bool:
-    package = str(getattr(function, "__module__", "")).partition(".")[0]
-    return package in ("fastapi", "fastroute")
-
-
 #: By the id of the callable, which a reading keeps alive, and the path names. Routes keep the readings and branches.
 _READINGS: WeakValueDictionary[tuple[int, frozenset[str]], Reading] = WeakValueDictionary()
 _BRANCHES: WeakValueDictionary[tuple[int, frozenset[str]], Branch] = WeakValueDictionary()
@@ -476,11 +400,11 @@ class _Reader:
         reading = Reading(node)
         namespace = namespace_of(call)
         signature = parameters(call)
-        with _located(call, None):
+        with problems_of(call, None):
             check_bound(call)
             check_kept(call, signature, self.path_names)
         for parameter in signature:
-            with _located(call, parameter.name):
+            with problems_of(call, parameter.name):
                 dependency = self._add_parameter(reading, parameter, namespace)
             if dependency is not None:
                 reading.dependencies.append((parameter.name, dependency))
