@@ -1,6 +1,6 @@
 """What a client reads in a document: whether a handshake will be accepted. It knows the document, and not fastroute.
 
-A text is read as the type of the schema it meets; what is absent is not null, and not there.
+A text is read as the type of the schema it meets; a value that was not sent is missing, never null.
 """
 
 import re
