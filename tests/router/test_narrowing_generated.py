@@ -37,8 +37,8 @@ def test_an_accelerated_application_answers_as_the_other(tree: Tree) -> None:
 
 
 def _lost_row(patch: pytest.MonkeyPatch) -> None:
-    united = tables._all_positions
-    patch.setattr(tables, "_all_positions", lambda paths: (found := united(paths)) and found[:-1])
+    united = tables._all_shapes
+    patch.setattr(tables, "_all_shapes", lambda paths: (found := united(paths)) and found[:-1])
 
 
 def _wrong_order(patch: pytest.MonkeyPatch) -> None:
