@@ -13,7 +13,7 @@ import re
 import string
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import anyio
@@ -320,7 +320,8 @@ def _scope(
     if scheme not in _PORTS or parts.hostname is None:
         raise ValueError(f"{url!r} is no address of a WebSocket; write a path, or ws://host/path")
     path = quote(parts.path or "/", safe=string.punctuation)
-    given: list[tuple[str, str]] = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    # A cast, since to a type checker a mapping may be an iterable of pairs as well.
+    given = list(cast("Iterable[tuple[str, str]]", headers.items() if isinstance(headers, Mapping) else headers or ()))
     if isinstance(subprotocols, str):  # each letter would be one
         raise TypeError(f"subprotocols={subprotocols!r}: write a list of texts")
     if subprotocols:

@@ -1,9 +1,10 @@
 """Two routes for any application: the document, and a page for people."""
 
+import json
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ..tracing.entries import entries, walk
@@ -33,12 +34,16 @@ def routes(app: Any, path: str = "/asyncapi") -> list[Route]:
     described = _Described(app)
 
     # Not async: a document of many routes takes a while, and a thread can.
-    def as_json(request: Request) -> JSONResponse:
-        return JSONResponse(described.document())
+    def as_json(request: Request) -> Response:
+        # In ASCII: a docstring may have a lone surrogate, which has no UTF-8.
+        return Response(json.dumps(described.document()), media_type="application/json")
 
     def as_page(request: Request) -> HTMLResponse:
         text = page(described.document(), f"{request.url.path.rpartition('/')[2]}.json")
-        return HTMLResponse(text, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
+        return HTMLResponse(
+            text.encode("utf-8", "replace"),
+            headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"},
+        )
 
     return [
         Route(f"{path}.json", as_json, name="asyncapi_document", include_in_schema=False),

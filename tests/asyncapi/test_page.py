@@ -56,6 +56,16 @@ async def room(websocket: WebSocket) -> None:
     """One room."""
 
 
+def test_a_text_that_has_no_utf_8_is_served() -> None:
+    async def odd(websocket: WebSocket) -> None: ...
+
+    odd.__doc__ = "Half of \ud800 a character."
+    client = TestClient(Starlette(routes=routes(Starlette(routes=[APIWebSocketRoute("/odd", odd)]))))
+    [channel] = client.get("/asyncapi.json").json()["channels"].values()
+    assert channel["description"] == odd.__doc__
+    assert "Half of ? a character." in client.get("/asyncapi").text
+
+
 def test_both_routes() -> None:
     app = Starlette(routes=[APIWebSocketRoute("/room", room)])
     app.router.routes.extend(routes(app))
