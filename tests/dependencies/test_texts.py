@@ -420,6 +420,16 @@ class Unreadable:
     async def __call__(self) -> None: ...
 
 
+UNREADABLE = Unreadable()
+
+
+def unread(thing: Any) -> str:
+    """The words of Python for a signature that it cannot read, which differ between its releases."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        inspect.signature(thing)
+    return str(caught.value)
+
+
 ONCE = Depends(scoped, max_concurrency=1, use_cache=False)
 
 OF_CALLS: dict[str, tuple[Any, str]] = {
@@ -478,9 +488,8 @@ OF_CALLS: dict[str, tuple[Any, str]] = {
         "Depends(typing.Annotated[str, 'text']) is given an annotation; write it after the parameter and a colon",
     ),
     "no signature": (
-        Depends(Unreadable()),
-        "its parameters cannot be read (unexpected object 'no signature' in __signature__ attribute); wrap it in a "
-        "function with a signature",
+        Depends(UNREADABLE),
+        f"its parameters cannot be read ({unread(UNREADABLE)}); wrap it in a function with a signature",
     ),
     "a function in the list": (
         [guard],
