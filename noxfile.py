@@ -122,10 +122,7 @@ def coverage(session: nox.Session) -> None:
     tree = unpacked_sdist(session)
     session.chdir(tree)
     session.install("--editable", ".[test]", "coverage>=7.10")
-    # The tracer runs Python inside of the kernels, which lets other threads into what the GIL keeps together.
-    together = ["tests/router/test_threads.py", "tests/router/test_narrowing.py::test_threads_change_and_ask"]
-    left_out = [f"--deselect={test}" for test in together]
-    session.run("coverage", "run", "-m", "pytest", "-q", *left_out, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
     session.run("coverage", "combine")
     session.run("coverage", "report")
 

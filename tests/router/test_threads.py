@@ -16,7 +16,12 @@ from websocket_client import connect, websocket_scope
 from fastroute import APIWebSocketRoute, Depends, Query, RouteIndex, Router
 from fastroute.matching import implementation as selector
 
-pytestmark = pytest.mark.twins
+pytestmark = [
+    pytest.mark.twins,
+    pytest.mark.skipif(
+        sys.gettrace() is not None, reason="coverage runs Python inside of the kernels, and other threads with it"
+    ),
+]
 
 THREADS = 8
 TEMPLATES = {
