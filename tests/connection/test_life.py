@@ -302,12 +302,13 @@ def test_a_sync_dependency_is_waited_for(run: Any) -> None:
     finished = threading.Event()
 
     def slow() -> None:
+        clock.forward(LIFETIME)
         time.sleep(0.3)
         finished.set()
 
     async def test() -> None:
         seen = Seen()
-        async with connected(seen.route(nothing, slow, accept_timeout=0.1).app) as connection:
+        async with connected(seen.route(nothing, slow, accept_timeout=LIFETIME).app) as connection:
             pass
         assert finished.is_set()
         assert connection.end == (408, "not accepted in time")
@@ -576,6 +577,24 @@ def test_infinity_is_no_timeout(run: Any) -> None:
         assert connection.end == (1000, "")
 
     run(test)
+
+
+def test_a_look_that_fails_is_logged_and_the_others_are_looked_at(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def look(self, now: float) -> None:
+            raise ValueError("wrong")
+
+    async def test() -> None:
+        seen, broken = Seen(), Broken()
+        lives = sweeper.current_sweeper().lives
+        lives.add(broken)
+        async with connected(seen.route(outlived, max_lifetime=LIFETIME).app):
+            pass
+        lives.remove(broken)
+        seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
+
+    run(test)
+    assert {record.getMessage() for record in caplog.records} == {"fastroute looks at a connection"}
 
 
 # Deadlines
