@@ -1155,6 +1155,17 @@ def test_repeats_in_models(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/", ("cookie", "tags=")), handshake("/", ("cookie", "tags=a")), handshake())
+def test_an_empty_cookie_of_a_sequence_in_a_model_is_absent(api: Api) -> Any:
+    class Cookies(BaseModel):
+        tags: list[str] = ["none"]
+
+    async def endpoint(websocket: WebSocket, model: Annotated[Cookies, api.Cookie()]) -> None:
+        await api.end(websocket, model)
+
+    return endpoint
+
+
 @parity(handshake("/?inner=1"), handshake("/?a=1"), handshake())
 def test_nested_models_cannot_be_filled(api: Api) -> Any:
     class Inner(BaseModel):

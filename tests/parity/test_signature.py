@@ -435,6 +435,16 @@ def test_the_last_marker_wins(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/", ("x-token", "1")), handshake("/", ("x_token", "2")), handshake())
+def test_the_last_of_two_header_markers_decides_on_underscores(api: Api) -> Any:
+    Token = Annotated[str, api.Header(convert_underscores=False)]
+
+    async def endpoint(websocket: WebSocket, x_token: Annotated[Token, api.Header()]) -> None:
+        await api.end(websocket, x_token)
+
+    return endpoint
+
+
 @parity(handshake("/?q=7"), handshake("/?q=x"), handshake())
 def test_default_beside_an_annotated_marker(api: Api) -> Any:
     async def endpoint(websocket: WebSocket, q: Annotated[int, api.Query()] = 3) -> None:
