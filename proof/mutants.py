@@ -42,7 +42,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, BinaryIO, NamedTuple
@@ -374,7 +374,7 @@ class Runner:
             os._exit(1)
 
     def run(self, items: list[pytest.Item]) -> None:
-        for item, after in zip(items, [*items[1:], None], strict=True):
+        for item, after in zip_longest(items, items[1:]):
             self.limit(self.seconds[item.nodeid], item.nodeid)
             item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
 
@@ -413,6 +413,7 @@ class Kept:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         items = {item.nodeid: item for item in session.items}
         functions: defaultdict[str, list[FunctionType]] = defaultdict(list)
+        gc.unfreeze()  # the tests may have frozen what they collected
         for found in gc.get_objects():
             if isinstance(found, FunctionType):
                 functions[found.__code__.co_filename].append(found)
