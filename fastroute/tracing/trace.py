@@ -82,7 +82,8 @@ def _trace(tree: Sequence[Entry], redirects: bool, scope: Scope, inside: tuple[E
             break
         if attempt.match is Match.PARTIAL and chosen is None:
             chosen = attempt
-    if chosen is not None and (chosen.match is None or not chosen.entry.children):
+    # A mount without routes of its own has an application; an included router without routes has nothing that answers.
+    if chosen is not None and (chosen.match is None or not (chosen.entry.children or chosen.entry.kind == "included")):
         return Outcome(attempts, chosen)
     if chosen is not None:
         entry, child_scope = chosen.entry, {**scope, **chosen.child_scope}

@@ -143,6 +143,15 @@ class TenantRouter(APIRouter):
         return Match.FULL, {}
 
 
+def test_an_included_router_without_routes_answers_nothing() -> None:
+    app = FastAPI(openapi_url=None)
+    app.include_router(TenantRouter(prefix="/tenants"))
+    taken = trace(app, requested("GET", "/nowhere"))
+    assert [attempt.match for attempt in taken.attempts] == [Match.FULL]
+    assert (taken.decisive, taken.redirect) == (None, None)
+    assert TestClient(app).get("/nowhere").status_code == 404
+
+
 def test_an_included_router_with_matches_of_its_own_is_asked_itself() -> None:
     async def endpoint() -> None: ...
 
