@@ -38,6 +38,7 @@ from fastroute import (
 )
 from fastroute.asyncapi import document
 from fastroute.asyncapi.page import page
+from fastroute.asyncapi.schemas import _draft_7
 from fastroute.security import APIKeyHeader, APIKeyQuery, HTTPBearer, OAuth2PasswordBearer, OpenIdConnect, SecurityBase
 
 
@@ -550,6 +551,15 @@ def test_routes_of_fastapi_are_described_from_their_signatures() -> None:
     assert ours["address"] == "/outer/ours/{id}"
     assert list(ours["bindings"]["ws"]["query"]["properties"]) == ["z"]
     assert found["operations"]["room.receive"]["security"] == [{"$ref": "#/components/securitySchemes/APIKeyQuery"}]
+
+
+def test_words_of_draft_2020_12_that_draft_7_has_not() -> None:
+    pair = {"prefixItems": [{"type": "integer"}, {"$ref": "#/$defs/Chat"}], "items": {"type": "string"}}
+    names = {"Chat": "Chat2"}
+    chat = {"$ref": "#/components/schemas/Chat2"}
+    assert _draft_7(pair, names) == {"items": [{"type": "integer"}, chat], "additionalItems": {"type": "string"}}
+    union = {"oneOf": [{"$ref": "#/$defs/Chat"}], "discriminator": {"propertyName": "kind", "mapping": {"a": "b"}}}
+    assert _draft_7(union, names) == {"oneOf": [chat], "discriminator": "kind"}
 
 
 # --- all of it ---

@@ -579,6 +579,16 @@ def test_infinity_is_no_timeout(run: Any) -> None:
     run(test)
 
 
+def test_a_group_of_nothing_but_cancellations_is_one() -> None:
+    async def test() -> None:
+        cancelled = asyncio.CancelledError()
+        inner = BaseExceptionGroup("inner", [cancelled])
+        assert interrupting.is_cancellation(BaseExceptionGroup("all", [cancelled, inner]))
+        assert not interrupting.is_cancellation(BaseExceptionGroup("not all", [inner, ValueError()]))
+
+    asyncio.run(test())
+
+
 def test_a_look_that_fails_is_logged_and_the_others_are_looked_at(run: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
         def look(self, now: float) -> None:
