@@ -16,8 +16,8 @@ How a mutant is tried. The quick tests run once under coverage, which notes the 
 once more in a process that is kept, and forked for each mutant: there the functions get their mutated code, and the
 tests of the line run until one fails. If a line also runs while the package or a file of tests is imported, a new
 process imports the mutated module, and runs the tests of that file, or all tests of the module, as well. A test that
-uses much more processor time than before, or waits for long, fails as well. In the end each test that killed a mutant
-runs once more without one: if it fails then, its kills do not count.
+uses much more processor time than before, or waits for long, fails as well. When a test kills for the first time, it
+runs once more without a mutant: if it fails then, too, it is left out.
 
 Why no library: mutmut 3 mutates neither the level of a module, where the tables and regexes of matching are, nor a
 decorated function, asks for tests by names that pytest cannot read back (`[[::1]]`), and samples nothing; cosmic-ray
@@ -509,6 +509,12 @@ class Measured:
     seconds: dict[str, float]
     failed: set[str]
 
+    def leave_out(self, test: str) -> None:
+        del self.seconds[test]
+        for lines in self.lines.values():
+            for tests in lines.values():
+                tests.discard(test)
+
 
 def measure(files: list[str], tests: list[str]) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
@@ -545,7 +551,14 @@ class Tester:
 
     def verdict(self, mutant: Mutant) -> Verdict:
         verdict = self._verdict(mutant)
-        self.kills[verdict.test] += bool(verdict.test)
+        while verdict.test and verdict.test not in self.kills:
+            if not self.kept(None, [verdict.test]).killed:
+                break
+            print(f"LEFT OUT {verdict.test}: it also fails without the mutant", flush=True)
+            self.measured.leave_out(verdict.test)
+            verdict = self._verdict(mutant)
+        if verdict.test:
+            self.kills[verdict.test] += 1
         return verdict
 
     def _verdict(self, mutant: Mutant) -> Verdict:
@@ -648,24 +661,13 @@ def main() -> int:
         verdicts[mutant] = verdict = tester.verdict(mutant)
         if not verdict.killed:
             print(f"SURVIVED {mutant}", flush=True)
-    return report(verdicts, unsteady(tester))
+    return report(verdicts)
 
 
-def unsteady(tester: Tester) -> set[str]:
-    """The tests that killed a mutant and fail without one, too."""
-    found: set[str] = set()
-    while verdict := tester.kept(None, sorted(set(tester.kills) - found - {""})):
-        if not verdict.killed or not verdict.test:
-            break
-        print(f"UNSTEADY {verdict.test}: its kills do not count")
-        found.add(verdict.test)
-    return found
-
-
-def report(verdicts: dict[Mutant, Verdict], unsteady: set[str]) -> int:
+def report(verdicts: dict[Mutant, Verdict]) -> int:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for mutant, verdict in verdicts.items():
-        kind = "survived" if not verdict.killed or verdict.test in unsteady else "hung" if verdict.hung else "killed"
+        kind = "survived" if not verdict.killed else "hung" if verdict.hung else "killed"
         counts[mutant.folder][kind] += 1
     for folder, kinds in counts.items():
         killed = kinds["killed"] + kinds["hung"]
