@@ -371,16 +371,19 @@ def test_segments_that_differ_in_one_place(size: int) -> None:
                 assert index._table.find(scope, path) == (route, route.matches(scope)[1])
 
 
-def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_that() -> None:
+@pytest.mark.parametrize(("path", "written"), [("/a", {"path": "/b"}), ("/a/b", {"root_path": "/a"})])
+def test_after_a_route_that_writes_another_path_the_later_ones_are_asked_about_that(
+    path: str, written: dict[str, str]
+) -> None:
     class Rewriting(BaseRoute):
         def matches(self, scope: Any) -> tuple[Match, Any]:
-            scope["path"] = "/b"
+            scope.update(written)
             return Match.NONE, {}
 
     post, put, get = (Route("/b", endpoint, methods=[method]) for method in ("POST", "PUT", "GET"))
-    for routes, expected in (([post, put], post), ([post, get], get), ([Route("/a", endpoint)], None)):
-        scope = {"type": "http", "path": "/a", "method": "GET"}
-        found = index.build_table([Rewriting(), *routes]).find(scope, "/a")
+    for routes, expected in (([post, put], post), ([post, get], get), ([Route(path, endpoint)], None)):
+        scope = {"type": "http", "path": path, "method": "GET"}
+        found = index.build_table([Rewriting(), *routes]).find(scope, path)
         assert (found and found[0]) is expected
 
 
