@@ -194,7 +194,7 @@ def peers(session: nox.Session, suite: str) -> None:
     plugins = str(Path("tests", "peers").resolve())
     session.env["PYTHONPATH"] = f"{plugins}{os.pathsep}{tree}"
     if suite == "starlette":
-        session.install(".[test]", "blockbuster", "itsdangerous", "jinja2", "python-multipart", "zstandard")
+        session.install(".[test]", "starlette[full]", "httpx2[zstd]", "blockbuster", "opentelemetry-sdk")
         # Not on its own package beside the tests, but on the one that is installed.
         shutil.rmtree(tree / "starlette")
         session.chdir(tree)
@@ -283,8 +283,8 @@ def upstream(session: nox.Session) -> None:
 def threads(session: nox.Session) -> None:
     """Many threads at once, without a GIL and with one: the tests of threads, and routers that change meanwhile."""
     session.env.update(COMPILED | ({"PYTHON_GIL": "0"} if str(session.python).endswith("t") else {}))
-    # The last with wheels for it; newer ones would be compiled, from Rust.
-    older = ["pydantic<2.13", "hypothesis<6.156"] if session.python == "3.13t" else []
+    # These have wheels for it; newer ones would be compiled, from Rust.
+    older = ["pydantic==2.12.3", "hypothesis<6.156"] if session.python == "3.13t" else []
     session.install("--prefer-binary", ".", "fastapi", "httpx", "httpx2", "hypothesis", "pytest", "trio", *older)
     session.run("pytest", "-q", "tests/router/test_threads.py", "tests/matching", "tests/router/test_index.py")
     session.run("python", "proof/threads.py", *session.posargs)
