@@ -4,7 +4,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,11 +56,7 @@ def shortened(word: str, most: int) -> str:
 
 def _start_of(word: str, most: int) -> str:
     """As many characters as have room in so many columns."""
-    for index, character in enumerate(word):
-        most -= columns_of(character)
-        if most < 0:
-            return word[:index]
-    return word
+    return word[: sum(columns <= most for columns in accumulate(map(columns_of, word)))]
 
 
 def fitted(line: str, width: int) -> list[str]:
