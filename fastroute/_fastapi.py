@@ -344,12 +344,10 @@ class Routing(NamedTuple):
         return missing + [name for name, found in modules.items() if found is None]
 
 
-def routing() -> Routing | None:
-    """FastAPI's routing, if it is loaded."""
+def routing() -> Routing:
+    """The routing of the FastAPI that is loaded."""
     names = ("APIRouter", "APIRoute", "APIWebSocketRoute", "_IncludedRouter", "_EffectiveRouteContext")
     router, route, websocket_route, included, context = (_loaded("fastapi.routing", name) for name in names)
-    if router is None or route is None or websocket_route is None:
-        return None
     mark = _loaded("fastapi.routing", "_get_fastapi_scope")
     return Routing(router, route, websocket_route, included, context, mark)
 

@@ -39,9 +39,7 @@ def found_by_path(candidate: Any) -> bool:
 
 
 def _reader() -> Reader:
-    fastapi = _fastapi.routing()
-    assert fastapi is not None
-    return Reader(fastapi)
+    return Reader(_fastapi.routing())
 
 
 def _finds(reader: Reader, candidate: Any) -> bool:

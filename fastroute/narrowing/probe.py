@@ -16,7 +16,6 @@ __all__ = ["reason_against_narrowing"]
 def reason_against_narrowing() -> str | None:
     """Why FastAPI's routers must be left alone; None if they can be narrowed."""
     fastapi = _fastapi.routing()
-    assert fastapi is not None
     release = f"FastAPI {_fastapi.version()}"
     if missing := fastapi.missing():
         return f"{release} is not known: it has no {', '.join(missing)}"
@@ -80,10 +79,16 @@ class _Application:
         if kind == "websocket":
             del scope["method"]
         error = None
+        coroutine: Coroutine[Any, Any, None] = self.root.app(scope, receive, send)
         try:
-            _run(self.root.app(scope, receive, send))
+            coroutine.send(None)  # inside or outside of an event loop
+        except StopIteration:
+            pass
         except Exception as raised:
             error = repr(raised)
+        else:
+            coroutine.close()
+            raise RuntimeError("it waits for something")
         return [sent, error, self._in_words(scope)]
 
     def _in_words(self, thing: Any) -> Any:
@@ -127,13 +132,3 @@ def _asked() -> Iterator[tuple[str, str, str]]:
         yield "http", "POST", path
         yield "http", "GET", path.rstrip("/") if path.endswith("/") else f"{path}/"
         yield "websocket", "", path
-
-
-def _run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run what waits for nothing, inside or outside of an event loop."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    coroutine.close()
-    raise RuntimeError("it waits for something")

@@ -247,10 +247,8 @@ class _Builder:
     """
 
     def __init__(self, edition: object) -> None:
-        fastapi = _fastapi.routing()
-        assert fastapi is not None
-        self._fastapi = fastapi
-        self._reader = Reader(fastapi)
+        self._fastapi = _fastapi.routing()
+        self._reader = Reader(self._fastapi)
         self._edition = edition
 
     def index_of_router(self, router: NarrowedRouter) -> Index:
@@ -352,7 +350,6 @@ def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
     if isinstance(router, mixin):
         return None
     fastapi = _fastapi.routing()
-    assert fastapi is not None
     original = router._fastroute_original if isinstance(router, NotedRouter) else type(router)
     name = f"{original.__module__}.{original.__qualname__}"
     for attribute in _OURS:

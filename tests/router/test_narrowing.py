@@ -1,8 +1,10 @@
 """FastAPI's routers with an index: single cases that the generated comparison does not reach."""
 
+import asyncio
 import copy
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import fastapi.routing
@@ -12,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 
 from fastroute import accelerate
 from fastroute.commands import routes
@@ -219,11 +221,38 @@ def test_a_router_that_cannot_be_narrowed_is_left_with_the_reason() -> None:
 
 
 @keeps_included
-def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every_path() -> None:
-    class Silent(APIRouter):
-        def _mark_routes_changed(self) -> None:
-            super()._mark_routes_changed()
+def test_a_router_whose_note_of_changes_was_replaced_is_left() -> None:
+    router = APIRouter()
+    router._mark_routes_changed = lambda: None  # type: ignore[attr-defined,method-assign,unused-ignore]
+    (left,) = accelerate(router).left
+    assert left.reason == "its `_mark_routes_changed` was replaced"
+    assert type(router) is APIRouter
 
+
+def test_a_router_of_a_class_without_subclasses_is_left_as_it_was() -> None:
+    class Final(APIRouter):
+        def __init_subclass__(cls) -> None:
+            raise TypeError("Final has no subclasses")
+
+    router = Final()
+    router.add_route("/page", page)
+    routes = router.routes
+    (left,) = accelerate(router).left
+    assert left.reason.endswith("Final cannot become a subclass of fastroute's NarrowedRouter: Final has no subclasses")
+    assert (type(router), router.routes) == (Final, routes)
+    assert router.routes is routes
+    assert request(router, "/page")[0] == 200
+
+
+class Silent(APIRouter):
+    """Does not say by FastAPI's own function when it changes."""
+
+    def _mark_routes_changed(self) -> None:
+        super()._mark_routes_changed()
+
+
+@keeps_included
+def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every_path() -> None:
     silent = Silent()
     silent.add_api_route("/page", page)
     app = application()
@@ -235,27 +264,166 @@ def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every
     assert request(app, "/silent/later")[0] == 200
 
 
-def test_a_fastapi_that_answers_differently_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(narrowing, "_with_other_slash", lambda scope: "/elsewhere")
-    probe.reason_against_narrowing.cache_clear()
-    try:
-        app = application()
-        (left,) = accelerate(app).left
-        assert "answers differently, as for http GET" in left.reason
-        assert type(app.router) is APIRouter
-    finally:
-        probe.reason_against_narrowing.cache_clear()
+@keeps_included
+def test_a_router_around_one_that_does_not_say_when_it_changes_is_asked_for_every_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent, around = Silent(), APIRouter()
+    silent.add_api_route("/page", page)
+    around.include_router(silent, prefix="/silent")
+    app = application()
+    app.include_router(around, prefix="/around")
+    accelerate(app)
+    request(app, "/nowhere")
+    assert asked_count(monkeypatch, app, "/nowhere") == 2  # and for "/nowhere/"
+    silent.add_api_route("/later", page)
+    assert request(app, "/around/silent/later")[0] == 200
 
 
 @keeps_included
-def test_a_fastapi_without_a_private_name_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("fastapi.routing._get_fastapi_scope")
+def test_an_included_router_of_an_unknown_class_is_asked_for_every_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(fastapi.routing._IncludedRouter):
+        count = 0
+
+        def _match(self, scope: Any) -> Any:
+            type(self).count += 1
+            return super()._match(scope)
+
+    app = application()
+    app.routes[-1].__class__ = Counting
+    accelerate(app)
+    request(app, "/nowhere")
+    assert (Counting.count, type(app.routes[-1])) == (2, Counting)  # and for "/nowhere/"
+    assert asked_count(monkeypatch, app, "/nowhere") == 2 * 10
+    assert request(app, "/resource2/item9/1")[0] == 200
+
+
+@keeps_included
+def test_an_included_router_whose_list_cannot_be_built_fails_in_its_turn() -> None:
+    answers = []
+    for accelerated in (False, True):
+        app, router = application(1), APIRouter()
+        router.add_api_route("/{id}", page)
+        app.include_router(router, prefix="/twice/{id}")
+        app.add_api_route("/after", page)
+        if accelerated:
+            (indexed,) = accelerate(app).indexed
+            assert list(indexed.asked) == [router.routes[0]]
+        answers.append([request(app, "/resource0/item1/1")])
+        for path in ("/twice/1/2", "/after", "/nowhere"):
+            with pytest.raises(ValueError, match="Duplicated param name id") as failed:
+                request(app, path)
+            answers[-1].append(str(failed.value))
+    assert answers[0] == answers[1]
+
+
+@keeps_included
+def test_of_the_routes_that_are_not_fastapis_those_that_it_includes_are_shown() -> None:
+    class Own(BaseRoute):
+        def matches(self, scope: Any) -> Any:
+            return Match.FULL, {"endpoint": page}
+
+    app, router = application(1), APIRouter()
+    host = Host("example.org", Router([Route("/", page)]))
+    router.routes += [host, Own(), Mount("/mounted", page), Route("/route", page)]
+    app.include_router(router, prefix="/in")
+    indexed, _of_host = accelerate(app).indexed
+    assert "13 routes" in str(indexed)
+    assert list(indexed.asked) == [host]
+    # FastAPI leaves the one out whose class it does not know.
+    assert request(app, "/nowhere")[0] == 404
+    assert request(app, "/", headers={"host": "example.org"})[0] == 404
+    assert request(app, "/in/route")[0] == 200
+
+
+@pytest.fixture
+def tried_again() -> Iterator[None]:
+    """Another FastAPI in this test: it is tried in it, and the real one is tried again afterwards."""
     probe.reason_against_narrowing.cache_clear()
-    try:
-        (left,) = accelerate(FastAPI()).left
-        assert left.reason.endswith("it has no _get_fastapi_scope")
-    finally:
-        probe.reason_against_narrowing.cache_clear()
+    yield
+    probe.reason_against_narrowing.cache_clear()
+
+
+def test_a_fastapi_that_answers_differently_is_left_alone(monkeypatch: pytest.MonkeyPatch, tried_again: None) -> None:
+    monkeypatch.setattr(narrowing, "_with_other_slash", lambda scope: "/elsewhere")
+    app = application()
+    (left,) = accelerate(app).left
+    assert "answers differently, as for http GET" in left.reason
+    assert type(app.router) is APIRouter
+
+
+@keeps_included
+@pytest.mark.parametrize("name", ["_get_fastapi_scope", "_IncludedRouter", "_EffectiveRouteContext"])
+def test_a_fastapi_without_a_private_name_is_left_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, tried_again: None
+) -> None:
+    monkeypatch.delattr(f"fastapi.routing.{name}")
+    (left,) = accelerate(FastAPI()).left
+    assert left.reason.endswith(f"is not known: it has no {name}")
+
+
+def test_a_fastapi_that_fails_is_left_alone(monkeypatch: pytest.MonkeyPatch, tried_again: None) -> None:
+    def mount(*arguments: Any) -> None:
+        raise NotImplementedError("no mounts")
+
+    monkeypatch.setattr(APIRouter, "mount", mount)
+    app = application()
+    (left,) = accelerate(app).left
+    assert left.reason.endswith("is not known: it fails when it is tried: NotImplementedError('no mounts')")
+    assert type(app.router) is APIRouter
+
+
+def test_a_fastapi_that_waits_cannot_be_tried(monkeypatch: pytest.MonkeyPatch, tried_again: None) -> None:
+    original, closed = APIRouter.app, []
+
+    async def app(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            closed.append(self)
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(APIRouter, "app", app)
+    (left,) = accelerate(application()).left
+    assert left.reason.endswith("it fails when it is tried: RuntimeError('it waits for something')")
+    assert len(closed) == 1
+
+
+def test_a_fastapi_that_receives_before_it_routes_is_narrowed(
+    monkeypatch: pytest.MonkeyPatch, tried_again: None
+) -> None:
+    original = APIRouter.app
+
+    async def app(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        scope["received"] = (await receive())["type"]
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(APIRouter, "app", app)
+    narrowed = application()
+    assert not accelerate(narrowed).left
+    assert request(narrowed, "/resource2/item9/1")[0] == 200
+
+
+@keeps_included
+def test_code_of_fastapi_finds_itself_of_its_own_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    app, match = APIRouter.app, fastapi.routing._IncludedRouter._match
+
+    async def asking(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        seen.append((isinstance(self, APIRouter), self.prefix))
+        await app(self, scope, receive, send)
+
+    def asking_included(self: Any, scope: Any) -> Any:
+        seen.append((isinstance(self, fastapi.routing._IncludedRouter), self.include_context.prefix))
+        return match(self, scope)
+
+    narrowed = application()
+    accelerate(narrowed)
+    request(narrowed, "/nowhere")
+    monkeypatch.setattr(APIRouter, "app", asking)
+    monkeypatch.setattr(fastapi.routing._IncludedRouter, "_match", asking_included)
+    assert request(narrowed, "/resource2/item9/1")[0] == 200
+    assert seen == [(True, ""), (True, "/resource2"), (True, "/resource2")]  # to match, and to handle
 
 
 @keeps_included
