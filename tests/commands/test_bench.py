@@ -275,6 +275,23 @@ def mixed():
     mixed.router.routes.append(OwnRoute())
     mixed.add_api_route("/{year:year}", page)
     return mixed
+class Fail(Refuse):
+    async def __call__(self, scope, receive, send):
+        if scope["path"].endswith("/3"):
+            raise RuntimeError("the lifespan was not run")
+        await self.app(scope, receive, send)
+failing = make()
+failing.add_api_route("/3", page)
+failing.add_middleware(Fail)
+class Read(Refuse):
+    async def __call__(self, scope, receive, send):
+        assert await receive() == {"type": "http.request", "body": b"", "more_body": False}
+        await self.app(scope, receive, send)
+reading = make()
+reading.add_middleware(Read)
+around = FastAPI(openapi_url=None)
+around.add_api_route("/x", page)
+around.router.middleware_stack = Read(around.router.middleware_stack)
 left = FastAPI(openapi_url=None)
 left.router = OwnRouter()
 left.router.add_api_route("/x", page)
@@ -322,10 +339,15 @@ def test_a_fastapi_application_as_json(told: Any) -> None:
         assert all(seconds > 0 for pair in figures.values() for seconds in pair)
 
 
-def test_a_request_that_middleware_answers_has_no_figure(told: Any) -> None:
-    figures = rows(told("bench_fastapi_example:refusing"))
+@pytest.mark.parametrize("app", ["refusing", "failing"])
+def test_a_request_that_middleware_answers_or_fails_has_no_figure(told: Any, app: str) -> None:
+    figures = rows(told(f"bench_fastapi_example:{app}"))
     assert figures["last"][:3] == ["-", "-", "-"]
     assert min(map(float, figures["last"][3:] + figures["average"] + figures["first"] + figures["no route"])) > 0
+
+
+def test_middleware_may_read_the_request(told: Any) -> None:
+    assert all(float(figure) > 0 for row in rows(told("bench_fastapi_example:reading")).values() for figure in row)
 
 
 def test_no_route_has_no_figure_if_a_route_takes_every_path(told: Any) -> None:
@@ -344,6 +366,7 @@ def test_a_plot_of_a_fastapi_application_has_plain_routers(told: Any, monkeypatc
     [
         ("left", "accelerate changes nothing: bench_fastapi_example.OwnRouter has `app` of its own"),
         ("none", "there is no HTTP route in the application with only Starlette's own convertors"),
+        ("around", "its router has middleware, below which FastAPI's own cannot be put back"),
     ],
 )
 def test_a_fastapi_application_that_cannot_be_compared(

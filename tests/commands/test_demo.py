@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from browser import LOG, browsing, started
+from starlette.testclient import TestClient
 from websockets.sync.client import connect
 
 from fastroute.__main__ import main
@@ -113,6 +114,12 @@ def test_the_page_chats_in_a_browser(tmp_path: Path) -> None:
 WELCOME = "welcome {} (black, client 1) to room 7:"
 #: Its output on the error output, which `started` reads.
 SERVED = "import sys; from fastroute.__main__ import main; sys.stdout = sys.stderr; sys.exit(main(['demo', '--serve']))"
+
+
+def test_the_page_is_served() -> None:
+    answer = TestClient(demo.app).get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.text == Path(demo.__file__).with_suffix(".html").read_text()
 
 
 def test_the_page_is_that_of_the_example() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from starlette.datastructures import QueryParams
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
@@ -143,6 +143,17 @@ def test_escapes_of_a_cookie_cost_linear_time() -> None:
     assert parsing.cookie_values(pairs) == {"c": '",' * 100_000}
     connection = HTTPConnection({**websocket_scope(), "headers": pairs})
     assert APIKeyCookie(name="c").credentials(connection) == '",' * 100_000
+
+
+def test_only_older_pythons_get_another_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(http.cookies, "_QuotePatt", raising=False)
+    assert _starlette._linear_cookie_parser() is cookie_parser
+    # Those whose `_unquote` takes quadratic time have this name.
+    monkeypatch.setattr(http.cookies, "_QuotePatt", None, raising=False)
+    linear = _starlette._linear_cookie_parser()
+    monkeypatch.undo()
+    assert linear is not cookie_parser
+    assert linear('a="x\\054"; b=1') == cookie_parser('a="x\\054"; b=1') == {"a": "x,", "b": "1"}
 
 
 @given(st.text(st.sampled_from('"\\\n01234789a\xe9 '), max_size=12))
