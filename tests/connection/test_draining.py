@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from fastapi import FastAPI
-from live import connected
+from live import Connection, connected
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket
 
@@ -55,10 +55,34 @@ async def started(app: Any) -> AsyncIterator[dict[str, Any]]:
             await done.wait()
 
 
+class Clients(list[Connection]):
+    """Connections of clients that stay until the application ends them."""
+
+    async def stay(self, app: Any) -> None:
+        async with connected(app) as connection:
+            self.append(connection)
+
+    async def accepted(self, count: int) -> None:
+        await until(lambda: len(self) == count and all(each.sent for each in self))
+
+    @property
+    def ends(self) -> list[tuple[int, str]]:
+        return [each.end for each in self]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(5):
+        while not condition():
+            await anyio.sleep(0.005)
+
+
 class Events(list[str]):
     """What happened, in order."""
 
+    entered = 0
+
     async def dependency(self) -> AsyncIterator[None]:
+        self.entered += 1
         try:
             yield
         except BaseException as error:
@@ -99,20 +123,14 @@ def application(events: Events, endpoint: Any, **items: Any) -> Starlette:
 def test_open_connections_end_before_the_lifespan(run: Any, endpoint: Any, policy: Any) -> None:
     async def test() -> None:
         events = Events()
-        app = application(events, endpoint, policy=policy)
-        async with anyio.create_task_group() as tasks:
-
-            async def client() -> None:
-                async with connected(app) as connection:
-                    pass
-                assert connection.end == (1012, "service restart")
-                assert connection.error is None
-
+        app, clients = application(events, endpoint, policy=policy), Clients()
+        async with anyio.create_task_group() as tasks, started(app) as state:
+            assert state == {"pool": "open"}
             for _ in range(3):
-                tasks.start_soon(client)
-            async with started(app) as state:
-                assert state == {"pool": "open"}
-                await anyio.sleep(0.4)
+                tasks.start_soon(clients.stay, app)
+            await clients.accepted(3)
+        assert clients.ends == [(1012, "service restart")] * 3
+        assert not any(connection.error for connection in clients)
         assert sorted(events[:3]) == ["ConnectionEnded 1012"] * 3
         assert events[3:] == ["clean-up"] * 3 + ["pool closed"]
 
@@ -122,17 +140,11 @@ def test_open_connections_end_before_the_lifespan(run: Any, endpoint: Any, polic
 def test_a_handshake_that_waits_is_denied(run: Any) -> None:
     async def test() -> None:
         events = Events()
-        app = application(events, slow)
-        async with anyio.create_task_group() as tasks:
-
-            async def client() -> None:
-                async with connected(app) as connection:
-                    pass
-                assert connection.end == (503, "service restart")
-
-            async with started(app):
-                tasks.start_soon(client)
-                await anyio.sleep(0.4)
+        app, clients = application(events, slow), Clients()
+        async with anyio.create_task_group() as tasks, started(app):
+            tasks.start_soon(clients.stay, app)
+            await until(lambda: events.entered == 1)
+        assert clients.ends == [(503, "service restart")]
         assert events == ["ConnectionEnded 1008", "clean-up", "pool closed"]
 
     run(test)
@@ -141,25 +153,18 @@ def test_a_handshake_that_waits_is_denied(run: Any) -> None:
 def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) -> None:
     async def test() -> None:
         events = Events()
-        app = application(events, push)
-        async with anyio.create_task_group() as tasks:
+        app, clients = application(events, push), Clients()
 
-            async def late() -> None:
-                while not events:
-                    await anyio.sleep(0.005)
-                async with connected(app) as connection:
-                    pass
-                assert connection.end == (503, "service restart")
-                events.append("late")
+        async def late() -> None:
+            await until(lambda: bool(events))
+            await clients.stay(app)
+            events.append("late")
 
-            async def client() -> None:
-                async with connected(app):
-                    pass
-
-            async with started(app):
-                tasks.start_soon(client)
-                tasks.start_soon(late)
-                await anyio.sleep(0.4)
+        async with anyio.create_task_group() as tasks, started(app):
+            tasks.start_soon(clients.stay, app)
+            tasks.start_soon(late)
+            await clients.accepted(1)
+        assert clients.ends == [(1012, "service restart"), (503, "service restart")]
         assert events == ["ConnectionEnded 1012", "late", "clean-up", "pool closed"]
 
     run(test)
@@ -202,16 +207,11 @@ def test_what_does_not_end_is_abandoned_with_a_warning(run: Any, caplog: pytest.
             await anyio.sleep(2)
 
     async def test() -> None:
-        app = Starlette(routes=[APIWebSocketRoute("/", stubborn)], lifespan=draining(timeout=0.1))
+        app, clients = Starlette(routes=[APIWebSocketRoute("/", stubborn)], lifespan=draining(timeout=0.1)), Clients()
         async with anyio.create_task_group() as tasks:
-
-            async def client() -> None:
-                async with connected(app):
-                    pass
-
             async with started(app):
-                tasks.start_soon(client)
-                await anyio.sleep(0.4)
+                tasks.start_soon(clients.stay, app)
+                await clients.accepted(1)
                 began = time.monotonic()
             assert time.monotonic() - began < 1
 
@@ -233,18 +233,12 @@ def test_what_swallows_its_cancellation_is_abandoned_and_ends_once(run: Any) -> 
 
     async def test() -> None:
         route = APIWebSocketRoute("/", stubborn, dependencies=[Depends(events.dependency)])
-        app = Starlette(routes=[route], lifespan=draining(events.lifespan, timeout=0.1))
-        async with anyio.create_task_group() as tasks:
-
-            async def client() -> None:
-                async with connected(app) as connection:
-                    pass
-                assert connection.end == (1012, "service restart")
-                assert connection.error is None
-
-            async with started(app):
-                tasks.start_soon(client)
-                await anyio.sleep(0.4)
+        app, clients = Starlette(routes=[route], lifespan=draining(events.lifespan, timeout=0.1)), Clients()
+        async with anyio.create_task_group() as tasks, started(app):
+            tasks.start_soon(clients.stay, app)
+            await clients.accepted(1)
+        assert clients.ends == [(1012, "service restart")]
+        assert clients[0].error is None
         assert events == ["pool closed", "clean-up"]
 
     run(test)
@@ -261,18 +255,15 @@ def test_each_application_drains_its_own_connections(run: Any, nested: bool) -> 
             for app, each in zip(apps, events, strict=True):
                 app.router.lifespan_context = draining(draining(each.lifespan))
 
-        async def client(app: Any) -> None:
-            async with connected(app) as connection:
-                pass
-            assert connection.end == (1012, "service restart")
-
+        clients = Clients()
         async with anyio.create_task_group() as tasks, started(apps[1]):
             async with started(apps[0]):
                 for app in apps:
-                    tasks.start_soon(client, app)
-                await anyio.sleep(0.2)
+                    tasks.start_soon(clients.stay, app)
+                await clients.accepted(2)
             assert events == [["ConnectionEnded 1012", "clean-up", "pool closed"], []]
         assert events[1] == ["ConnectionEnded 1012", "clean-up", "pool closed"]
+        assert clients.ends == [(1012, "service restart")] * 2
         assert drains == []
 
     run(test)
@@ -303,17 +294,12 @@ def test_in_an_application_of_fastapi(run: Any) -> None:
         events = Events()
         app = FastAPI(lifespan=draining(events.lifespan))
         app.router.routes.append(APIWebSocketRoute("/", push, dependencies=[Depends(events.dependency)]))
-        async with anyio.create_task_group() as tasks:
-
-            async def client() -> None:
-                async with connected(app) as connection:
-                    pass
-                assert connection.end == (1012, "service restart")
-
-            async with started(app) as state:
-                assert state == {"pool": "open"}
-                tasks.start_soon(client)
-                await anyio.sleep(0.4)
+        clients = Clients()
+        async with anyio.create_task_group() as tasks, started(app) as state:
+            assert state == {"pool": "open"}
+            tasks.start_soon(clients.stay, app)
+            await clients.accepted(1)
+        assert clients.ends == [(1012, "service restart")]
         assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
 
     run(test)
@@ -343,15 +329,10 @@ def test_overrides_are_drained_too(run: Any) -> None:
 
         route = APIWebSocketRoute("/", push, None, [Depends(original)], Provider())
         app = Starlette(routes=[route], lifespan=draining(events.lifespan))
-        async with anyio.create_task_group() as tasks:
-
-            async def client() -> None:
-                async with connected(app):
-                    pass
-
-            async with started(app):
-                tasks.start_soon(client)
-                await anyio.sleep(0.4)
+        clients = Clients()
+        async with anyio.create_task_group() as tasks, started(app):
+            tasks.start_soon(clients.stay, app)
+            await clients.accepted(1)
         assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
 
     run(test)
