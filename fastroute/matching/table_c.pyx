@@ -443,6 +443,10 @@ cdef class RouteTable:
     cdef bint _grow_into(self, RouteTable table, int start, int stop, list added) except -1:
         """Make a table that shares the tree; False if that needs one of its own."""
         cdef int count = len(added), number = self.tree.entry_count - 1
+        # The rows of a table that has grown at its end are the first of the new one.
+        cdef bint shares_rows = self.keys == NULL and start == len(self.rows) == number
+        # Before the editions are compared: a new list may let the garbage collector, and so another thread, come in.
+        cdef list rows = self.rows if shares_rows else self.rows[:self.size]
         cdef int64_t before = self._key(start - 1).label if start else -GAP
         cdef int64_t step = GAP
         if self.edition != self.tree.edition or number > 2 * (self.size + 16):
@@ -454,13 +458,10 @@ cdef class RouteTable:
             if step == 0:
                 return False
         table.size = self.size - (stop - start) + count
-        if self.keys == NULL and start == len(self.rows) == number:
-            # The rows of a table that has grown at its end are the first of the new one.
-            table.rows = self.rows
-        else:
-            table.rows = self.rows[:self.size]
+        if not shares_rows:
             self._copy_keys(table, start, stop, Key(before, number), step)
-        table.rows[start:stop] = added
+        rows[start:stop] = added
+        table.rows = rows
         for position in range(start, start + count):
             self.tree.add(added[position - start], table._key(position))
         table.tree = self.tree
