@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -185,16 +186,19 @@ def _host(finding: Any) -> str:
 @pytest.mark.twins
 @given(strategies.route_tables(4), st.data())
 def test_what_is_called_unreachable_in_any_table_is(routes: list[BaseRoute], data: st.DataObject) -> None:
+    # The same route once more, somewhere: in most tables it is one that is told.
+    routes.insert(data.draw(st.integers(0, len(routes))), copy(data.draw(st.sampled_from(routes))))
     app = Starlette(routes=routes)
-    for finding in shadowed(app):
-        path = data.draw(strategies.paths(finding.entry.path))
-        if finding.inside or (finding.odd_paths and ("\n" in path or not path.startswith("/"))):
-            continue
-        for demand in [("http", "GET"), ("http", "POST"), ("websocket", "")]:
-            attempts = trace(app, scope_of(*demand, path, "a.org")).attempts
-            assert not any(
-                attempt.entry.route is finding.entry.route and attempt.match is Match.FULL for attempt in attempts
-            )
+    findings = [finding for finding in shadowed(app) if not finding.inside]
+    assume(findings)
+    finding = data.draw(st.sampled_from(findings))
+    path = data.draw(strategies.paths(finding.entry.path))
+    assume(not finding.odd_paths or ("\n" not in path and path.startswith("/")))
+    for demand in [("http", "GET"), ("http", "POST"), ("websocket", "")]:
+        attempts = trace(app, scope_of(*demand, path, "a.org")).attempts
+        assert not any(
+            attempt.entry.route is finding.entry.route and attempt.match is Match.FULL for attempt in attempts
+        )
 
 
 @pytest.mark.parametrize("app", ["shop", "site", "api", "frontend"])
