@@ -516,6 +516,38 @@ def test_examples_are_valid(payload: Any) -> None:
         Draft7Validator(schema).validate(example["payload"])
 
 
+class Node(BaseModel):
+    below: "Node"
+
+
+class Say(BaseModel):
+    kind: Literal["say"]
+    room: Annotated[int, Field(json_schema_extra={"default": 7})]
+
+
+def test_an_example_has_what_is_constant_and_ends_in_a_model_that_never_ends() -> None:
+    async def endpoint(messages: Messages[Node | Say, None]) -> None: ...
+
+    messages = described(APIWebSocketRoute("/", endpoint))["components"]["messages"]
+    assert messages["Say"]["examples"] == [{"payload": {"kind": "say", "room": 7}}]
+    assert "examples" not in messages["Node"]
+
+
+class Filter(BaseModel):
+    below: "Filter | None" = None
+    pair: tuple[int, str] = (1, "x")
+
+
+def test_a_model_of_the_query_that_refers_to_itself() -> None:
+    async def endpoint(websocket: WebSocket, filter: Annotated[Filter, Query()]) -> None: ...
+
+    found = described(APIWebSocketRoute("/", endpoint))
+    query = found["channels"]["endpoint"]["bindings"]["ws"]["query"]
+    assert list(query["properties"]) == ["below", "pair"]
+    assert query["properties"]["below"]["anyOf"][0] == {"$ref": "#/components/schemas/Filter"}
+    assert "<td>list, items ≥ 2, items ≤ 2</td>" in page(found, "x.json")
+
+
 def test_docstrings_are_descriptions_and_plain_routes_are_described_by_their_path() -> None:
     class Application:
         """Not of the endpoint."""

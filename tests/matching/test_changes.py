@@ -142,6 +142,12 @@ def test_difference_goes_by_identity() -> None:
     assert selector.difference([one, same], 2, [other, same]) == (0, 1, 1)
 
 
+@pytest.mark.parametrize("thing", [None, 7])
+def test_difference_takes_lists(thing: Any) -> None:
+    with pytest.raises(TypeError):
+        selector.difference([], 0, thing)
+
+
 @given(st.lists(ROWS, max_size=8), st.lists(ROWS, max_size=3), st.integers(0, 8))
 def test_candidates_found_in_turn_are_those_found_at_once(rows: list[Row], new: list[Row], start: int) -> None:
     start = min(start, len(rows))

@@ -146,6 +146,10 @@ class Documented(Route):
         self.documented = f"{path} at most {limit}"
 
 
+class Limited(Documented):
+    """Is made as its base."""
+
+
 class Subscribed(FastAPIWebSocketRoute):
     def __init__(self, path: str, endpoint: Any, *, topic: str = "all", **kwargs: Any) -> None:
         super().__init__(path, endpoint, **kwargs)
@@ -168,13 +172,16 @@ def test_classes_of_users_are_made_anew(prefix: str) -> None:
     inner, outer = Router(), Router()
     inner.routes += [
         Documented("/page", page, limit=3),
+        Limited("/limited", page, limit=5),
         Subscribed("/feed", talk, topic="news", name="feed"),
         Section("/section", routing.Router([Route("/page", page)])),
     ]
     outer.include_router(inner, prefix=prefix)
-    documented, subscribed, section = outer.routes
+    documented, limited, subscribed, section = outer.routes
     assert isinstance(documented, Documented)
     assert documented.documented == f"{prefix}/page at most 3"
+    assert isinstance(limited, Limited)
+    assert limited.documented == f"{prefix}/limited at most 5"
     assert isinstance(subscribed, Subscribed)
     assert (subscribed.topic, subscribed.name) == ("news", "feed")
     assert isinstance(section, Section)
