@@ -56,7 +56,8 @@ class Reader:
 
     def finds(self, candidate: Any) -> bool:
         """Whether a route, or FastAPI's stand-in for one, is found by its path."""
-        return None not in self.reach(candidate)[:2]
+        reach = self.reach(candidate)
+        return reach.http is not None and reach.websocket is not None
 
     def reach(self, candidate: Any) -> Reach:
         """The requests that can match in a route, or in FastAPI's stand-in for a route of an included router."""
@@ -72,7 +73,7 @@ class Reader:
     def _reach(self, route: Any, declared: Any) -> Reach:
         """As `reach`, of a route whose path is declared by itself or by another object."""
         kind = self._kind(type(route))
-        if kind is None or "matches" in vars(route) or "matches" in vars(declared):
+        if kind is None or "matches" in vars(route):
             return ANYTHING
         found = shape_of(declared) if kind.by_path else None
         paths = None if found is None else (found,)
@@ -86,9 +87,10 @@ class Reader:
     def _read_kind(self, cls: type[Any]) -> _Kind | None:
         """A class of routes; None if it has a `matches` of its own, or attributes that are not what they seem."""
         definers = _definers(cls)
-        base, http, websocket = self._bases.get(definers, (None, False, False))
-        if base is None or getattr_static(cls, "__getattribute__") is not vars(object)["__getattribute__"]:
+        known = self._bases.get(definers)
+        if known is None or getattr_static(cls, "__getattribute__") is not vars(object)["__getattribute__"]:
             return None
+        base, http, websocket = known
         if any(_attribute(cls, name) is not _attribute(base, name) for name in _DECLARED):
             return None
         relied = frozenset((definer, definer.matches) for definer in definers if definer is not BaseRoute)

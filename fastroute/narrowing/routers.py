@@ -141,7 +141,6 @@ class NarrowedRouter(NotedRouter):
             return None
         try:
             self._fastroute_index = index = _Builder(edition).index_of_router(self)
-            self._fastroute_waiting = None
             return index
         finally:
             _BUILDING.release()

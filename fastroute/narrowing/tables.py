@@ -108,14 +108,11 @@ class Index(NotCopied):
     def _in_turn(self, scope: Scope, positions: Iterable[int]) -> Iterator[Any]:
         """The routes at these positions, each when it is asked, and what those between them do to the scope."""
         path, root_path = scope["path"], scope.get("root_path")
-        candidates, mark, last = self.candidates, self.mark, -1
-        for position in positions:
-            if position == last:
-                continue
+        candidates, mark = self.candidates, self.mark
+        for position in dict.fromkeys(positions):
             if mark is not None and position > self.first_included:
                 mark(scope)
                 mark = None
-            last = position
             yield candidates[position]
             if position in self.writers and (scope["path"] is not path or scope.get("root_path") is not root_path):
                 yield from candidates[position + 1 :]

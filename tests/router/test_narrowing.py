@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import dataclasses
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from fastroute import accelerate
+from fastroute import IMPLEMENTATION, APIWebSocketRoute, _fastapi, accelerate
 from fastroute.commands import routes
 from fastroute.narrowing import probe
 from fastroute.narrowing import routers as narrowing
+from fastroute.narrowing.reading import Reader
 from fastroute.tracing.entries import entries, walk
 
 pytestmark = pytest.mark.twins
@@ -141,7 +144,7 @@ def test_after_a_change_fastapi_scans_until_it_is_quiet(monkeypatch: pytest.Monk
     request(app, "/nowhere")
     before = app.router._fastroute_index  # type: ignore[attr-defined]
     app.add_api_route("/new", page)
-    for _ in range(narrowing._PATIENCE):
+    for _ in range(8):
         assert request(app, "/new")[0] == 200
         assert app.router._fastroute_index is before  # type: ignore[attr-defined]
     request(app, "/new")
@@ -475,3 +478,339 @@ def test_an_included_router_is_named_without_its_routes() -> None:
     picky.add_api_route("/a", page)
     app.include_router(picky, prefix="/in")
     assert str(accelerate(app)).endswith("1 of them asked for every path: Picky included at '/in'")
+
+
+@keeps_included
+def test_an_included_router_of_few_routes_is_asked_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = application(1, 6)
+    accelerate(app)
+    request(app, "/nowhere")
+    assert asked_count(monkeypatch, app, "/resource0/item5/1") == 12  # to match, and to handle
+    app = application(1, 7)
+    accelerate(app)
+    request(app, "/nowhere")
+    assert asked_count(monkeypatch, app, "/resource0/item5/1") == 2
+
+
+def index_of(app: FastAPI) -> Any:
+    return app.router._fastroute_index  # type: ignore[attr-defined]  # it is accelerated
+
+
+def settled() -> FastAPI:
+    """An accelerated application that has its index."""
+    app = application()
+    accelerate(app)
+    request(app, "/nowhere")
+    return app
+
+
+@pytest.mark.parametrize("bypassing", [False, True])
+def test_each_change_starts_the_wait_anew(bypassing: bool) -> None:
+    app = settled()
+    before = index_of(app)
+
+    def change(path: str) -> None:
+        route = APIRoute(path, page)
+        if bypassing:  # only the length tells
+            list.append(app.router.routes, route)
+        else:
+            app.router.routes.append(route)
+
+    change("/first")
+    for _ in range(5):
+        assert request(app, "/first")[0] == 200
+    change("/second")
+    for _ in range(8):
+        assert request(app, "/second")[0] == 200
+        assert index_of(app) is before
+    request(app, "/second")
+    assert index_of(app) is not before
+
+
+def test_a_quiet_router_is_not_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = settled()
+
+    def renewed(self: Any) -> Any:
+        raise AssertionError("nothing has changed")
+
+    monkeypatch.setattr(narrowing.NarrowedRouter, "_fastroute_renewed", renewed)
+    assert request(app, "/nowhere")[0] == 404
+
+
+def in_thread(function: Any) -> Any:
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def test_fastapi_scans_while_another_thread_builds() -> None:
+    app = application()
+    accelerate(app)
+    with narrowing._BUILDING:
+        assert in_thread(lambda: request(app, "/resource0/item0/1")[0]) == 200
+        assert index_of(app) is None
+    assert request(app, "/resource0/item0/1")[0] == 200
+    assert index_of(app) is not None
+
+    def may_build() -> bool:
+        if not narrowing._BUILDING.acquire(blocking=False):
+            return False
+        narrowing._BUILDING.release()
+        return True
+
+    assert in_thread(may_build)
+
+
+def test_an_index_cannot_be_changed() -> None:
+    for thing in (index_of(settled()), narrowing._LowPriority(object(), ())):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            thing.edition = None
+        assert not hasattr(thing, "__dict__")
+        assert copy.copy(thing) is None
+
+
+def test_a_list_that_is_assigned_notes_its_changes() -> None:
+    app = settled()
+    app.router.routes = [Route("/a", page)]
+    assert request(app, "/a")[0] == 200
+    kept = app.router.routes
+    app.router.routes = kept
+    assert app.router.routes is kept
+    for _ in range(10):
+        assert request(app, "/b")[0] == 404
+    app.router.routes[0] = Route("/b", page)
+    assert request(app, "/b")[0] == 200
+
+
+@keeps_included
+def test_the_dict_of_fastapi_in_a_scope_does_not_make_it_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_count(monkeypatch, settled(), "/resource2/item9/1", fastapi={}) == 2
+
+
+def test_the_router_in_a_scope_stays() -> None:
+    app, outer = settled(), object()
+    left: list[Any] = []
+
+    async def note(request: Request) -> PlainTextResponse:
+        left.append(request.scope["router"])
+        return PlainTextResponse("")
+
+    app.router.routes[:] = [Route("/a", note)]
+    for _ in range(10):
+        request(app.router.app, "/a", router=outer)
+        request(app.router.app, "/a")
+    assert left[-2] is outer
+    assert left[-1] is app.router
+
+
+def test_fastapi_reads_and_writes_the_router_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, seen = APIRouter.app, []
+
+    async def app(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        seen.append((isinstance(self, APIRouter), self.prefix, self.on_startup is router.on_startup))
+        self.written = True
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(APIRouter, "app", app)
+    router = APIRouter(prefix="/p")
+    router.routes.append(Route("/p/a", page))
+    assert narrowing.narrow(router) is None
+    assert request(router.app, "/p/a")[0] == 200
+    assert request(router.app, "/p/a")[0] == 200
+    assert seen == [(True, "/p", True)] * 2
+    assert vars(router)["written"]
+
+
+@pytest.mark.parametrize("path", ["/root/a", "/root/b/", "/a", "/b/", "/root", "/root/", "/root/a//", "/rooted/a"])
+@pytest.mark.parametrize("root_path", ["", "/root"])
+def test_the_other_slash_below_a_root_path(path: str, root_path: str) -> None:
+    answers = []
+    for accelerated in (False, True):
+        app = FastAPI(openapi_url=None)
+        app.add_route("/a/", page)
+        app.add_route("/b", page)
+        app.add_route("/root/c", page)
+        if accelerated:
+            accelerate(app)
+        answers.append([request(app.router.app, path, root_path=root_path) for _ in range(2)])
+    assert answers[0] == answers[1]
+
+
+@keeps_included
+@pytest.mark.parametrize("attribute", ["_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes"])
+def test_a_router_with_a_method_of_its_own_is_left_with_the_reason(attribute: str) -> None:
+    if not hasattr(APIRouter, attribute):
+        pytest.skip("this FastAPI has no such method")
+    own = type("Own", (APIRouter,), {attribute: lambda self: ()})
+    (left,) = accelerate(own()).left
+    assert left.reason == f"{__name__}.Own has `{attribute}` of its own"
+
+
+def test_the_requests_that_can_match_in_a_route(implementation: str) -> None:
+    routing = _fastapi.routing()
+    reader = Reader(routing)
+
+    async def talk(websocket: WebSocket) -> None: ...
+
+    app = PlainTextResponse("")
+    found: list[Any] = [
+        reader.reach(route)[:2]
+        for route in (
+            Route("/a", page),
+            APIRoute("/a", page),
+            WebSocketRoute("/a", talk),
+            fastapi.routing.APIWebSocketRoute("/a", talk),
+            # A route whose twin was exchanged has a function that was put there, about which nothing is certain.
+            APIWebSocketRoute("/a", talk) if implementation == IMPLEMENTATION else WebSocketRoute("/a", talk),
+            Mount("/a", app),
+            Host("a", app),
+        )
+    ]
+    http, http_of_api, *sockets, mount, host = found
+    assert http == http_of_api == (sockets[0][1], ())
+    assert http[0] is not None
+    assert len(http[0]) == 1
+    assert sockets == [((), http[0])] * 3
+    assert mount[0] == mount[1] != http[0]
+    assert mount[0] is not None
+    assert host == (None, None)
+
+
+@keeps_included
+def test_which_routes_an_index_finds_below_a_prefix() -> None:
+    class Own(Route):
+        def matches(self, scope: Any) -> Any:
+            return super().matches(scope)
+
+    class OwnMount(Mount):
+        def matches(self, scope: Any) -> Any:
+            return super().matches(scope)
+
+    class OwnApi(APIRoute):
+        def matches(self, scope: Any) -> Any:
+            return super().matches(scope)
+
+    replaced = APIRoute("/replaced", page)
+    replaced.matches = APIRoute("/replaced", page).matches  # type: ignore[method-assign]
+    app = PlainTextResponse("")
+    # Of a route of Starlette's FastAPI makes a new one, of Starlette's own class.
+    by_path = [Route("/route", page), APIRoute("/api", page), Own("/own", page), Mount("/mount", app)]
+    asked = [Host("host", app), OwnMount("/own", app), OwnApi("/own", page), replaced]
+    router, inner = FastAPI(openapi_url=None).router, APIRouter()
+    inner.routes += [*by_path, *asked]
+    router.include_router(inner, prefix="/in/{x}")
+    (indexed,) = accelerate(router).indexed
+    assert list(indexed.asked) == asked
+    assert indexed.routes == len(by_path) + len(asked)
+
+
+@keeps_included
+@pytest.mark.parametrize("paths", [1, 10])
+def test_a_route_that_an_included_router_gets_later_is_found(paths: int) -> None:
+    app, router = FastAPI(openapi_url=None), APIRouter()
+    for path in range(paths):
+        router.add_api_route(f"/item{path}/{{id}}", page)
+    app.include_router(router, prefix="/in")
+    accelerate(app)
+    for later in range(2):
+        request(app, "/nowhere")
+        router.add_api_route(f"/later{later}/{{id}}", page)
+        for _ in range(10):
+            assert [request(app, f"/in/{path}/1")[0] for path in ("item0", f"later{later}", "other")] == [200, 200, 404]
+
+
+@keeps_included
+@pytest.mark.parametrize("silent_first", [False, True])
+def test_a_router_that_includes_one_that_does_not_say_when_it_changes(silent_first: bool) -> None:
+    silent, plain, outer = Silent(), APIRouter(), APIRouter()
+    for router in (silent, plain):
+        router.add_api_route("/page", page)
+    included = [(silent, "/silent"), (plain, "/plain")]
+    for router, prefix in included if silent_first else included[::-1]:
+        outer.include_router(router, prefix=prefix)
+    app = application()
+    app.include_router(outer, prefix="/outer")
+    accelerate(app)
+    for _ in range(10):
+        assert request(app, "/outer/silent/later")[0] == 404
+    silent.add_api_route("/later", page)
+    assert request(app, "/outer/silent/later")[0] == 200
+
+
+def _property(name: str) -> Any:
+    """It could be another value each time."""
+    return property(lambda self: vars(self)[name], lambda self, value: vars(self).__setitem__(name, value))
+
+
+@pytest.mark.parametrize("name", ["path", "path_regex", "param_convertors", "__getattribute__", "matches", None])
+def test_nothing_is_certain_about_a_class_that_computes_what_it_declares(name: str | None) -> None:
+    routing = _fastapi.routing()
+    own = {"__getattribute__": lambda self, name: object.__getattribute__(self, name), "matches": lambda *_: None}
+    cls = type("Own", (APIRoute,), {name or "other": own.get(name or "", _property(name or "other"))})
+    route = cls("/a", page)
+    assert Reader(routing).finds(route) is (name is None)
+    plain = APIRoute("/a", page)
+    assert Reader(routing).finds(plain)
+    plain.matches = route.matches  # type: ignore[method-assign]
+    assert not Reader(routing).finds(plain)
+
+
+class Writing(BaseRoute):
+    """Matches nothing, and moves a request elsewhere."""
+
+    def __init__(self, **items: str) -> None:
+        self.items = items
+
+    def matches(self, scope: Any) -> Any:
+        if scope["path"] == "/root/asked":
+            scope.update(self.items)
+        return Match.NONE, {}
+
+
+@pytest.mark.parametrize("items", [{}, {"path": "/root/moved"}, {"root_path": ""}, {"path": "/moved", "root_path": ""}])
+@pytest.mark.parametrize("included", [False, True])
+def test_a_route_that_writes_into_the_scope(items: dict[str, str], included: bool) -> None:
+    answers = []
+    for accelerated in (False, True):
+        app, router = FastAPI(openapi_url=None), APIRouter()
+        for path in ("/before", "/moved", "/asked/never", "/root/never"):
+            router.add_route(path, page)
+        if included:
+            app.include_router(router)
+        app.router.routes.append(Writing(**items))
+        for path in ("/after", "/moved", "/root/asked", "/root/moved"):
+            app.add_route(path, page)
+        if accelerated:
+            accelerate(app)
+        paths = ("/root/asked", "/root/after", "/root/before", "/root/moved")
+        answers.append([[request(app.router.app, path, root_path="/root") for path in paths] for _ in range(2)])
+    assert answers[0] == answers[1]
+    assert answers[1][0] == answers[1][1]
+
+
+@pytest.mark.skipif(not hasattr(APIRouter, "_iter_low_priority_routes"), reason="this FastAPI has none of low priority")
+def test_routes_of_low_priority_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = settled()
+    router: Any = app.router
+    original, built = APIRouter._iter_low_priority_routes, []
+
+    def counting(self: Any) -> Any:
+        built.append(self)
+        return original(self)
+
+    monkeypatch.setattr(APIRouter, "_iter_low_priority_routes", counting)
+    for name in ("files", "more"):
+        router._low_priority_routes.append(Route(f"/{name}/{{path:path}}", page))
+        router._mark_routes_changed()
+        for _ in range(10):
+            assert request(app, f"/{name}/a")[0] == 200
+            assert request(app, "/nowhere")[0] == 404
+        built.clear()
+        assert request(app, f"/{name}/a")[0] == 200
+        assert not built
+    assert request(app, "/files/a")[0] == 200
+    router._low_priority_routes.clear()
+    router._mark_routes_changed()
+    assert [request(app, "/files/a")[0] for _ in range(10)] == [404] * 10
