@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Depends, Router, draining
+from fastroute.connection import life, sweeper
 from fastroute.connection.draining import Drain, drains
 
 # They wait for timeouts.
@@ -168,6 +169,33 @@ def test_a_handshake_during_the_drain_is_denied_before_any_dependency(run: Any) 
         assert events == ["ConnectionEnded 1012", "late", "clean-up", "pool closed"]
 
     run(test)
+
+
+@pytest.mark.parametrize("policy", [None, ConnectionPolicy(idle_timeout=60)])
+def test_a_close_that_the_client_does_not_take_is_ended(
+    run: Any, policy: ConnectionPolicy | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "PERIOD", 0.05)
+    monkeypatch.setattr(life, "_LONGEST_UNNOTICED", 0.1)
+    clients = Clients()
+
+    async def closing(websocket: WebSocket) -> None:
+        await websocket.accept()
+        clients[0].blocked = True
+        await websocket.close(4000)
+
+    async def test() -> None:
+        events = Events()
+        app = application(events, closing, policy=policy)
+        async with anyio.create_task_group() as tasks, started(app):
+            tasks.start_soon(clients.stay, app)
+            await until(lambda: bool(clients) and len(clients[0].sent) == 2)
+        assert clients.ends == [(4000, "")]
+        assert clients[0].error is None
+        assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
+
+    run(test)
+    clients.clear()
 
 
 class Open:

@@ -186,6 +186,27 @@ def test_names_classes_and_copies_stay() -> None:
     assert request(flat, "/b")[0] == 404
 
 
+def test_while_one_thread_builds_the_others_scan() -> None:
+    app = application()
+    accelerate(app)
+    builds, is_built = threading.Event(), threading.Event()
+
+    def build() -> None:
+        with narrowing._BUILDING:
+            builds.set()
+            is_built.wait(10)
+
+    other = threading.Thread(target=build)
+    other.start()
+    builds.wait(10)
+    assert request(app, "/resource2/item9/1")[0] == 200
+    assert app.router._fastroute_index is None  # type: ignore[attr-defined]
+    is_built.set()
+    other.join()
+    assert request(app, "/resource2/item9/1")[0] == 200
+    assert app.router._fastroute_index is not None  # type: ignore[attr-defined]
+
+
 @keeps_included
 @pytest.mark.skipif(
     sys.gettrace() is not None, reason="coverage runs Python inside of the kernels, and other threads with it"
