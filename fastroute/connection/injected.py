@@ -4,16 +4,14 @@ A new one needs a class and nothing else: the tree keeps its `Injection`, and bo
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.websockets import WebSocket
 
 __all__ = ["Injected", "Injection"]
 
 
-@dataclass(frozen=True)
-class Injection:
+class Injection(NamedTuple):
     """How the value of one parameter is made.
 
     Attributes:

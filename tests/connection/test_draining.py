@@ -397,7 +397,20 @@ def synchronous(app: Any) -> Iterator[None]:
 async def coroutine(app: Any) -> None: ...
 
 
-@pytest.mark.parametrize("lifespan", [bare, synchronous, contextmanager(synchronous), coroutine])
-def test_what_is_no_async_context_manager_is_an_error(lifespan: Any) -> None:
-    with pytest.raises(TypeError, match=r"decorate it with @contextlib\.asynccontextmanager"):
+DECORATE = "decorate it with @contextlib.asynccontextmanager"
+
+
+@pytest.mark.parametrize(
+    ("lifespan", "text"),
+    [
+        (7, "draining(7): give a function that makes an async context manager"),
+        (bare, f"draining(bare): {DECORATE}"),
+        (synchronous, f"draining(synchronous): {DECORATE}"),
+        (contextmanager(synchronous), f"draining(synchronous): {DECORATE}"),
+        (coroutine, f"draining(coroutine): let it yield, and {DECORATE}"),
+    ],
+)
+def test_what_is_no_async_context_manager_is_an_error(lifespan: Any, text: str) -> None:
+    with pytest.raises(TypeError) as raised:
         draining(lifespan)
+    assert str(raised.value) == text

@@ -462,6 +462,40 @@ def test_a_code_that_a_server_refuses_goes_out_with_3000_more(backend: str, code
     assert server.sent[-1] == {"type": "websocket.close", "code": sent, "reason": "why"}
 
 
+@pytest.mark.parametrize("key", [Exception, 500])
+def test_a_handler_for_all_errors_may_have_either_key(backend: str, key: Any) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise ZeroDivisionError
+
+    server = Server()
+    error = server.run(app_of(endpoint, wrapped=True, exception_handlers={key: say_sorry}), backend)
+    assert isinstance(error, ZeroDivisionError)
+    assert server.sent[1:] == [{"type": "websocket.close", "code": 1013, "reason": "sorry"}]
+
+
+def test_of_two_handlers_for_all_errors_that_of_the_class_runs(backend: str) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise ZeroDivisionError
+
+    async def other(websocket: WebSocket, error: Exception) -> None:
+        raise AssertionError("the other one runs")
+
+    server = Server()
+    server.run(app_of(endpoint, wrapped=True, exception_handlers={500: other, Exception: say_sorry}), backend)
+    assert server.sent[-1]["code"] == 1013
+
+
+def test_an_endpoint_that_returns_is_closed_as_it_was_accepted(backend: str) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.send({"type": "websocket.accept"})
+
+    server = Server()
+    assert server.run(app_of(endpoint), backend) is None
+    assert server.sent == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1000, "reason": ""}]
+
+
 def test_an_error_of_a_handler_itself_is_raised(backend: str) -> None:
     mistake = KeyError("in the handler")
 

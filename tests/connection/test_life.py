@@ -23,6 +23,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Deadline, DeclarationError, Depends, Query
 from fastroute.connection import interrupting, life, sweeper
+from fastroute.connection.deadline import YEAR_10000
+from fastroute.connection.policy import Terms
 
 # They wait for timeouts.
 pytestmark = pytest.mark.slow
@@ -719,6 +721,8 @@ def test_a_deadline_needs_no_policy_and_is_there_for_everybody(run: Any) -> None
         (lambda deadline: deadline.at("2030"), TypeError, "a datetime or Unix seconds"),
         (lambda deadline: deadline.after(timedelta(seconds=1)), TypeError, "give seconds"),
         (lambda deadline: deadline.after(True), TypeError, "give seconds"),
+        (lambda deadline: deadline.after(YEAR_10000 + 1), ValueError, "give seconds"),
+        (lambda deadline: deadline.after(-YEAR_10000 - 1), ValueError, "give seconds"),
     ],
 )
 def test_a_time_that_is_none_is_an_error(use: Any, error: type[Exception], text: str) -> None:
@@ -727,6 +731,15 @@ def test_a_time_that_is_none_is_an_error(use: Any, error: type[Exception], text:
 
     with pytest.raises(error, match=text):
         use(Deadline(Life()))
+
+
+@pytest.mark.parametrize("seconds", [YEAR_10000, -YEAR_10000, float(YEAR_10000), math.inf, -math.inf, -1])
+def test_a_time_that_is_far_away_is_one(seconds: float) -> None:
+    class Life:
+        expires = math.inf
+
+    Deadline(Life()).after(seconds)
+    assert Life.expires == math.inf
 
 
 def test_a_deadline_takes_no_marker() -> None:
@@ -764,6 +777,31 @@ def test_an_endpoint_that_only_sends_is_ended(run: Any) -> None:
         assert "close" not in connection.types
         assert seen.ends[0][:2] == (4002, "bye")
         assert connection.error is None
+
+    run(test)
+
+
+@pytest.mark.parametrize("items", [{}, {"code": None, "reason": None}, {"code": 0, "reason": ""}])
+@pytest.mark.parametrize("receives", [False, True])
+def test_a_client_may_leave_without_code_and_reason(run: Any, items: Any, receives: bool) -> None:
+    heard: list[Any] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        if receives:
+            heard.append(await websocket.receive())
+        await anyio.sleep(0 if receives else math.inf)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            await connection.until(lambda: connection.types)
+            connection.put({"type": "websocket.disconnect", **items})
+        assert [told[:2] for told in seen.ends] == [(1005, "")]
+        if receives:
+            assert heard == [{"type": "websocket.disconnect", **items}]
+        else:
+            seen.check(WebSocketDisconnect, 1005, items.get("reason") or "")
 
     run(test)
 
@@ -1150,3 +1188,65 @@ def test_an_end_by_this_side_is_logged(run: Any, caplog: pytest.LogCaptureFixtur
     assert [record.getMessage() for record in caplog.records] == [
         "WebSocket /: ended by this side: maximum lifetime reached"
     ]
+
+
+# Instants
+
+
+def life_since(began: float, **terms: Any) -> life.Life:
+    """A life that nothing runs in."""
+    found: life.Life = object.__new__(life._TaskLife)
+    found._terms, found._began, found.expires = Terms(**terms), began, math.inf
+    return found
+
+
+def test_a_limit_is_reached_at_its_instant() -> None:
+    late = life_since(100, accept_timeout=5)
+    assert late._due(104.9) is None
+    assert late._due(105) == (1008, "not accepted in time", 408)
+    late._accepted = True
+    assert late._due(105) is None
+    old = life_since(100, max_lifetime=5)
+    assert old._due(104.9) is None
+    assert old._due(105) == (1001, "maximum lifetime reached", 408)
+    idle = life_since(100, idle_timeout=5)
+    assert idle._due(1e9) is None
+    idle._accepted, idle._last_heard = True, 102
+    assert idle._due(106.9) is None
+    assert idle._due(107) == (1001, "idle timeout", 408)
+    idle.expires = 106
+    assert idle._due(105.9) is None
+    assert idle._due(106) == (1008, "session expired", 401)
+
+
+def test_an_endpoint_may_leave_an_end_unnoticed_for_less_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = life_since(0)
+    waiting._task, interrupted = None, []
+    monkeypatch.setattr(life, "waits_for", lambda task: "there")
+    monkeypatch.setattr(life._TaskLife, "_interrupt_task", lambda self: interrupted.append(self))
+    waiting._stuck = ("there", 10)
+    waiting._interrupt_if_stuck(10.9)
+    assert (waiting._stuck, interrupted) == (("there", 10), [])
+    waiting._interrupt_if_stuck(11)
+    assert (waiting._stuck, interrupted) == (None, [waiting])
+    waiting._stuck = ("elsewhere", 10)
+    waiting._interrupt_if_stuck(11)
+    assert (waiting._stuck, interrupted) == (None, [waiting])
+
+
+def test_a_close_waits_from_its_first_look_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    closing, waits = life_since(0), True
+    monkeypatch.setattr(life, "waits_in", lambda task, codes: waits)
+    closing._task, closing.ending, closing._told = None, None, True
+    assert not closing._close_waits(10)
+    closing.ending = {"type": "websocket.close"}
+    assert not closing._close_waits(20)
+    assert not closing._close_waits(20.9)
+    waits = False
+    assert not closing._close_waits(20.95)
+    waits = True
+    assert not closing._close_waits(21)
+    assert not closing._close_waits(21.9)
+    assert closing._told
+    assert closing._close_waits(22)
+    assert not closing._told

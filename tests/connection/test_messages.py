@@ -540,3 +540,9 @@ def test_a_policy_ends_the_loop(run: Run) -> None:
 
     run(test)
     assert seen == ["over"]
+
+
+def test_of_several_rules_the_last_ones_count() -> None:
+    rules = [MessageRules(max_size=size) for size in (1, 2, 3)]
+    found: Any = Messages._injection(Messages[int, int], ["other", *rules]).make
+    assert found.rules is rules[-1]

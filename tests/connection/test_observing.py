@@ -118,6 +118,7 @@ def test_a_connection_that_was_accepted_is_not_logged(log: pytest.LogCaptureFixt
         (["null"], "origin 'null'"),
         (["a\r\n\x1b[31m\xe4"], "origin 'a\\r\\n\\x1b[31m\\xe4'"),
         (["x" * 5000], f"origin '{'x' * 199}"),
+        (["a", "b"], "origin 'a', 'b'"),
         (["a", "b", "c"], "origin 'a', 'b' and others"),
     ],
 )

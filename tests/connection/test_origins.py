@@ -176,3 +176,14 @@ def test_any_origin_is_no_list() -> None:
     assert origins_of(None) == origins_of(ANY_ORIGIN) == ()
     assert origins_of("https://a") == origins_of(["https://a"]) == (Origins(["https://a"]),)
     assert repr(ANY_ORIGIN) == "ANY_ORIGIN"
+
+
+def test_an_origin_that_is_longer_than_any_is_refused() -> None:
+    origins = Origins(["https://*.example.org"])
+    for scheme in (b"https", b"HTTPS"):  # as a browser writes it, and not
+        end = b".example.org"
+        begin = scheme + b"://"
+        longest = begin + b"a" * (512 - len(begin) - len(end)) + end
+        assert len(longest) == 512
+        assert origins.allows(longest)
+        assert not origins.allows(begin + b"a" + longest[len(begin) :])
