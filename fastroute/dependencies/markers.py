@@ -498,8 +498,8 @@ def _class_behind(call: Any) -> type[Any] | None:
     return call if isinstance(call, type) else None
 
 
-def _itself(self: Any) -> Any:
-    return self
+#: The code of a method that gives its object.
+_ITSELF = (lambda self: self).__code__.co_code
 
 
 def _gives_itself(call: Any) -> bool:
@@ -507,7 +507,7 @@ def _gives_itself(call: Any) -> bool:
     while isinstance(call, functools.partial):
         call = call.func
     code = getattr(getattr(type(call), "__call__", None), "__code__", None)  # noqa: B004  # the method itself is wanted
-    return code is not None and code.co_code == _itself.__code__.co_code
+    return code is not None and code.co_code == _ITSELF
 
 
 def _is_instance(thing: Any, cls: type[Any]) -> bool:

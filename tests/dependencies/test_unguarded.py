@@ -22,7 +22,7 @@ import pytest
 from pydantic import BaseModel, Json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 from typing_extensions import TypeAliasType
@@ -790,6 +790,44 @@ def test_a_marker_is_read_in_the_globals_of_its_function() -> None:
         APIWebSocketRoute("/", names["wrapper"])
 
 
+def test_a_hidden_parameter_that_nobody_can_read_is_no_marker() -> None:
+    async def wrapper(*args: Any, user: "Nowhere" = "x", **keywords: Any) -> None:  # type: ignore[name-defined]  # noqa: F821  # the subject
+        await open_endpoint(*args, **keywords)
+
+    wrapper.__wrapped__ = open_endpoint  # type: ignore[attr-defined]
+    assert is_let_in(APIWebSocketRoute("/", wrapper), {})
+
+
+def test_a_cached_dependency_keeps_its_markers() -> None:
+    @functools.cache
+    def cached(user: Annotated[str, Depends(guard)]) -> str:
+        return user
+
+    route = of_the_route(Depends(cached))
+    assert not is_let_in(route, {})
+    assert is_let_in(route, CREDENTIALS)
+
+
+def test_only_a_function_in_python_gets_what_a_decorator_asks_for() -> None:
+    class InC:
+        __signature__ = inspect.Signature(
+            [inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)]
+        )
+        __call__ = staticmethod(print)
+
+    with pytest.raises(DeclarationError, match="parameter 'request'"):
+        of_the_route(Depends(InC()))
+
+
+def test_a_marker_in_the_parameters_of_a_callable_is_refused() -> None:
+    async def endpoint(
+        websocket: WebSocket, call: Annotated[Callable[[Annotated[str, Depends(guard)]], str] | None, Query()] = None
+    ) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"Depends\(guard\)"):
+        APIWebSocketRoute("/", endpoint)
+
+
 def test_a_path_marker_that_the_template_makes_needless_may_be_hidden() -> None:
     async def endpoint(websocket: WebSocket, room: str) -> None: ...
 
@@ -1081,6 +1119,11 @@ def test_a_dependency_that_is_bound_as_a_value_is_refused(call: Any, problem: st
         APIWebSocketRoute("/", call)
     with pytest.raises(DeclarationError, match=problem):
         of_the_route(Depends(call))
+
+
+def test_more_than_a_function_takes_is_bound() -> None:
+    with pytest.raises(DeclarationError, match=r"its parameters cannot be read .*incorrect arguments"):
+        of_the_route(Depends(functools.partial(bound_text, "x", "y", "z")))
 
 
 def test_what_a_function_may_take_can_be_bound() -> None:

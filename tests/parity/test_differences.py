@@ -1738,6 +1738,8 @@ NEVER_APPLY = [
     (pathlib.Path, {"max_length": 3}),
     (Annotated[str, "a note"], {"ge": 3}),
     (list[str], {"max_length": 3, "gt": 1}),
+    # Each alone applies to one of the types.
+    (int | datetime.date, {"le": datetime.date(2030, 1, 1), "ge": -1_000_000_000}),
     # pydantic itself finds these.
     (str, {"allow_inf_nan": True}),
     (int, {"fail_fast": True}),

@@ -5,7 +5,7 @@ import functools
 import inspect
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 import fastapi
 import fastapi.routing
@@ -394,14 +394,18 @@ def test_unions_old_and_new(api: Api) -> Any:
     return endpoint
 
 
-@parity(handshake("/?a=7&b=2&c=3"), handshake("/?a=1&b=x&c=1"), handshake())
+@parity(handshake("/?a=7&b=2&c=3&d=4"), handshake("/?a=1&b=x&c=1&d=x"), handshake())
 def test_type_aliases(api: Api) -> Any:
     Big = TypeAliasType("Big", Annotated[int, Field(gt=5)])
     Plain = TypeAliasType("Plain", int)
     Alias = TypeAliasType("Alias", Plain)
+    AnyT = TypeVar("AnyT")
+    Itself = TypeAliasType("Itself", AnyT, type_params=(AnyT,))
 
-    async def endpoint(websocket: WebSocket, a: Big, b: Alias, c: Annotated[Plain, api.Query(gt=2)]) -> None:
-        await api.end(websocket, a, b, c)
+    async def endpoint(
+        websocket: WebSocket, a: Big, b: Alias, c: Annotated[Plain, api.Query(gt=2)], d: Itself[int]
+    ) -> None:
+        await api.end(websocket, a, b, c, d)
 
     return endpoint
 
