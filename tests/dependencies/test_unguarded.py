@@ -1126,6 +1126,12 @@ def test_more_than_a_function_takes_is_bound() -> None:
         of_the_route(Depends(functools.partial(bound_text, "x", "y", "z")))
 
 
+def test_nothing_is_known_of_what_is_bound_to_a_function_in_c() -> None:
+    given = functools.partial(max, 1)
+    given.__signature__ = inspect.Signature([])  # type: ignore[attr-defined]
+    APIWebSocketRoute("/", open_endpoint, dependencies=[Depends(given)])
+
+
 def test_what_a_function_may_take_can_be_bound() -> None:
     async def by_hand(websocket: WebSocket, scheme: security.HTTPBearer, check: Callable[..., Any], any_: Any) -> None:
         await scheme(websocket)

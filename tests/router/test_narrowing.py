@@ -305,6 +305,26 @@ def test_a_router_around_one_that_does_not_say_when_it_changes_is_asked_for_ever
 
 
 @keeps_included
+def test_a_router_that_is_included_while_an_index_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not say when it changes: its turn is as that of the one around it, which was looked at before."""
+    silent, around, app, note = Silent(), APIRouter(), application(), narrowing._note_included
+    silent.add_api_route("/page", page)
+    app.include_router(around, prefix="/around")
+    accelerate(app)
+
+    def noting(router: Any) -> bool:
+        noted = note(router)
+        if router is around and not around.routes:
+            around.include_router(silent, prefix="/silent")
+        return noted
+
+    monkeypatch.setattr(narrowing, "_note_included", noting)
+    assert request(app, "/around/silent/page")[0] == 200
+    silent.add_api_route("/later", page)
+    assert request(app, "/around/silent/later")[0] == 200
+
+
+@keeps_included
 def test_an_included_router_of_an_unknown_class_is_asked_for_every_path(monkeypatch: pytest.MonkeyPatch) -> None:
     class Counting(fastapi.routing._IncludedRouter):
         count = 0
@@ -413,7 +433,7 @@ def test_a_fastapi_that_waits_cannot_be_tried(monkeypatch: pytest.MonkeyPatch, t
     assert len(closed) == 1
 
 
-def test_a_fastapi_that_receives_before_it_routes_is_narrowed(
+def test_a_fastapi_that_receives_and_fails_as_without_an_index_is_narrowed(
     monkeypatch: pytest.MonkeyPatch, tried_again: None
 ) -> None:
     original = APIRouter.app
@@ -421,6 +441,8 @@ def test_a_fastapi_that_receives_before_it_routes_is_narrowed(
     async def app(self: Any, scope: Any, receive: Any, send: Any) -> None:
         scope["received"] = (await receive())["type"]
         await original(self, scope, receive, send)
+        if scope["path"] == "/inner/talk":
+            raise LookupError("no talk")
 
     monkeypatch.setattr(APIRouter, "app", app)
     narrowed = application()
