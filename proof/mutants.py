@@ -63,6 +63,7 @@ FOLDERS = {
 #: Slow tests that run as well: those that wait for timeouts, and the comparison that narrowing must pass. Others start
 #: a server or another Python, or generate for long.
 SLOW = (
+    "tests/connection/test_draining.py",
     "tests/connection/test_life.py",
     "tests/router/test_narrowing_generated.py::test_an_accelerated_application_answers_as_the_other",
 )

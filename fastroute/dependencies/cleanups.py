@@ -154,7 +154,7 @@ class _AsyncGenerator:
     async def leave(self, *error: Any) -> bool | None:
         if error[0] is None:
             await self.finish()
-            return False
+            return None
         cancel_scope = self._cancel_scope
         shielded, cancel_scope.shield = cancel_scope.shield, True
         try:

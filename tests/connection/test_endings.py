@@ -894,3 +894,37 @@ def test_a_message_of_another_type_is_no_end() -> None:
 
     types = [message["type"] for message in sent_by(endpoint)]
     assert types == ["websocket.accept", "websocket.something", "websocket.close"]
+
+
+@pytest.mark.parametrize("denials", [False, True])
+def test_an_http_exception_before_the_accept_is_a_denial_if_the_server_has_them(backend: str, denials: bool) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise HTTPException(403, "no")
+
+    server = Server()
+    extensions = {"websocket.http.response": {}} if denials else {}
+    assert server.run(app_of(endpoint), backend, extensions=extensions) is None
+    if denials:
+        assert server.types == ["http.response.start", "http.response.body"]
+        assert (server.sent[0]["status"], server.sent[1]["body"]) == (403, b"no")
+    else:
+        assert server.sent == [{"type": "websocket.close", "code": 1008, "reason": "no"}]
+
+
+@pytest.mark.parametrize("lost", [OSError, RuntimeError])
+@pytest.mark.parametrize("code", [1000, 1001, 1014, 3000, 4001])
+def test_a_close_is_tried_again_if_only_its_code_may_be_the_reason(backend: str, lost: Any, code: int) -> None:
+    tried = []
+
+    def refuse(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            tried.append(message["code"])
+            raise lost
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send({"type": "websocket.close", "code": code})
+
+    Server(refuse).run(app_of(endpoint), backend)
+    again = lost is RuntimeError and 1000 < code < 3000
+    assert tried == ([code, code + 3000] if again else [code])

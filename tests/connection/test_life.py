@@ -1102,6 +1102,11 @@ async def closes(websocket: WebSocket) -> None:
     await websocket.close(999, "x" * 200)
 
 
+async def closes_without_code(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send({"type": "websocket.close"})
+
+
 async def returns(websocket: WebSocket) -> None:
     await websocket.accept()
 
@@ -1117,6 +1122,7 @@ async def returns(websocket: WebSocket) -> None:
         (raising(ValueError(), True), (1011, "Internal Server Error")),
         (denies, (418, "")),
         (closes, (1011, "x" * 123)),
+        (closes_without_code, (1000, "")),
         (returns, (1000, "")),
     ],
 )
@@ -1188,6 +1194,33 @@ def test_an_end_by_this_side_is_logged(run: Any, caplog: pytest.LogCaptureFixtur
     assert [record.getMessage() for record in caplog.records] == [
         "WebSocket /: ended by this side: maximum lifetime reached"
     ]
+
+
+def test_each_task_that_waits_for_the_client_is_told(run: Any) -> None:
+    told: list[Any] = []
+
+    async def listen(websocket: WebSocket) -> None:
+        try:
+            await websocket.receive()
+        except ConnectionEnded as cause:
+            told.append((cause.code, cause.reason))
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(listen, websocket)
+            await anyio.sleep(0.01)
+            clock.forward(LIFETIME)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
+            pass
+        assert told == [(1001, "maximum lifetime reached")] * 3
+        assert connection.end == (1001, "maximum lifetime reached")
+
+    run(test)
 
 
 # Instants

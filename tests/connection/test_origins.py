@@ -187,3 +187,8 @@ def test_an_origin_that_is_longer_than_any_is_refused() -> None:
         assert len(longest) == 512
         assert origins.allows(longest)
         assert not origins.allows(begin + b"a" + longest[len(begin) :])
+
+
+def test_the_largest_port_is_one() -> None:
+    assert Origins(["https://app.example.org:65535"]).allows(b"https://app.example.org:65535")
+    assert Origins(["https://app.example.org:1"]).allows(b"https://app.example.org:1")

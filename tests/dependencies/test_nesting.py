@@ -118,6 +118,7 @@ def test_a_cycle_is_named() -> None:
     assert caught.value.call is one
     names = caught.value.problem.partition(": ")[2].partition(";")[0].split(" -> ")
     assert [name.rpartition(".")[2] for name in names] == ["one", "dependency", "one"]
+    assert caught.value.parameter is None
 
 
 def test_results_and_errors_of_nested_calls() -> None:

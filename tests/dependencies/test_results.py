@@ -108,6 +108,13 @@ def of_contextlib(give: Callable[[], Any]) -> Any:
 KINDS = [plain, asynchronous, of_threads, of_the_loop, of_contextlib]
 
 
+@pytest.mark.parametrize("cls", [HTTPException, PlainTextResponse, security.HTTPBearer])
+def test_a_class_is_named(cls: type) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        connects(dropped(plain(lambda: cls)))
+    assert f"gives the class {cls.__name__}, and nothing raises or calls it; do so there" in str(raised.value)
+
+
 def connects(route: APIWebSocketRoute) -> None:
     assert connect(Starlette(routes=[route]), websocket_scope())[0]["type"] == "websocket.accept"
 

@@ -543,3 +543,17 @@ def test_the_worked_examples_of_sets_as_ints() -> None:
     assert matcher_py._any_number(0b0110, 0b00010) == 0b01110
     assert matcher_py._largest_end(0b01110, size=4, longest=4) == 3
     assert matcher_py._largest_end(0b01110, size=4, longest=2) == 2
+
+
+@pytest.mark.parametrize("path", [None, 5, b"/a", ["/a"]])
+def test_what_is_no_text_is_an_error_that_names_its_type(path: Any) -> None:
+    with pytest.raises(TypeError) as raised:
+        fastroute.PathMatcher("/a").match(path)
+    assert str(raised.value) == f"route_path must be a str, not {type(path).__name__}"
+
+
+@pytest.mark.parametrize("template", ["/a", "/{x}", "/{x:int}"])
+def test_the_match_of_each_template_is_documented(template: str) -> None:
+    matcher = fastroute.PathMatcher(template)
+    assert inspect.getdoc(matcher.match) == inspect.getdoc(type(matcher).match)
+    assert inspect.getdoc(matcher.match)

@@ -37,6 +37,8 @@ PATHS = [
     ("/\ud800/x", "/\ud800"),
     ("/a\n/b", "/a\n"),
     ("a/b", "a"),
+    ("?/a", None),
+    ("?/a", "?"),
 ]
 
 SCOPES: list[Callable[[dict[str, Any]], MutableMapping[str, Any]]] = [dict, UserDict, ChainMap]

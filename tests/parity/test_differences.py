@@ -1799,6 +1799,9 @@ APPLY = [
     (Annotated[str, Predicate(only_seven)], {"max_length": 3}, "7"),
     (Annotated[str, AfterValidator(FiveIfYes())], {"gt": 3}, "yes"),
     (Annotated[str, AfterValidator(FiveIfYes())] | None, {"gt": 3}, "yes"),
+    (Json[str], {"min_length": 2}, '"ab"'),
+    (Json[dict[str, int]], {"min_length": 1}, '{"a": 1}'),
+    (datetime.time, {"ge": datetime.time(1)}, "02:00:00"),
 ]
 
 

@@ -1,12 +1,14 @@
 """RouteIndex: a superset of the routes that match, in registration order, and as few others as can be."""
 
 import copy
+import itertools
 import pickle
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import fastapi.routing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,9 @@ async def endpoint(connection: Any) -> None: ...
 
 
 async def websocket_endpoint(websocket: Any) -> None: ...
+
+
+async def nothing(websocket: WebSocket) -> None: ...
 
 
 async def closing_endpoint(websocket: WebSocket, room: int) -> None:
@@ -431,3 +436,26 @@ def test_an_index_of_a_route_that_has_answered_can_be_copied(make_copy: Any) -> 
     expected = connect(route, websocket_scope("/rooms/7"))
     [copied] = make_copy(RouteIndex([route])).candidates("/rooms/7")
     assert connect(copied, websocket_scope("/rooms/7")) == expected
+
+
+MADE: dict[str, Any] = {
+    "route": lambda path: Route(path, endpoint, methods=["GET"]),
+    "api": lambda path: fastapi.routing.APIRoute(path, endpoint, methods=["GET"]),
+    "websocket": lambda path: WebSocketRoute(path, websocket_endpoint),
+    "ours": lambda path: APIWebSocketRoute(path, nothing),
+}
+
+
+@pytest.mark.parametrize("template", ["/a", "/{x}", "/{x}/b", "/{x:int}/b", "/a{x}"])
+@pytest.mark.parametrize("kind", MADE)
+def test_a_table_answers_all_that_the_route_answers(template: str, kind: str) -> None:
+    route = MADE[kind](template)
+    table = index.build_table([route])
+    for path, method in itertools.product(["/a", "/1", "/1/b", "/ab", "/a/b"], ["GET", "HEAD", "POST"]):
+        for params in ({}, {"path_params": {"x": "outer", "y": 1}}):
+            scope = {"type": "http" if kind in ("route", "api") else "websocket", "path": path, "method": method}
+            scope.update(params)
+            match, child_scope = route.matches(dict(scope))
+            found = table.find(scope, path)
+            assert found == (None if match is Match.NONE else (route, child_scope))
+            assert found is None or list(found[1]) == list(child_scope)
