@@ -8,6 +8,7 @@ import linecache
 import pickle
 import re
 import sys
+import sysconfig
 import textwrap
 import threading
 import traceback
@@ -29,6 +30,7 @@ from fastroute.matching import template as templates
 
 pytestmark = pytest.mark.twins
 
+FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1
 TEXT = "12345678-9abc-DEF0-1234-56789abcdef0"
 
 
@@ -524,6 +526,10 @@ def test_the_pure_twin_shows_its_generated_function() -> None:
     assert linecache.getlines(filename)
 
 
+@pytest.mark.skipif(
+    FREE_THREADED and sys.version_info < (3, 14),
+    reason="the free-threaded 3.13 keeps every function for ever once there is a second thread",
+)
 def test_the_generated_function_is_freed_with_its_matcher() -> None:
     matcher = matcher_py.PathMatcher("/items/{id:int}/\0\ud800")
     filename = matcher.match.__code__.co_filename
@@ -531,8 +537,8 @@ def test_the_generated_function_is_freed_with_its_matcher() -> None:
     gc.disable()
     try:
         del matcher
-        if sys.implementation.name != "cpython":
-            gc.collect()
+        if FREE_THREADED or sys.implementation.name != "cpython":
+            gc.collect()  # these free no function by counting alone
         assert filename not in linecache.cache
     finally:
         gc.enable()
