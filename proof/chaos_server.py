@@ -239,15 +239,24 @@ OF_SERVERS = (
 )
 
 
-#: To an application that sends while its client leaves: websockets-sansio after a frame that is none, wsproto after an
-#: accept that did not go out any more.
+#: To an application that sends while its client leaves: websockets-sansio after a frame that is none, both after an
+#: accept that did not go out any more. `uvicorn_alone.py` gets each of these from uvicorn without us.
 ERRORS_OF_UVICORN = (
     "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.",
     "Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' but got "
     "'websocket.send'.",
-    # To one that refuses a handshake whose client has left.
+    # wsproto, to one that refuses a handshake whose client has left.
     "Connection cannot be rejected in state ConnectionState.CLOSED",
 )
+
+
+def is_of_uvicorn(error: BaseException) -> bool:
+    """Whether uvicorn raises it to any application whose client leaves at that moment."""
+    [*_, (frame, _)] = traceback.walk_tb(error.__traceback__)
+    # What wsproto says of a late refusal, websockets-sansio asserts without a text.
+    place = frame.f_globals["__name__"], frame.f_code.co_name
+    refused_too_late = isinstance(error, AssertionError) and place == ("websockets.protocol", "send_eof")
+    return refused_too_late or str(error) in ERRORS_OF_UVICORN
 
 
 def is_asked_for(error: BaseException) -> bool:
@@ -255,9 +264,7 @@ def is_asked_for(error: BaseException) -> bool:
         return all(map(is_asked_for, error.exceptions))
     # A WebSocketException after the endpoint's own close: Starlette's handler closes again, which fails, as in FastAPI.
     late = isinstance(error.__context__, WebSocketException)
-    # The same refusal with websockets-sansio ends in an assertion without a text.
-    refused_too_late = any(frame.name == "send_eof" for frame in traceback.extract_tb(error.__traceback__)[-1:])
-    return late or refused_too_late or isinstance(error, Planned) or str(error) in ERRORS_OF_UVICORN
+    return late or isinstance(error, Planned) or is_of_uvicorn(error)
 
 
 def unsettled(first_tasks: set[Any]) -> list[str]:
@@ -273,6 +280,23 @@ def unsettled(first_tasks: set[Any]) -> list[str]:
     return found
 
 
+def go_on_at_shutdown(protocol: Any) -> None:
+    """Let the shutdown of uvicorn go on after a handshake without an answer whose client leaves in that turn.
+
+    Its 500 is an error then, which ends `shutdown` before the other connections are told. No application can prevent it.
+    """
+    answer = protocol.send_500_response
+
+    def send_500_response(self: Any) -> None:
+        try:
+            answer(self)
+        except Exception as error:
+            if not is_of_uvicorn(error):
+                raise
+
+    protocol.send_500_response = send_500_response
+
+
 async def with_uvicorn(app: Any, implementation: str) -> None:
     """Serve until SIGTERM."""
     config = uvicorn.Config(
@@ -280,6 +304,7 @@ async def with_uvicorn(app: Any, implementation: str) -> None:
     )
     server = uvicorn.Server(config)
     config.load()
+    go_on_at_shutdown(config.ws_protocol_class)
     # As `server.serve()` does, but for the signal, which that raises again in the end: nobody would write the report.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.handle_exit, signal.SIGTERM, None)
     serving = asyncio.create_task(server._serve())
