@@ -283,7 +283,7 @@ def unsettled(first_tasks: set[Any]) -> list[str]:
 def go_on_at_shutdown(protocol: Any) -> None:
     """Let the shutdown of uvicorn go on after a handshake without an answer whose client leaves in that turn.
 
-    Its 500 is an error then, which ends `shutdown` before the other connections are told. No application can prevent it.
+    Its 500 is an error then, and ends `shutdown` before the others are told. No application can prevent it.
     """
     answer = protocol.send_500_response
 
