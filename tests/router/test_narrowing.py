@@ -13,6 +13,7 @@ import pytest
 from asgi import http_scope, request
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
@@ -150,6 +151,25 @@ def test_after_a_change_fastapi_scans_until_it_is_quiet(monkeypatch: pytest.Monk
     request(app, "/new")
     assert app.router._fastroute_index is not before  # type: ignore[attr-defined]
     assert asked_count(monkeypatch, app, "/nowhere") == 0
+
+
+@pytest.mark.parametrize("accelerated", [False, True])
+@pytest.mark.parametrize("make", [FastAPI, Starlette])
+def test_a_scan_passes_over_a_route_if_one_before_it_is_removed(make: Any, accelerated: bool) -> None:
+    """A fault of FastAPI's and Starlette's own scans. An index asks the routes of one edition."""
+    app = make()
+    first = Route("/first", page)
+
+    class Removing(Route):
+        def matches(self, scope: Any) -> Any:
+            if first in app.router.routes:
+                app.router.routes.remove(first)
+            return Match.NONE, {}
+
+    app.router.routes[:] = [first, Removing("/removing", page), Route("/page", page)]
+    if accelerated:
+        accelerate(app)
+    assert [request(app, "/page")[0] for _ in range(2)] == [200 if accelerated else 404, 200]
 
 
 def test_a_change_of_another_application_keeps_the_index() -> None:
