@@ -100,7 +100,7 @@ class _Application:
                 return number
         if isinstance(thing, dict):
             return {key: self._in_words(value) for key, value in thing.items()}
-        if thing is None or isinstance(thing, str | bytes | int | list):
+        if isinstance(thing, str | bytes | int | list):
             return thing
         return type(thing).__name__, getattr(thing, "path", None)
 

@@ -1283,3 +1283,19 @@ def test_a_close_waits_from_its_first_look_for_a_second(monkeypatch: pytest.Monk
     assert closing._told
     assert closing._close_waits(22)
     assert not closing._told
+
+
+def test_a_last_message_that_nobody_takes_is_given_up_at_the_fifth_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(life._TaskLife, "_interrupt_calls", lambda self: ended.append(self.cause))
+    for limit, looks in [(5.0, 5), (math.inf, 100)]:
+        found = life_since(0, max_lifetime=limit)
+        found.cause = found._drain = None
+        for _ in range(looks - 1):
+            found._look_at_last_send(10)
+        assert (found.cause, ended) == (None, [])
+        found._look_at_last_send(10)
+        assert (found.cause is None) == (limit == math.inf)
+        found._look_at_last_send(10)
+        assert ended == [found.cause] * (limit < math.inf)
+        ended.clear()

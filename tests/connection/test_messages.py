@@ -411,7 +411,8 @@ def test_a_message_of_another_type_is_not_sent(sends: Any, message: Any, run: Ru
             assert await socket.receive_text() == "the next"
 
     run(test)
-    assert raised[0].startswith("Messages.send()")
+    # Pydantic says what it cannot write.
+    assert raised[0].startswith("Messages.send(): Unable to serialize" if sends is Any else "Messages.send()")
 
 
 def test_the_error_names_both_types() -> None:

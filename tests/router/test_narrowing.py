@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket
 
 from fastroute import IMPLEMENTATION, APIWebSocketRoute, _fastapi, accelerate
 from fastroute.commands import routes
+from fastroute.indexing.route_list import RouteList
 from fastroute.narrowing import probe
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing.reading import Reader
@@ -181,6 +182,7 @@ def test_a_change_of_another_application_keeps_the_index() -> None:
     other.add_api_route("/new", page)
     request(app, "/nowhere")
     assert app.router._fastroute_index.candidates is candidates  # type: ignore[attr-defined]
+    assert app.router._fastroute_index.edition is RouteList.newest  # type: ignore[attr-defined]
 
 
 @keeps_included
@@ -832,7 +834,10 @@ class Writing(BaseRoute):
         return Match.NONE, {}
 
 
-@pytest.mark.parametrize("items", [{}, {"path": "/root/moved"}, {"root_path": ""}, {"path": "/moved", "root_path": ""}])
+@pytest.mark.parametrize(
+    "items",
+    [{}, {"path": "/root/moved"}, {"path": "/root/after"}, {"root_path": ""}, {"path": "/moved", "root_path": ""}],
+)
 @pytest.mark.parametrize("included", [False, True])
 def test_a_route_that_writes_into_the_scope(items: dict[str, str], included: bool) -> None:
     answers = []
@@ -877,3 +882,17 @@ def test_routes_of_low_priority_come_and_go(monkeypatch: pytest.MonkeyPatch) -> 
     router._low_priority_routes.clear()
     router._mark_routes_changed()
     assert [request(app, "/files/a")[0] for _ in range(10)] == [404] * 10
+
+
+@pytest.mark.skipif(not hasattr(APIRouter, "_iter_low_priority_routes"), reason="this FastAPI has none of low priority")
+def test_routes_of_low_priority_of_a_router_that_does_not_say_when_it_changes() -> None:
+    app, silent = application(), Silent()
+    silent.add_api_route("/page", page)
+    app.include_router(silent, prefix="/silent")
+    accelerate(app)
+    for _ in range(10):
+        assert request(app, "/silent/files/a")[0] == 404
+    low_priority: Any = silent
+    low_priority._low_priority_routes.append(APIRoute("/files/{path:path}", page))
+    low_priority._mark_routes_changed()
+    assert request(app, "/silent/files/a")[0] == 200
