@@ -122,7 +122,7 @@ def coverage(session: nox.Session) -> None:
     tree = unpacked_sdist(session)
     session.chdir(tree)
     session.install("--editable", ".[test]", "coverage>=7.10")
-    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-q", "-n", "2", *session.posargs)
     session.run("coverage", "combine")
     session.run("coverage", "report")
 
