@@ -31,7 +31,7 @@ it is this:
             if wrong is not None:
                 await resume(0, locals(), wrong)
             result_0 = await call_0(x_token=value_0_0)
-            if isinstance(result_0, refusals):
+            if type(result_0) not in PLAIN_TYPES and isinstance(result_0, refusals):
                 check_0(result_0)
             try:
                 raw = query.get(key_1_0)
@@ -84,7 +84,7 @@ from .cleanups import Cleanups, semaphore_of
 from .fields import ParamField
 from .interpreter import MakeError, Progress, solve_from
 from .plan import Plan, Step
-from .results import refusal_types
+from .results import PLAIN_TYPES, refusal_types
 from .signature import CallKind
 from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
@@ -100,6 +100,7 @@ _NAMES: dict[str, Any] = {
     "DISCONNECTED": WebSocketState.DISCONNECTED,
     "InvalidError": InvalidError,
     "Outgoing": Outgoing,
+    "PLAIN_TYPES": PLAIN_TYPES,
     "ValidationError": ValidationError,
     "WebSocket": WebSocket,
     "answer": answer,
@@ -402,7 +403,8 @@ class _Generator:
         if step.is_checked_in_thread:
             return
         if step.takers:
-            yield f"if isinstance({_result(index)}, {self.constant('refusals', refusal_types())}):"
+            refusals = self.constant("refusals", refusal_types())
+            yield f"if type({_result(index)}) not in PLAIN_TYPES and isinstance({_result(index)}, {refusals}):"
         else:
             yield f"if {_result(index)} is not None:"
         yield f"    {self.constant(f'check_{index}', step.check)}({_result(index)})"

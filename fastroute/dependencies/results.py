@@ -15,10 +15,13 @@ from .annotations import alternatives
 from .markers import written
 from .signature import evaluated, namespace_of, parameters
 
-__all__ = ["Takers", "check_result", "refusal_types"]
+__all__ = ["PLAIN_TYPES", "Takers", "check_result", "refusal_types"]
 
 #: The callables that take a result, and the parameters that do.
 Takers = tuple[tuple[Callable[..., Any], str], ...]
+
+#: The classes of most results: an object of exactly one of them refuses nobody. This is the quickest to see.
+PLAIN_TYPES = frozenset({bool, bytes, dict, float, int, list, set, str, tuple, type(None)})
 
 #: Classes whose instances may be dropped.
 _harmless: WeakSet[type[Any]] = WeakSet()
