@@ -3,7 +3,7 @@
     python bench/bench_goals.py [--quick]
 
 Sides of a ratio take turns in one process, in processor time; each is the least of many rounds. The whole takes about
-five minutes. A goal whose peer is not installed has no figure. Other goals are those of the other benches: connections
+a minute. A goal whose peer is not installed has no figure. Other goals are those of the other benches: connections
 on a real server are in bench_connect.py.
 """
 
