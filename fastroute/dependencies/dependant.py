@@ -237,17 +237,16 @@ class Tree:
     @property
     def needs_key(self) -> tuple[object, ...]:
         """Equal for trees that need the same in the same way."""
-        return tuple(map(_need_key, self.needs))
+        return tuple((need.name is None, id(need.branch), *_declared(need.marker)) for need in self.needs)
 
     def __getstate__(self) -> dict[str, Any]:
         # The code of a function cannot be pickled, nor is there somebody to share it with.
         return {"_made": [self.dependant]}
 
 
-def _need_key(need: Need) -> tuple[object, ...]:
-    marker = need.marker
-    declared = tuple(marker.scopes), marker.use_cache, marker.scope, marker.concurrency
-    return need.name is None, id(need.branch), *declared
+def _declared(marker: DependencyMarker) -> tuple[object, ...]:
+    """All that a marker says but for its dependency, to compare markers that are kept meanwhile."""
+    return tuple(marker.scopes), marker.use_cache, marker.scope, id(marker.concurrency)
 
 
 class _Nodes:
@@ -267,7 +266,7 @@ class _Nodes:
         self, marker: DependencyMarker, branch: Branch, name: str | None, parent_scopes: tuple[str, ...]
     ) -> Nested[Dependant]:
         own_scopes = tuple(marker.scopes)
-        key = (id(branch), own_scopes, parent_scopes, marker.use_cache, marker.scope, id(marker.concurrency))
+        key = (id(branch), parent_scopes, *_declared(marker))
         made = self.made.get(key)
         if made is not None:
             return replace(made, name=name)
