@@ -25,6 +25,7 @@ from starlette import routing
 from starlette.types import Receive, Scope, Send
 
 from .. import _fastapi
+from .._starlette import other_slash
 from ..indexing.route_list import RouteList
 from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
@@ -179,7 +180,11 @@ class _RouterView:
         FastAPI reads it before it tries. So a path that a route matches is looked up once.
         """
         index, scope = self._fastroute_index, self._fastroute_scope
-        positions = sorted(index.positions(scope, route_path(scope)) + index.positions(scope, _with_other_slash(scope)))
+        path = route_path(scope)
+        positions = index.positions(scope, path)
+        redirected = other_slash(scope, path)
+        if redirected is not None:
+            positions = sorted(positions + index.positions(scope, route_path(redirected)))
         # Those that might write another path into the scope would get another scope now, which is not seen here.
         self.routes = index.candidates if index.writers else index.routes(scope, positions)
         return self._fastroute_router.redirect_slashes
@@ -225,13 +230,6 @@ class _IncludedView:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fastroute_included, name)
-
-
-def _with_other_slash(scope: Scope) -> str:
-    """The route path with its trailing slash toggled, as FastAPI and Starlette do before they redirect."""
-    path = scope["path"]
-    other = path.rstrip("/") if route_path(scope).endswith("/") else f"{path}/"
-    return route_path({"path": other, "root_path": scope.get("root_path", "")})
 
 
 class _NotNoted(Exception):

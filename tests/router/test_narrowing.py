@@ -411,7 +411,7 @@ def tried_again() -> Iterator[None]:
 
 
 def test_a_fastapi_that_answers_differently_is_left_alone(monkeypatch: pytest.MonkeyPatch, tried_again: None) -> None:
-    monkeypatch.setattr(narrowing, "_with_other_slash", lambda scope: "/elsewhere")
+    monkeypatch.setattr(narrowing, "other_slash", lambda scope, path: {**scope, "path": "/elsewhere"})
     app = application()
     (left,) = accelerate(app).left
     assert "answers differently, as for http GET" in left.reason

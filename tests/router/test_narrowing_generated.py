@@ -124,7 +124,7 @@ def _own_router_matches_trusted(patch: pytest.MonkeyPatch) -> None:
 
 
 def _other_slash_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(narrowing, "_with_other_slash", lambda scope: scope["path"])
+    patch.setattr(narrowing, "other_slash", lambda scope, path: scope)
 
 
 FAULTS = [_wrong_order, _missed_mutation, _own_matches_trusted, _other_slash_forgotten]
