@@ -276,10 +276,6 @@ class Server:
         self.messages.append({key: shown(value) for key, value in message.items()})
 
 
-#: FastAPI remembers what it knows of a function by its `id()`, so none may be collected.
-_ALIVE: list[Any] = []
-
-
 class Mounted:
     """A case under one framework, ready for connections."""
 
@@ -292,7 +288,8 @@ class Mounted:
     ) -> None:
         self.api = Api(names)
         declared = declare(self.api)
-        _ALIVE.append(declared)
+        # FastAPI remembers the place of a function by its `id()`, which another may have had that is gone.
+        fastapi.routing._endpoint_context_cache.clear()
         self.route = self.api.route(declared, path)
         handlers = dict(declared.handlers) if isinstance(declared, Declared) else {}
         self.app = host(self.route, {self.api.ValidationError: self.api.invalid, **handlers})

@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import functools
+import gc
 import inspect
 import ipaddress
 import pathlib
@@ -1354,6 +1355,19 @@ def test_an_error_names_the_path_of_its_own_route(api: Api, backend: str) -> Non
         Mounted(api.names, lambda fresh: nothing, "/", lambda route, _: application).run(handshake(target), backend)
     assert [error.endpoint_path for error in found] == ["WS /one", "WS /two", "WS /one"]
     assert [error.endpoint_ctx["path"] for error in found] == ["WS /one", "WS /two", "WS /one"]
+
+
+def test_an_error_names_its_own_function_where_another_was_before(api: Api) -> None:
+    def named(name: str) -> Any:
+        endpoint = api.run(f"async def {name}(websocket: WebSocket, q: int) -> None: ...")[name]
+        events = shown(endpoint, api, "/").events
+        del endpoint
+        # The function is gone, so that the next one may have its `id()`.
+        gc.collect()
+        return events[0][1][1][0]
+
+    names = [f"endpoint_{number}" for number in range(20)]
+    assert list(map(named, names)) == names
 
 
 # Errors that nobody expected
