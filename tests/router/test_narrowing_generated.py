@@ -13,6 +13,7 @@ from fastroute import _fastapi, accelerate
 from fastroute.indexing.route_list import RouteList
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing import tables
+from fastroute.narrowing.probe import reason_against_narrowing
 from fastroute.narrowing.reading import Reader
 
 
@@ -21,6 +22,9 @@ def _convertors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # One request after a change is enough for an index, and so is one route: it answers most requests.
     monkeypatch.setattr(narrowing, "_PATIENCE", 1)
     monkeypatch.setattr(narrowing, "_FEW", 0)
+    # Else `accelerate` leaves FastAPI's routers alone, and no answer can be wrong.
+    reason_against_narrowing.cache_clear()
+    assert reason_against_narrowing() is None
     with convertors():
         yield
 
