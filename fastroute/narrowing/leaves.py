@@ -43,10 +43,10 @@ def _reader() -> Reader:
 
 
 def _finds(reader: Reader, candidate: Any) -> bool:
-    included, below = _fastapi.inclusion(candidate), _fastapi.included_routes(candidate)
-    if included is None or below is None:
+    included = _fastapi.inclusion(candidate)
+    if included is None:
         return reader.finds(candidate)
-    return _is_followed(candidate, included) and all(_finds(reader, each) for each in below)
+    return _is_followed(candidate, included) and all(_finds(reader, each) for each in candidate.effective_candidates())
 
 
 def _leaves(reader: Reader, routes: Iterable[BaseRoute], prefix: str | None) -> Iterator[Leaf]:

@@ -200,9 +200,7 @@ class _NarrowedIncluded(Substitute):
 
     def _match(self: Any, scope: Scope) -> Any:
         index = self._fastroute_index
-        if index is None or len(index.candidates) <= _FEW:
-            return self._fastroute_original._match(self, scope)
-        if index.edition is not RouteList.newest:
+        if index is not None and index.edition is not RouteList.newest:
             edition = RouteList.newest
             index = replace(index, edition=edition) if self.effective_candidates() is index.candidates else None
             self._fastroute_index = index
@@ -269,9 +267,9 @@ class _Builder:
             except _NotNoted:
                 if mark is None:
                     raise
-                noted = False
             if index is None:
                 reaches.append(ANYTHING)
+                noted = False
                 continue
             included.append((candidate, version, index.candidates))
             reaches.append(index.reach if _fastapi.asks_its_routes(candidate) else ANYTHING)
@@ -297,10 +295,9 @@ class _Builder:
 
     def _index_of_included(self, included: Any) -> tuple[object, Index | None]:
         """The version of an included router, and its index; None in the place of that if its list cannot be built."""
-        if _substitute(included.original_router, NotedRouter) is not None or not _note_included(
-            included.original_router
-        ):
+        if _substitute(included.original_router, NotedRouter) is not None:
             raise _NotNoted
+        _note_included(included.original_router)
         if type(included) is not self._fastapi.included and not issubclass(type(included), _NarrowedIncluded):
             raise _NotNoted
         version = _fastapi.routes_version(included)
@@ -329,15 +326,11 @@ def narrow(router: Any) -> str | None:
     return reason
 
 
-def _note_included(router: Any) -> bool:
-    """Make all that a router includes note their changes. Returns whether each of them does."""
-    noted = True
-    for route in router.routes:
-        included = _fastapi.inclusion(route)
-        if included is not None:
-            is_noted = _substitute(included.router, NotedRouter) is None
-            noted = _note_included(included.router) and is_noted and noted
-    return noted
+def _note_included(router: Any) -> None:
+    """Make all that a router includes note their changes, if they can."""
+    for included in filter(None, map(_fastapi.inclusion, router.routes)):
+        _substitute(included.router, NotedRouter)
+        _note_included(included.router)
 
 
 _OURS = ("routes", "_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes")

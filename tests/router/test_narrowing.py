@@ -3,11 +3,13 @@
 import asyncio
 import copy
 import dataclasses
+import re
 import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import fastapi.routing
 import pytest
 from asgi import http_scope, request
@@ -21,8 +23,9 @@ from starlette.websockets import WebSocket
 
 from fastroute import IMPLEMENTATION, APIWebSocketRoute, _fastapi, accelerate
 from fastroute.commands import routes
+from fastroute.indexing.index import shape_of
 from fastroute.indexing.route_list import RouteList
-from fastroute.narrowing import probe
+from fastroute.narrowing import probe, tables
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing.reading import Reader
 from fastroute.tracing.entries import entries, walk
@@ -340,11 +343,10 @@ def test_a_router_that_is_included_while_an_index_is_built(monkeypatch: pytest.M
     app.include_router(around, prefix="/around")
     accelerate(app)
 
-    def noting(router: Any) -> bool:
-        noted = note(router)
+    def noting(router: Any) -> None:
+        note(router)
         if router is around and not around.routes:
             around.include_router(silent, prefix="/silent")
-        return noted
 
     monkeypatch.setattr(narrowing, "_note_included", noting)
     assert request(app, "/around/silent/page")[0] == 200
@@ -386,6 +388,25 @@ def test_an_included_router_whose_list_cannot_be_built_fails_in_its_turn() -> No
             with pytest.raises(ValueError, match="Duplicated param name id") as failed:
                 request(app, path)
             answers[-1].append(str(failed.value))
+    assert answers[0] == answers[1]
+
+
+@keeps_included
+def test_a_list_that_cannot_be_built_any_more_fails_in_its_turn() -> None:
+    answers = []
+    for accelerated in (False, True):
+        app, router = FastAPI(openapi_url=None), APIRouter()
+        app.add_api_route("/before", page)
+        router.add_api_route("/page", page)
+        app.include_router(router, prefix="/in/{id}")
+        if accelerated:
+            accelerate(app)
+        answers.append([request(app, "/before"), request(app, "/in/1/page")])
+        router.add_api_route("/{id}", page)
+        for _ in range(2 * narrowing._PATIENCE):
+            answers[-1].append(request(app, "/before"))
+        with pytest.raises(ValueError, match="Duplicated param name id"):
+            request(app, "/in/1/page")
     assert answers[0] == answers[1]
 
 
@@ -775,6 +796,73 @@ def test_which_routes_an_index_finds_below_a_prefix() -> None:
     (indexed,) = accelerate(router).indexed
     assert list(indexed.asked) == asked
     assert indexed.routes == len(by_path) + len(asked)
+
+
+@keeps_included
+def test_the_prefixes_of_all_routers_around_a_route_are_before_its_path() -> None:
+    app, around, inner = FastAPI(openapi_url=None), APIRouter(), APIRouter()
+    inner.add_api_route("/{id}", page)  # FastAPI cannot declare a name twice in one path
+    inner.add_api_route("/{other}", page)
+    around.include_router(inner, prefix="/inner")
+    app.include_router(around, prefix="/around/{id}")
+    (indexed,) = accelerate(app).indexed
+    assert list(indexed.asked) == [inner.routes[0]]
+
+
+def test_a_route_whose_regex_was_replaced_is_asked_for_every_path() -> None:
+    app = FastAPI(openapi_url=None)
+    app.add_api_route("/page", page)
+    app.add_api_websocket_route("/talk", page)
+    for route in app.routes:
+        route.path_regex = re.compile("^/other$")  # type: ignore[attr-defined]
+    app.add_api_route("/found", page)
+    (indexed,) = accelerate(app).indexed
+    assert list(indexed.asked) == app.routes[:2]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_fastapi_is_given_the_routes_that_can_match(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    async def app(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        given.extend(route.path for route in self.routes)
+
+    monkeypatch.setattr(APIRouter, "app", app)
+    router = APIRouter()
+    for name in "abc":
+        router.routes += [Route(f"/{name}/{{id}}", page), WebSocketRoute(f"/{name}/{{id}}", page)]
+    assert narrowing.narrow(router) is None
+    anyio.run(router.app, http_scope("/b/1", type=kind), None, None)
+    assert given == ["/b/{id}"]
+
+
+USER, USERS, GROUP, TALK = [(shape_of(Route(path, page)),) for path in ("/a/user", "/a/users", "/b/group", "/b/talk")]
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        # Each list has what is below its first segment.
+        ([(*USER, *USERS), (*GROUP, *TALK)], {"/a/user": [0], "/a/else": [0], "/b/else": [1], "/else": []}),
+        # Two share it.
+        ([USER, USERS], {"/a/user": [0], "/a/users": [1], "/a/else": []}),
+        ([USER, USERS, GROUP], {"/a/users": [1], "/a/else": [], "/b/else": [2]}),
+        # One that is not known is asked for every path, and takes nothing from the others.
+        ([None, GROUP], {"/a/user": [0], "/b/else": [0, 1]}),
+        # The segments differ before anything is shared.
+        ([(*USER, *GROUP)], {"/a/else": [0], "/b/else": [0], "/else": []}),
+    ],
+)
+def test_included_routers_are_found_by_the_shortest_beginnings_that_no_other_has(
+    paths: list[Any], found: dict[str, list[int]]
+) -> None:
+    table = tables.table_of(paths, True)
+    assert {path: list(dict.fromkeys(table.candidates(path))) for path in found} == found
+
+
+def test_without_included_routers_whole_paths_are_found() -> None:
+    table = tables.table_of([(*USER, *USERS), GROUP], False)
+    assert [table.candidates(path) for path in ("/a/users", "/a/else", "/b/group", "/b/else")] == [[0], [], [1], []]
 
 
 @keeps_included
