@@ -1,7 +1,9 @@
 """Tables made from tables by a change: each answers as a table of its own, whatever is made of it afterwards."""
 
+import itertools
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -47,6 +49,34 @@ def test_a_changed_table_answers_as_a_new_one(data: st.DataObject) -> None:
         assert answers(table) == made[-1][1]
     for older, expected in made:
         assert answers(older) == expected
+
+
+def histories(size: int, changes: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Every way to change a table of this size: each time the part from `start` to `stop` becomes 0 to 2 other rows."""
+    if not changes:
+        yield []
+        return
+    for start, stop in itertools.combinations_with_replacement(range(size + 1), 2):
+        for count in range(3):
+            change = start, stop, count
+            yield from ([change, *later] for later in histories(size - (stop - start) + count, changes - 1))
+
+
+@pytest.mark.parametrize(("size", "changes"), [(0, 3), (1, 3), (3, 2)])
+def test_every_short_history_of_a_table(size: int, changes: int) -> None:
+    """Of any three rows that follow each other one is found by its path only, and the others by every path."""
+    rows = [Row(number, [(f"r{number}",), (None,), None][number % 3]) for number in range(10)]
+    for history in histories(size, changes):
+        unused = iter(rows)
+        expected = list(itertools.islice(unused, size))
+        table = table_of(expected)
+        for start, stop, count in history:
+            new = list(itertools.islice(unused, count))
+            table = table.replaced(start, stop, new)
+            expected[start:stop] = new
+        for path in range(10):
+            found = [row.route for row in expected if row.route % 3 or row.route == path]
+            assert table.candidates(f"/r{path}") == found, history
 
 
 def test_two_changes_of_one_table() -> None:

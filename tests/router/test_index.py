@@ -100,6 +100,8 @@ def test_the_twins_have_the_same_candidates(templates: list[str], path: str) -> 
         ("/", ["/{rest:path}"]),
         ("", []),
         ("users", []),
+        ("x/users", []),
+        ("x/users/me", []),
     ],
 )
 def test_only_routes_that_can_match_are_candidates(path: str, expected: list[str]) -> None:
