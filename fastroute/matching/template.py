@@ -43,9 +43,9 @@ class Part(NamedTuple):
 class Element(NamedTuple):
     """A part of a template whose convertors are all Starlette's own.
 
-    `forced` is true if at most one end can be right for a given start, so that only the longest one needs to be
-    tried. That is so for a literal and a uuid, at the end of the template, and before a literal that cannot begin
-    inside the text that the parameter takes.
+    `forced` is true if the longest end is right whenever one is, so that no other needs to be tried. That is so for a
+    literal and a uuid, at the end of the template, and before a literal that cannot begin inside the text that the
+    parameter takes.
     """
 
     kind: ElementKind

@@ -1,11 +1,14 @@
 """The one reader of path templates, against Starlette's `compile_path`."""
 
+import itertools
+import re
+
 import pytest
 from hypothesis import given
 from starlette.convertors import CONVERTOR_TYPES
 from starlette.routing import compile_path
 
-from fastroute.matching.template import BUILTIN_REGEXES, kind_of, parts, pattern
+from fastroute.matching.template import BUILTIN_REGEXES, kind_of, parts, pattern, read_template
 from fastroute.strategies import path_templates
 
 
@@ -45,3 +48,24 @@ def test_names_and_regex_are_those_of_starlette(template: str) -> None:
 def test_the_table_of_convertors_is_that_of_starlette(name: str) -> None:
     assert kind_of(CONVERTOR_TYPES[name]) == name
     assert CONVERTOR_TYPES[name].regex == BUILTIN_REGEXES[name]
+
+
+UUID = "0" * 31 + "1"
+
+
+@pytest.mark.parametrize("kind", BUILTIN_REGEXES)
+@pytest.mark.parametrize("after", ["", "/", "\n", ".", "-", "1", "a", "1a", "?", "{b}", "{b:int}", "{b:uuid}"])
+def test_an_element_is_forced_if_the_longest_end_is_right_whenever_one_is(kind: str, after: str) -> None:
+    """Compared with all ends in small texts: right are those from which the template can go on."""
+    regex = re.compile(BUILTIN_REGEXES[kind])
+    following = re.compile(compile_path(after)[0].pattern[1:].removesuffix("$"))
+
+    def is_longest_right(text: str) -> bool:
+        ends = [end for end in range(len(text) + 1) if regex.fullmatch(text, 0, end)]
+        right = [end for end in ends if (following.match(text, end) if after else text[end:] in ("", "\n"))]
+        return not right or right[-1] == ends[-1]
+
+    pieces = {*"1./\na", *after[:1], *([UUID, "-"] if "uuid" in kind + after else [])}
+    texts = ["".join(drawn) for size in range(5) for drawn in itertools.product(sorted(pieces), repeat=size)]
+    forced = read_template(f"/{{p:{kind}}}{after}").elements[1].forced
+    assert forced == all(map(is_longest_right, texts))
