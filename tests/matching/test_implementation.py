@@ -132,6 +132,50 @@ def test_a_source_tree_that_is_found_first_says_how_to_pass_it_over(
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
+@pytest.mark.parametrize("safe_path", [False, True])
+@pytest.mark.parametrize("folder", ["", "elsewhere"])
+def test_only_a_source_tree_in_the_current_folder_is_found_first(
+    folder: str, safe_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only by a Python that looks there: `python -P` does not."""
+    for root in (tmp_path, tmp_path / "elsewhere"):
+        (root / "fastroute" / "matching").mkdir(parents=True)
+    here = tmp_path / folder / "fastroute" / "matching"
+    (here / "matcher_c.pyx").touch()
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setattr(selector, "__file__", str(here / "implementation.py"))
+    monkeypatch.setattr(selector, "import_module", Mock(side_effect=ImportError("absent")))
+    monkeypatch.setattr(sys, "flags", SimpleNamespace(safe_path=safe_path))
+    monkeypatch.chdir(tmp_path)
+    is_found_first = not folder and not safe_path
+    hint = "; python -P runs the installed package" if is_found_first else ""
+    assert selector._reason_for_python() == f"the kernels of this source tree are not built{hint}: absent"
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
+def test_compiled_kernels_are_chosen_if_all_of_them_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
+    monkeypatch.setenv("FASTROUTE_REQUIRE_EXTENSIONS", "1")
+    here = Path(selector.__file__).parent
+    there = {
+        f"fastroute.matching.{kernel}_c": SimpleNamespace(__file__=str(here / f"{kernel}_c.so")) for kernel in KERNELS
+    }
+
+    def found(name: str) -> SimpleNamespace:
+        if name not in there:
+            raise ImportError(name)
+        return there[name]
+
+    monkeypatch.setattr(selector, "import_module", found)
+    assert selector._choose() == ("cython", "the compiled kernels are installed")
+    for kernel in KERNELS:
+        with monkeypatch.context() as without:
+            without.delitem(there, f"fastroute.matching.{kernel}_c")
+            with pytest.raises(ImportError, match=f"would run pure Python: .*: fastroute.matching.{kernel}_c"):
+                selector._choose()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
 def test_kernels_of_another_installation_are_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
     other = SimpleNamespace(__file__=str(tmp_path / "scope_c.so"))

@@ -458,8 +458,12 @@ class TestConvertors:
 
 
 def test_an_unknown_convertor_is_an_error_that_says_what_there_is() -> None:
-    with pytest.raises(ValueError, match=r"'nope' of parameter 'b' in path '/\{a\}/\{b:nope\}'.*str, path, int"):
+    with pytest.raises(ValueError, match="nope") as raised:
         fastroute.PathMatcher("/{a}/{b:nope}")
+    assert str(raised.value) == (
+        "Unknown convertor 'nope' of parameter 'b' in path '/{a}/{b:nope}': known are str, path, int, float, uuid; "
+        "starlette.convertors.register_url_convertor adds one"
+    )
 
 
 @pytest.mark.parametrize("template", ["/{a}/{a}", "/{a:int}{b}{a}{b:path}", "{a}.{a}"])
