@@ -1,7 +1,6 @@
 """The messages of a route: one for each member of a union, with an example."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -63,16 +62,14 @@ class Payloads:
             schema = self._schemas.components[schema["$ref"].rpartition("/")[2]]
         return schema
 
-    def _examples(self, schema: dict[str, Any], adapter: TypeAdapter[Any], mode: Mode) -> Iterator[Any]:
-        """Those of the schema, else one that is made up; only if it is valid."""
+    def _examples(self, schema: dict[str, Any], adapter: TypeAdapter[Any], mode: Mode) -> list[Any]:
+        """Those of the schema, else one that is made up; without those that are not valid."""
         given = self._resolved(schema).get("examples")
-        for example in given if isinstance(given, list) else [self._example(schema, 0)]:
-            try:
-                adapter.validate_json(json.dumps(example))
-            except (ValidationError, TypeError, ValueError):
-                if mode == "validation":
-                    continue
-            yield example
+        if isinstance(given, list) and mode == "serialization":
+            # What is sent may have other names and values than what pydantic reads: only its author knows.
+            return given
+        examples = given if isinstance(given, list) else [self._example(schema, 0)]
+        return [example for example in examples if _is_valid(example, adapter)]
 
     def _example(self, schema: Any, depth: int) -> Any:
         if not isinstance(schema, dict) or depth > _DEEPEST:
@@ -108,6 +105,14 @@ class Payloads:
                 : schema.get("maxLength")
             ]
         return {"boolean": True, "null": None}.get(str(kind))
+
+
+def _is_valid(example: Any, adapter: TypeAdapter[Any]) -> bool:
+    try:
+        adapter.validate_json(json.dumps(example))
+    except (ValidationError, TypeError, ValueError):
+        return False
+    return True
 
 
 _TEXTS = {
