@@ -2,14 +2,15 @@
 
 import asyncio
 import functools
+import gc
 import sys
-from collections.abc import Awaitable, Callable, Container, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator
 from contextvars import Context
 from typing import Any
 
 import anyio
 
-__all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn", "trio_task", "waits_for", "waits_in"]
+__all__ = ["is_cancellation", "is_shielded", "sees_shields", "spawn", "trio_task", "waits_for"]
 
 
 @functools.cache
@@ -56,18 +57,19 @@ def waits_for(task: Any) -> object:
     return deepest
 
 
-def waits_in(task: Any, codes: Container[object]) -> bool:
-    """Whether a task waits in a call of an async function with one of these codes."""
-    return any(getattr(call, "cr_code", None) in codes for call in _calls(task))
-
-
 def _calls(task: Any) -> Iterator[object]:
     """What a task that waits has called, the outermost first."""
     call = task.get_coro() if hasattr(task, "get_coro") else task.coro
     while call is not None:
         yield call
         kind = next((kind for kind in ("cr_await", "gi_yieldfrom", "ag_await") if hasattr(call, kind)), None)
-        call = None if kind is None else getattr(call, kind)
+        call = _inside(call) if kind is None else getattr(call, kind)
+
+
+def _inside(awaitable: object) -> object:
+    """What runs inside of an awaitable that does not tell, as the `__anext__()` of an async generator does not."""
+    found = gc.get_referents(awaitable)
+    return next((each for each in found if isinstance(each, AsyncGenerator | Coroutine | Generator)), None)
 
 
 def spawn(run: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop | None) -> Callable[[], object]:

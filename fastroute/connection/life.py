@@ -32,7 +32,7 @@ from starlette.websockets import WebSocketDisconnect
 from ..exceptions import ConnectionEnded
 from .denying import deny
 from .draining import Drain, drain_of, drains
-from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for, waits_in
+from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for
 from .observing import logger, report_end, route_of
 from .outgoing import POLICY_VIOLATION, Outgoing, is_last_of_denial
 from .policy import Terms
@@ -44,7 +44,6 @@ _GOING_AWAY, _SERVICE_RESTART, _ABNORMAL = 1001, 1012, 1006
 #: How far a connection is read ahead of.
 _MOST_MESSAGES, _MOST_BYTES = 16, 64 * 1024
 _pass_on = Outgoing.send
-_CLOSING = {Outgoing._close.__code__, Outgoing._deny.__code__}
 _LONGEST_UNNOTICED = 1.0  # seconds
 _LOOKS_AT_A_SEND = 5  # a client gets a second to take the close frame
 
@@ -96,7 +95,7 @@ class Life(Outgoing):
     # Where the endpoint waited when its calls were interrupted, and since when.
     _stuck: tuple[object, float] | None = None
     _final: tuple[int, str] | None = None
-    # The end is being sent: by `_say_end`, or for an endpoint that left it to us; the sweeper has seen that so often.
+    # The end is being sent: by `_say_end`, or as a message that passes here; the sweeper has seen that so often.
     _saying: anyio.CancelScope | None = None
     _says = False
     _looks = 0
@@ -207,8 +206,7 @@ class Life(Outgoing):
             self._accepted = self._heard = True
         elif message_type == "websocket.close" or is_last_of_denial(message):
             self._told = True
-            if self.over:
-                return self._said(message)
+            return self._said(message)
         return _pass_on(self, message)
 
     async def _received(self) -> Message:
@@ -232,10 +230,10 @@ class Life(Outgoing):
         raise AssertionError("each kind has its own")
 
     async def _said(self, message: Message) -> None:
-        """Send the end for an endpoint that left it to us."""
+        """Send the end. An endpoint that waits here is interrupted as everywhere, but nothing after it is."""
         self._says = True
         try:
-            await self._call(_pass_on, self, message)
+            await (self._call(_pass_on, self, message) if self.over else _pass_on(self, message))
         finally:
             self._says = False
 
@@ -309,7 +307,7 @@ class Life(Outgoing):
 
     def _close_waits(self, now: float) -> bool:
         """Whether the endpoint closes, but its client takes nothing for a second; then it may be ended all the same."""
-        if self.ending is None or not waits_in(self._task, _CLOSING):
+        if not self._says:
             self._closing_since = inf
             return False
         self._closing_since = min(self._closing_since, now)

@@ -462,6 +462,93 @@ def test_who_heard_of_the_end_by_its_group_may_take_its_time(run: Any) -> None:
     run(test)
 
 
+Work = Callable[[], Awaitable[None]]
+
+
+async def in_generator(work: Work) -> None:
+    async def items() -> AsyncIterator[None]:
+        await work()
+        yield
+
+    async for _ in items():
+        pass
+
+
+async def in_manager(work: Work) -> None:
+    @contextlib.asynccontextmanager
+    async def manager() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await work()
+
+    with contextlib.suppress(LookupError):
+        async with manager():
+            raise LookupError
+
+
+async def in_object(work: Work) -> None:
+    class Job:
+        def __await__(self) -> Any:
+            return work().__await__()
+
+    await Job()
+
+
+async def in_task(work: Work) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+
+
+@pytest.mark.parametrize("where", [in_generator, in_manager, in_object])
+def test_who_heard_of_the_end_in_an_awaitable_may_take_its_time(run: Any, where: Any) -> None:
+    after = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        async def work() -> None:
+            with contextlib.suppress(WebSocketDisconnect):
+                await websocket.receive_text()
+            await anyio.sleep(2 * LONGEST)
+            after.append(True)
+
+        await websocket.accept()
+        clock.forward(LIFETIME)
+        await where(work)
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
+            pass
+        assert after == [True]
+        assert connection.end == (1001, "maximum lifetime reached")
+        assert seen.errors == [None]
+
+    run(test)
+
+
+@pytest.mark.parametrize("where", [in_generator, in_object, in_task])
+def test_a_close_that_the_client_does_not_take_is_ended_wherever_it_waits(run: Any, where: Any) -> None:
+    connections: list[Connection] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        connections[0].blocked = True
+        clock.forward(LIFETIME)
+        await where(functools.partial(websocket.close, 4000))
+
+    async def test() -> None:
+        seen = Seen()
+        async with connected(seen.route(endpoint, max_lifetime=LIFETIME).app) as connection:
+            connections.append(connection)
+        assert connection.types == ["accept", "close"]
+        assert connection.error is None
+        assert len(seen.errors) == 1
+        assert seen.cleaned == ["sync", "async"]
+        assert [end[:2] for end in seen.ends] == [(4000, "")]
+
+    run(test)
+
+
 @pytest.mark.parametrize("denies_it", [True, False])
 @pytest.mark.parametrize("leaves", [True, False])
 def test_a_close_that_the_client_does_not_take_is_ended(run: Any, denies_it: bool, leaves: bool) -> None:
@@ -1268,17 +1355,16 @@ def test_an_endpoint_may_leave_an_end_unnoticed_for_less_than_a_second(monkeypat
     assert (waiting._stuck, interrupted) == (None, [waiting])
 
 
-def test_a_close_waits_from_its_first_look_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    closing, waits = life_since(0), True
-    monkeypatch.setattr(life, "waits_in", lambda task, codes: waits)
-    closing._task, closing.ending, closing._told = None, None, True
+def test_a_close_waits_from_its_first_look_for_a_second() -> None:
+    closing = life_since(0)
+    closing._told = True
     assert not closing._close_waits(10)
-    closing.ending = {"type": "websocket.close"}
+    closing._says = True
     assert not closing._close_waits(20)
     assert not closing._close_waits(20.9)
-    waits = False
+    closing._says = False
     assert not closing._close_waits(20.95)
-    waits = True
+    closing._says = True
     assert not closing._close_waits(21)
     assert not closing._close_waits(21.9)
     assert closing._told
