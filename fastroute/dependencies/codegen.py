@@ -31,7 +31,8 @@ it is this:
             if wrong is not None:
                 await resume(0, locals(), wrong)
             result_0 = await call_0(x_token=value_0_0)
-            if type(result_0) not in PLAIN_TYPES and isinstance(result_0, refusals):
+            kind = type(result_0)
+            if kind not in PLAIN_TYPES and (kind in UNFINISHED_TYPES or isinstance(result_0, refusals)):
                 check_0(result_0)
             try:
                 raw = query.get(key_1_0)
@@ -84,7 +85,7 @@ from .cleanups import Cleanups, semaphore_of
 from .fields import ParamField
 from .interpreter import MakeError, Progress, solve_from
 from .plan import Plan, Step
-from .results import PLAIN_TYPES, refusal_types
+from .results import PLAIN_TYPES, UNFINISHED_TYPES, refusal_types
 from .signature import CallKind
 from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
@@ -101,6 +102,7 @@ _NAMES: dict[str, Any] = {
     "InvalidError": InvalidError,
     "Outgoing": Outgoing,
     "PLAIN_TYPES": PLAIN_TYPES,
+    "UNFINISHED_TYPES": UNFINISHED_TYPES,
     "ValidationError": ValidationError,
     "WebSocket": WebSocket,
     "answer": answer,
@@ -404,7 +406,9 @@ class _Generator:
             return
         if step.takers:
             refusals = self.constant("refusals", refusal_types())
-            yield f"if type({_result(index)}) not in PLAIN_TYPES and isinstance({_result(index)}, {refusals}):"
+            yield f"kind = type({_result(index)})"
+            unusual = f"kind in UNFINISHED_TYPES or isinstance({_result(index)}, {refusals})"
+            yield f"if kind not in PLAIN_TYPES and ({unusual}):"
         else:
             yield f"if {_result(index)} is not None:"
         yield f"    {self.constant(f'check_{index}', step.check)}({_result(index)})"

@@ -4,7 +4,16 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial
-from typing import Any, get_origin
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    NoneType,
+)
+from typing import Any, get_origin, is_typeddict
 from weakref import WeakSet
 
 from starlette.responses import Response
@@ -15,13 +24,21 @@ from .annotations import alternatives
 from .markers import written
 from .signature import evaluated, namespace_of, parameters
 
-__all__ = ["PLAIN_TYPES", "Takers", "check_result", "refusal_types"]
+__all__ = ["PLAIN_TYPES", "UNFINISHED_TYPES", "Takers", "check_result", "is_ruled_out", "refusal_types"]
 
 #: The callables that take a result, and the parameters that do.
 Takers = tuple[tuple[Callable[..., Any], str], ...]
 
 #: The classes of most results: an object of exactly one of them refuses nobody. This is the quickest to see.
 PLAIN_TYPES = frozenset({bool, bytes, dict, float, int, list, set, str, tuple, type(None)})
+
+#: The classes of most results that do nothing until somebody awaits, runs, enters or calls them.
+UNFINISHED_TYPES = frozenset(
+    {
+        *(CoroutineType, GeneratorType, AsyncGeneratorType, FunctionType, MethodType, BuiltinFunctionType, partial),
+        *(_GeneratorContextManager, _AsyncGeneratorContextManager),
+    }
+)
 
 #: Classes whose instances may be dropped.
 _harmless: WeakSet[type[Any]] = WeakSet()
@@ -41,17 +58,22 @@ def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
         takers: those who take the result; if there are none, it is dropped, and so is all that it holds.
 
     Raises:
-        RuntimeError: the result is dropped and had to be awaited, run, entered, called, raised or sent; or it had to be
-            raised, sent or called, and a taker does not declare a value of this type.
+        RuntimeError: the result is dropped and had to be awaited, run, entered, called, raised or sent, or is False; or
+            it had to be raised, sent or called, and a taker does not declare a value of this type; or it had to be
+            awaited, run, entered or called, and a taker declares another type.
     """
-    if type(result) in _harmless:
+    if result is True or type(result) in _harmless:
         return
-    problem = _refusal(result) or (None if takers else _unfinished(result))
+    problem = _refusal(result)
+    is_wanted = _declares
     if problem is None:
-        if not takers and not isinstance(result, type):
+        problem = _unfinished(result) or (None if takers else _denial(result))
+        is_wanted = _may_declare
+    if problem is None:
+        if not takers and not isinstance(result, type | bool):
             _harmless.add(type(result))
         return
-    if takers and all(_declares(taker, name, result) for taker, name in takers):
+    if takers and all(is_wanted(taker, name, result) for taker, name in takers):
         return
     if inspect.iscoroutine(result):
         result.close()
@@ -85,6 +107,42 @@ def _unfinished(result: Any) -> str | None:
     if _fastapi.is_marker(result):
         return "a marker, and nothing reads it; put it into the declaration"
     return None
+
+
+def _denial(result: Any) -> str | None:
+    if result is False:
+        return "False, and nothing reads it; raise HTTPException or WebSocketException there instead"
+    if inspect.iscoroutinefunction(getattr(type(result), "__call__", None)):  # noqa: B004  # the method itself is wanted
+        return f"a {type(result).__name__}, and nothing calls it; depend on the object itself: Depends(object)"
+    return None
+
+
+def _may_declare(taker: Callable[..., Any], name: str, result: Any) -> bool:
+    return not is_ruled_out(type(result), taker, name)
+
+
+def is_ruled_out(cls: type[Any], taker: Callable[..., Any], name: str) -> bool:
+    """Whether a parameter is annotated with classes alone, and instances of a class are of none of them."""
+    others = [part for part in _annotated(taker, name) if part is not NoneType]
+    return bool(others) and not any(_may_be(cls, other) for other in others)
+
+
+def _may_be(cls: type[Any], other: Any) -> bool:
+    says_nothing = other is Any or other is inspect.Parameter.empty or getattr(other, "_is_protocol", False)
+    if says_nothing or not isinstance(other, type):
+        return True
+    if is_typeddict(other):
+        return False
+    # A function may stand for an object that is called.
+    return issubclass(cls, other) or any(_has(cls, method) and _has(other, method) for method in _USES)
+
+
+#: The methods by which somebody awaits, runs, enters or calls an object.
+_USES = ("__await__", "__next__", "__anext__", "__enter__", "__aenter__", "__call__")
+
+
+def _has(cls: type[Any], method: str) -> bool:
+    return any(method in vars(base) for base in cls.__mro__)
 
 
 def _declares(taker: Callable[..., Any], name: str, result: Any) -> bool:

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import functools
 import types
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Annotated, Any, Literal, NewType, Protocol, TypedDict, TypeVar
+from unittest.mock import AsyncMock
 
 import fastapi.security
 import pytest
@@ -185,6 +186,93 @@ class Session:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *error: Any) -> None: ...
+
+
+class User: ...
+
+
+class Claims(TypedDict):
+    sub: str
+
+
+class Sender:
+    def __call__(self, text: str) -> None: ...
+
+
+class Sends(Protocol):
+    def __call__(self, text: str) -> None: ...
+
+
+UserId = NewType("UserId", str)
+#: Those that nothing else can be meant with; markers and classes are values of their own.
+NEVER_RAN = {name: give for name, give in UNFINISHED.items() if not name.endswith(("marker", "class", "awaitable"))}
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("give", NEVER_RAN.values(), ids=NEVER_RAN)
+@pytest.mark.parametrize("annotation", [str, User, User | None, Claims, list[str], "str | int", Annotated[User, "x"]])
+def test_what_is_taken_as_a_value_of_another_type_never_ran(annotation: Any, give: Callable[[], Any]) -> None:
+    dependency = plain(give)
+    refused(taken(dependency, annotation), dependency)
+    refused(taken(asynchronous(give), annotation), asynchronous(give))
+
+    def between(value: Annotated[annotation, Depends(dependency)]) -> None: ...
+
+    refused(dropped(between), dependency)
+
+
+def test_a_factory_that_is_not_called_lets_nobody_in() -> None:
+    def require(role: str = "user") -> Any:
+        async def check() -> User:
+            raise HTTPException(403)
+
+        return check
+
+    refused(taken(require, User), require)
+    connects(taken(require, Any))
+
+
+@pytest.mark.parametrize("annotation", [Callable[[], None], Any, object, Sender, Sends, Sends | None, TypeVar("T")])
+@pytest.mark.parametrize("value", [guard, len, functools.partial(guard), Object().guard], ids=range(4))
+def test_a_function_may_be_the_value(annotation: Any, value: Any) -> None:
+    connects(taken(lambda: value, annotation))
+
+
+@pytest.mark.parametrize("annotation", [Iterator[None], Iterable[None], UserId, Literal["a"], Any])
+def test_a_generator_may_be_the_value(annotation: Any) -> None:
+    connects(taken(plain(generating), annotation))
+
+
+@pytest.mark.parametrize("annotation", [contextlib.AbstractContextManager[None], Session, Any])
+def test_what_can_be_entered_may_be_the_value(annotation: Any) -> None:
+    connects(taken(lambda: contextlib.contextmanager(generating)(), annotation))
+
+
+def test_a_parameter_without_annotation_takes_everything() -> None:
+    async def endpoint(websocket: WebSocket, value=Depends(lambda: guard)) -> None:  # type: ignore[no-untyped-def]
+        await websocket.accept()
+
+    connects(APIWebSocketRoute("/", endpoint))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_guard_that_answers_false_lets_nobody_in(kind: Callable[[Any], Any]) -> None:
+    refused(dropped(kind(lambda: False)), kind(lambda: False))
+    connects(dropped(kind(lambda: True)))
+    connects(taken(kind(lambda: False)))
+
+
+class Checker:
+    async def __call__(self, websocket: WebSocket) -> None:
+        raise HTTPException(401)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_guard_that_is_made_and_not_called_lets_nobody_in(kind: Callable[[Any], Any]) -> None:
+    refused(dropped(kind(Checker)), kind(Checker))
+    connects(dropped(kind(Sender)))
+    connects(dropped(kind(AsyncMock)))
+    connects(taken(kind(Checker)))
 
 
 @pytest.mark.parametrize("value", [None, 0, "", (), [None], object(), Object(), Object, Session()], ids=range(9))
