@@ -24,9 +24,6 @@ _DISCONNECTED = WebSocketState.DISCONNECTED
 
 _SENDING = WebSocket.send.__code__
 
-#: The errors that are an answer to the client by themselves.
-_Answer = HTTPException | WebSocketException | WebSocketRequestValidationError
-
 
 async def end(websocket: WebSocket, outgoing: Outgoing) -> None:
     """Close a connection that the endpoint left open: servers would drop it without a close frame, or answer 500."""
@@ -56,7 +53,7 @@ async def answer(websocket: WebSocket, outgoing: Outgoing, error: Exception) -> 
     if handler is None and isinstance(error, ExceptionGroup):
         error = _alone(error)
         handler = _handler(websocket, error)
-    if outgoing.state is _CONNECTING and logger.isEnabledFor(logging.INFO):
+    if logger.isEnabledFor(logging.INFO):
         outgoing.why = reason_of(error)
     if handler is not None:
         try:
@@ -112,8 +109,10 @@ def _leaves(error: Exception) -> Iterator[Exception]:
 
 def _alone(group: ExceptionGroup[Exception]) -> Exception:
     """The answer in a group of nothing else, but for errors that tell of a client that has left; else the group."""
-    others = [error for error in _leaves(group) if not _tells_of_leaving(error)]
-    return others[0] if len(others) == 1 and isinstance(others[0], _Answer) else group
+    match [error for error in _leaves(group) if not _tells_of_leaving(error)]:
+        case [HTTPException() | WebSocketException() | WebSocketRequestValidationError() as answer]:
+            return answer
+    return group
 
 
 def _tells_of_leaving(error: Exception) -> bool:

@@ -31,7 +31,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from ..exceptions import ConnectionEnded
 from .denying import deny
-from .draining import Drain, drain_of, drains
+from .draining import Drain, drain_of
 from .interrupting import is_cancellation, is_shielded, spawn, trio_task, waits_for
 from .observing import logger, report_end, route_of
 from .outgoing import POLICY_VIOLATION, Outgoing, is_last_of_denial
@@ -89,7 +89,7 @@ class Life(Outgoing):
     _quiet = False
     _accepted = False
     # The end: the status of a denial; whether the endpoint must still be interrupted, and was told.
-    _status = 0
+    _status: int
     _pending = _told = False
     _closing_since = inf
     # Where the endpoint waited when its calls were interrupted, and since when.
@@ -127,7 +127,7 @@ class Life(Outgoing):
         Raises:
             ConnectionEnded: the application shuts down.
         """
-        if drains and self._sweeper.drains:
+        if self._sweeper.drains:
             drain = self._drain = drain_of(self._sweeper.drains, self._scope)
             drain.add(self, self._scope)
             if drain.ends:
@@ -164,7 +164,6 @@ class Life(Outgoing):
 
     def finish(self) -> None:
         """Note that all is over."""
-        self.over = True
         self._sweeper.lives.discard(self)
         if self._stop_reading is not None:
             self._stop_reading()
@@ -238,7 +237,6 @@ class Life(Outgoing):
             self._says = False
 
     async def _tell(self) -> Any:
-        self._told = True
         await self._say_end()
         raise self._new_cause() from None
 
@@ -386,7 +384,7 @@ class Life(Outgoing):
         if ending is None:
             return (_ABNORMAL, "") if self._accepted else (500, "")
         if ending["type"] == "websocket.close":
-            return (ending.get("code", 1000) if self._accepted else 403), ending.get("reason") or ""
+            return (ending["code"] if self._accepted else 403), ending.get("reason") or ""
         return ending["status"], ""
 
     # What the client does
@@ -422,7 +420,7 @@ class Life(Outgoing):
     async def _read_ahead(self) -> None:
         assert self._queue is not None
         try:
-            while not self.over and self._has_room():
+            while self._has_room():
                 message = await self._receive()
                 self._queue.append(message)
                 self._held += _size(message)
@@ -510,9 +508,7 @@ class _TaskLife(Life):
     def _took(self, error: BaseException | None) -> bool:
         if self._cancelling is None:
             return False
-        alone = self._task.uncancel() <= self._cancelling
-        self._cancelling = None
-        return alone and is_cancellation(error)
+        return self._task.uncancel() <= self._cancelling and is_cancellation(error)
 
 
 class _ScopeLife(Life):
@@ -551,7 +547,6 @@ class _ScopeLife(Life):
             scope.cancel()
 
     def _interrupt_task(self) -> None:
-        self._pending = False
         self._outer.cancel()
 
     def _took(self, error: BaseException | None) -> bool:

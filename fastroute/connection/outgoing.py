@@ -124,19 +124,20 @@ class Outgoing:
         try:
             await self._send(message)
         except Exception as error:
-            self.send_error = error
-            code = message.get("code", 1000)
-            if code == 1000 or code >= 3000 or isinstance(error, OSError):
+            if not await self._closed_by_another_code(message, error):
+                self.send_error = error
                 raise
-            # daphne raises for all codes but 1000 and 3000 to 4999, and then the socket stays open.
-            try:
-                await self._send({**message, "code": code + 3000})
-            except Exception:
-                pass
-            else:
-                self.send_error = None
-                return
-            raise
+
+    async def _closed_by_another_code(self, message: Message, error: Exception) -> bool:
+        """daphne raises for all codes but 1000 and 3000 to 4999, and then the socket stays open."""
+        code = message["code"]
+        if code == 1000 or code >= 3000 or isinstance(error, OSError):
+            return False
+        try:
+            await self._send({**message, "code": code + 3000})
+        except Exception:
+            return False
+        return True
 
     async def _deny(self, message: Message) -> None:
         if message["type"] == "websocket.http.response.start":
@@ -190,14 +191,14 @@ _SPLITS = re.compile(rb"[\r\n\0]")
 
 
 def possible_status(status: Any) -> int:
-    """The status itself if a final response can have it; else 403 for a number below 500, and 500 for all others."""
+    """The status itself if a final response can have it; else 403 for a number below, and 500 for all others."""
     try:
         number = int(status)
     except (TypeError, ValueError, OverflowError):
         return 500
-    if 200 <= number <= 599:
-        return number
-    return 403 if number < 500 else 500
+    if number < 200:
+        return 403
+    return number if number < 600 else 500
 
 
 def _short_text(reason: Any) -> str:

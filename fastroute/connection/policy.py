@@ -69,7 +69,7 @@ class ConnectionPolicy:
     idle_timeout: float | None = None
     max_lifetime: float | None = None
     on_end: OnEnd | None = None
-    origin_lists: tuple[Origins, ...] = field(default=(), init=False, repr=False)
+    origin_lists: tuple[Origins, ...] = field(init=False, repr=False)
     #: The lists of the policies around this one. `dataclasses.replace` keeps them, as every argument.
     _outer_lists: tuple[Origins, ...] = field(default=(), repr=False, compare=False)
 
@@ -141,7 +141,7 @@ def _check_function(on_end: Any) -> None:
     if is_async_callable(on_end):
         raise TypeError(f"on_end={on_end!r} is async, and would not be awaited; write a plain function")
     try:
-        inspect.signature(on_end).bind({}, 1000, "", 0.0)
+        inspect.signature(on_end).bind(None, None, None, None)
     except ValueError:  # some functions in C do not tell
         pass
     except TypeError as error:
