@@ -4,13 +4,22 @@ import inspect
 import typing
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
 
 from pydantic import BaseModel
 from typing_extensions import TypeAliasType
 
-__all__ = ["alternatives", "flattened", "is_union", "metadata_in", "metadata_in_unions", "types_in", "unaliased"]
+__all__ = [
+    "alternatives",
+    "flattened",
+    "is_union",
+    "metadata_in",
+    "metadata_in_unions",
+    "rules_out",
+    "types_in",
+    "unaliased",
+]
 
 #: Those of the `type` statement have a class of their own up to Python 3.12.
 _ALIASES = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
@@ -64,6 +73,30 @@ def alternatives(annotation: Any, *, aliases: bool = False) -> Iterator[Any]:
         return
     for part in get_args(annotation):
         yield from alternatives(part, aliases=aliases)
+
+
+def rules_out(annotation: Any, cls: type[Any]) -> bool:
+    """Whether an annotation is made of classes alone, and the objects of a class are of none of them."""
+    parts = [part for part in alternatives(annotation, aliases=True) if part is not NoneType]
+    return bool(parts) and not any(_may_be(get_origin(part) or part, cls) for part in parts)
+
+
+def _may_be(annotated: Any, cls: type[Any]) -> bool:
+    says_nothing = annotated in (Any, inspect.Parameter.empty) or getattr(annotated, "_is_protocol", False)
+    if says_nothing or not isinstance(annotated, type):
+        return True
+    if is_typeddict(annotated):
+        return False
+    # A function may stand for an object that is called.
+    return issubclass(cls, annotated) or any(_has(cls, use) and _has(annotated, use) for use in _USES)
+
+
+#: The methods by which somebody awaits, runs, enters or calls an object.
+_USES = ("__await__", "__next__", "__anext__", "__enter__", "__aenter__", "__call__")
+
+
+def _has(cls: type[Any], method: str) -> bool:
+    return any(method in vars(base) for base in cls.__mro__)
 
 
 def types_in(annotation: Any) -> Iterator[Any]:

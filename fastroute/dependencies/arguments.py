@@ -7,7 +7,7 @@ from typing import Any
 from .. import _fastapi
 from ..exceptions import DeclarationError, problems_of
 from ..params import DependencyMarker
-from .markers import adopted, check_dependency, written
+from .markers import adopted, check_dependency, check_made, written
 
 __all__ = ["as_dependencies", "check_text"]
 
@@ -39,6 +39,7 @@ def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
             raise DeclarationError(_place(marker, call), None, problem)
         with problems_of(_place(marker, call), None):
             check_dependency(adopted(marker, None))
+            check_made(depends.dependency, None)
     return markers
 
 

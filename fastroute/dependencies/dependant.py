@@ -30,7 +30,7 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import check_bound, check_dependency, check_kept
+from .markers import check_bound, check_dependency, check_kept, check_made
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -434,6 +434,7 @@ class _Reader:
             if depends.dependency is None:
                 depends = replace(depends, dependency=_dependency_of_annotation(declared.type))
             check_dependency(depends)
+            check_made(depends.dependency, declared.type)
             return depends
         if special is not None:
             return self._add_special(node, name, declared, special)

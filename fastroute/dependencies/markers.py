@@ -26,7 +26,7 @@ from ..connection.injected import Injected
 from ..exceptions import Problem
 from ..params import DependencyMarker, Lifetime, Place
 from ..security import SecurityBase
-from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, types_in
+from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, rules_out, types_in
 from .signature import evaluated, namespace_of, own_parameters, unwrapped
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "check_dependency",
     "check_inside",
     "check_kept",
+    "check_made",
     "check_sendable",
     "check_type",
     "marker_of",
@@ -260,6 +261,26 @@ def check_dependency(depends: DependencyMarker) -> None:
     _check_credentials(call)
     if _fastapi.is_security_scheme(scheme) and call.__name__ in _REFUSE_NOBODY:
         raise Problem(f"{call.__name__}() of a security scheme refuses nobody; write {written(scheme)}")
+
+
+def check_made(call: Any, annotation: Any) -> None:
+    """Check that somebody can call what a class makes, if it is there to be called.
+
+    Args:
+        call: a dependency.
+        annotation: of the parameter that takes the result; None if it is dropped.
+
+    Raises:
+        Problem: the class has `__call__`, and nobody takes its instance as one.
+    """
+    cls = _class_behind(call)
+    if cls is None or not any("__call__" in vars(base) for base in cls.__mro__):
+        return
+    if annotation is None or rules_out(annotation, cls):
+        raise Problem(
+            f"Depends({_name_of(cls)}) makes an instance from what a client sends, and nobody calls it, so everybody "
+            f"would be let in; write {written(call)}"
+        )
 
 
 def _check_scopes(scopes: Any) -> None:

@@ -9,10 +9,11 @@ from weakref import WeakValueDictionary
 
 from starlette.applications import Starlette
 
-from ..exceptions import DeclarationError, DeclarationTypeError, DependencyScopeError, describe
+from ..exceptions import DeclarationError, DeclarationTypeError, DependencyScopeError, describe, problems_of
 from ..params import Concurrency, Lifetime
 from .dependant import Dependant, Tree, get_dependant
 from .fields import ParamField
+from .markers import check_made
 from .nesting import Nested, unnested
 from .results import Takers, check_result
 from .signature import CallKind, runnable
@@ -230,6 +231,9 @@ class _Planner:
         return call if answer is asked else answer
 
     def _replacement(self, dependant: Dependant, call: Callable[..., Any]) -> Dependant:
+        if dependant.name is None:
+            with problems_of(call, None):
+                check_made(call, None)
         return get_dependant(
             path=dependant.path,
             call=call,

@@ -4,27 +4,19 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial
-from types import (
-    AsyncGeneratorType,
-    BuiltinFunctionType,
-    CoroutineType,
-    FunctionType,
-    GeneratorType,
-    MethodType,
-    NoneType,
-)
-from typing import Any, get_origin, is_typeddict
+from types import AsyncGeneratorType, BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
+from typing import Any, get_origin
 from weakref import WeakSet
 
 from starlette.responses import Response
 
 from .. import _fastapi
 from ..exceptions import describe
-from .annotations import alternatives
+from .annotations import alternatives, rules_out
 from .markers import written
 from .signature import evaluated, namespace_of, parameters
 
-__all__ = ["PLAIN_TYPES", "UNFINISHED_TYPES", "Takers", "check_result", "is_ruled_out", "refusal_types"]
+__all__ = ["PLAIN_TYPES", "UNFINISHED_TYPES", "Takers", "check_result", "refusal_types"]
 
 #: The callables that take a result, and the parameters that do.
 Takers = tuple[tuple[Callable[..., Any], str], ...]
@@ -118,40 +110,16 @@ def _denial(result: Any) -> str | None:
 
 
 def _may_declare(taker: Callable[..., Any], name: str, result: Any) -> bool:
-    return not is_ruled_out(type(result), taker, name)
-
-
-def is_ruled_out(cls: type[Any], taker: Callable[..., Any], name: str) -> bool:
-    """Whether a parameter is annotated with classes alone, and instances of a class are of none of them."""
-    others = [part for part in _annotated(taker, name) if part is not NoneType]
-    return bool(others) and not any(_may_be(cls, other) for other in others)
-
-
-def _may_be(cls: type[Any], other: Any) -> bool:
-    says_nothing = other is Any or other is inspect.Parameter.empty or getattr(other, "_is_protocol", False)
-    if says_nothing or not isinstance(other, type):
-        return True
-    if is_typeddict(other):
-        return False
-    # A function may stand for an object that is called.
-    return issubclass(cls, other) or any(_has(cls, method) and _has(other, method) for method in _USES)
-
-
-#: The methods by which somebody awaits, runs, enters or calls an object.
-_USES = ("__await__", "__next__", "__anext__", "__enter__", "__aenter__", "__call__")
-
-
-def _has(cls: type[Any], method: str) -> bool:
-    return any(method in vars(base) for base in cls.__mro__)
+    return not any(rules_out(annotation, type(result)) for annotation in _annotations(taker, name))
 
 
 def _declares(taker: Callable[..., Any], name: str, result: Any) -> bool:
     """Whether a parameter is annotated with a class that a result is of: then it is the value that was wanted."""
-    return any(cls in type(result).__mro__[:-1] for cls in _annotated(taker, name))
+    parts = [part for annotation in _annotations(taker, name) for part in alternatives(annotation)]
+    return any((get_origin(part) or part) in type(result).__mro__[:-1] for part in parts)
 
 
-def _annotated(taker: Callable[..., Any], name: str) -> Iterator[Any]:
+def _annotations(taker: Callable[..., Any], name: str) -> Iterator[Any]:
     for parameter in parameters(taker):
         if parameter.name == name:
-            for part in alternatives(evaluated(parameter, namespace_of(taker)).annotation):
-                yield get_origin(part) or part
+            yield evaluated(parameter, namespace_of(taker)).annotation

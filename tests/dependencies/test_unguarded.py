@@ -312,6 +312,53 @@ def test_a_scheme_that_is_not_called_as_an_override(scheme: Any) -> None:
             raise AssertionError("let in")
 
 
+class NeverCalled(Guard): ...
+
+
+class CalledModel(BaseModel):
+    role: str = "user"
+
+    async def __call__(self, connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+
+DROPPING = [of_the_route, of_a_router, of_a_registration, of_an_inclusion]
+
+
+@pytest.mark.parametrize("cls", [Guard, NeverCalled, CalledModel])
+@pytest.mark.parametrize("maker", [name for name in MAKERS if name != "static method"])
+@pytest.mark.parametrize("form", DROPPING)
+def test_a_guard_that_is_made_and_not_called(form: Callable[[Any], Any], maker: str, cls: Any) -> None:
+    code = check_advice(form, Depends(MAKERS[maker](cls)), {cls.__name__: cls}, CREDENTIALS)
+    assert code == f"Depends({cls.__name__}(...))"
+
+
+@pytest.mark.parametrize("annotation", [str, str | int, BaseModel | None, TypedDict("Claims", {"sub": str})], ids=str)
+@pytest.mark.parametrize(
+    "marker", [Depends(Guard), fastapi.Depends(Guard), Security(functools.partial(Guard))], ids=str
+)
+def test_a_guard_that_is_made_is_no_value_of_another_type(marker: Any, annotation: Any) -> None:
+    async def dependency(user: Annotated[annotation, marker]) -> None: ...
+
+    for form in (lambda: annotated_with(annotation, marker), lambda: of_the_route(Depends(dependency))):
+        with pytest.raises(DeclarationError, match=r"nobody calls it.*; write Depends\(Guard\(...\)\)"):
+            form()
+
+
+@pytest.mark.parametrize("annotation", [Guard, object, Any, Guard | None, Callable[..., Any]], ids=str)
+def test_a_guard_that_is_made_may_be_called_by_its_taker(annotation: Any) -> None:
+    annotated_with(annotation, Depends(Guard))
+
+
+def test_a_guard_that_is_made_and_not_called_as_an_override() -> None:
+    app = fastapi.FastAPI()
+    app.dependency_overrides = {guard: Guard}
+    route = APIWebSocketRoute("/", open_endpoint, dependencies=[Depends(guard)], dependency_overrides_provider=app)
+    with pytest.raises(DeclarationError, match=r"write Depends\(Guard\(\.\.\.\)\)"):  # noqa: SIM117  # one thing raises
+        with TestClient(Starlette(routes=[route])).websocket_connect("/"):
+            raise AssertionError("let in")
+
+
 @pytest.mark.parametrize("name", ["credentials", "make_not_authenticated_error"])
 def test_a_method_of_a_scheme_that_refuses_nobody(name: str) -> None:
     method = getattr(security.HTTPBearer(), name)
