@@ -55,7 +55,8 @@ class RouteList(list[BaseRoute]):
         super().__init__(self._checked(routes))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RouteList, (list(self), self.check)
+        # The routes follow, so that one that leads back to this list finds it.
+        return RouteList, ((), self.check), None, iter(list(self))
 
     def changes_since(self, before: list[BaseRoute], size: int) -> tuple[int, int, list[BaseRoute]]:
         """Where the list differs from that of before: start and stop there, and the routes that are here instead.

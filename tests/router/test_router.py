@@ -195,6 +195,22 @@ def test_the_list_is_a_list() -> None:
         assert copied.edition is not routes.edition
 
 
+class Leading(BaseRoute):
+    """Leads back to the list that it is in."""
+
+    def __init__(self, routes: list[BaseRoute]) -> None:
+        self.routes = routes
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda routes: pickle.loads(pickle.dumps(routes))])
+def test_a_list_whose_routes_lead_back_to_it_is_copied_once(duplicate: Any) -> None:
+    routes = RouteList()
+    routes.append(Leading(routes))
+    copied = duplicate(routes)
+    assert copied[0].routes is copied
+    assert len(copied) == 1
+
+
 def test_copies_of_a_router_go_their_own_ways() -> None:
     router = Router([Route("/a", page)])
     assert get(router, "/a")[0] == 200
