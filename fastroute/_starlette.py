@@ -1,7 +1,8 @@
 """Starlette's private side, and how its installed release behaves: the file to read if a new Starlette breaks us."""
 
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from http import cookies as http_cookies
 from types import FunctionType, SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 from starlette import requests, routing
 from starlette._exception_handler import _lookup_exception_handler
 from starlette._utils import get_route_path, is_async_callable
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
@@ -24,6 +26,8 @@ __all__ = [
     "get_route_path",
     "header_pairs",
     "is_async_callable",
+    "is_genuine",
+    "layers",
     "lookup_exception_handler",
     "mounted_app",
     "other_slash",
@@ -55,6 +59,28 @@ def header_pairs(scope: Scope) -> HeaderPairs:
 def mounted_app(route: Any) -> Any:
     """The application of a mount or host, without the middleware of the mount."""
     return getattr(route, "_base_app", route.app)
+
+
+#: More than any application has. An object that has every attribute, as a mock, would have layers without end.
+_MOST_LAYERS = 1000
+
+
+def layers(app: Any) -> Iterator[Any]:
+    """An application and all it wraps, outermost first: of `Starlette` its router, of all others their `app`."""
+    seen: set[int] = set()
+    while app is not None and id(app) not in seen and len(seen) < _MOST_LAYERS:
+        seen.add(id(app))
+        yield app
+        if isinstance(app, routing.Router):
+            return
+        app = app.router if isinstance(app, Starlette) else getattr(app, "app", None)
+
+
+def is_genuine(cls: type[Any], function: object) -> bool:
+    """Whether a function of a class is from the module of the class: another one was put there by somebody."""
+    # A wrapper may have every attribute of the function it wraps, and one of its own.
+    is_wrapper = hasattr(function, "__wrapped__")
+    return not is_wrapper and getattr(function, "__globals__", None) is vars(sys.modules[cls.__module__])
 
 
 def template_of(route: Route | WebSocketRoute | Mount) -> str:

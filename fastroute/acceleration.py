@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette import routing
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount
 
 from . import _fastapi
-from ._starlette import mounted_app
+from ._starlette import layers, mounted_app
 from .indexing.index import is_indexed
 from .indexing.index_router import IndexRouter
-from .indexing.route_list import RouteList
+from .indexing.route_list import RouteList, reason_against_list
 from .indexing.substitute import substitute_class
 from .narrowing.leaves import leaves
 from .narrowing.probe import reason_against_narrowing
@@ -169,21 +168,7 @@ def _below(where: str, routes: Iterable[BaseRoute]) -> Iterator[tuple[str, list[
 
 
 def _router_of(app: Any) -> routing.Router | None:
-    for layer in _layers(app):
-        if isinstance(layer, Starlette):
-            return layer.router
-        if isinstance(layer, routing.Router):
-            return layer
-    return None
-
-
-def _layers(app: Any) -> Iterator[Any]:
-    """The application and all it wraps, outermost first, following each layer's `app`."""
-    seen: set[int] = set()
-    while app is not None and id(app) not in seen:
-        seen.add(id(app))
-        yield app
-        app = None if isinstance(app, routing.Router) else getattr(app, "app", None)
+    return next((layer for layer in layers(app) if isinstance(layer, routing.Router)), None)
 
 
 def _convert(router: Any) -> str | None:
@@ -201,7 +186,7 @@ def _convert(router: Any) -> str | None:
         return "its `app` was replaced"
     scan = router.app
     innermost = router if router.middleware_stack == scan else None
-    for layer in _layers(router.middleware_stack):
+    for layer in layers(router.middleware_stack):
         if getattr(layer, "app", None) == scan:
             innermost = layer
     if innermost is None:
@@ -219,6 +204,8 @@ def _convert(router: Any) -> str | None:
 
 def _index(router: routing.Router) -> str | None:
     cls = type(router)
+    if (reason := reason_against_list(router.routes)) is not None:
+        return reason
     # In this order, so that a request in another thread finds a whole router in between.
     vars(router)["_fastroute_routes"] = RouteList(router.routes)
     try:

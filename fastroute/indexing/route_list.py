@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from ..matching.implementation import difference
 
-__all__ = ["RouteList"]
+__all__ = ["RouteList", "reason_against_list"]
 
 
 def _changes(method: Callable[..., Any]) -> Any:
@@ -33,7 +33,7 @@ class RouteList(list[BaseRoute]):
 
     Args:
         routes: the routes in it at first.
-        check: raises for routes that must not get in; a change that would put one in leaves the list as it was.
+        check: sees routes before they get in, and raises for those that must not: the list stays as it was.
 
     Attributes:
         edition: another object after each change.
@@ -133,3 +133,12 @@ class RouteList(list[BaseRoute]):
     pop = _changes(list.pop)
     remove = _changes(list.remove)
     reverse = _changes(list.reverse)
+
+
+def reason_against_list(routes: object) -> str | None:
+    """Why a `RouteList` cannot take the place of these routes of a router; None if it can."""
+    cls = type(routes)
+    # Any other class may find its routes when it is asked for them.
+    if cls is list or isinstance(routes, RouteList):
+        return None
+    return f"its `routes` are no plain list: {cls.__module__}.{cls.__qualname__}"

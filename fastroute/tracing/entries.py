@@ -10,7 +10,7 @@ from typing import Any, Literal
 from starlette.routing import Host, Mount, Route, WebSocketRoute
 
 from .. import _fastapi
-from .._starlette import mounted_app
+from .._starlette import layers, mounted_app
 from ..exceptions import describe
 
 __all__ = [
@@ -164,13 +164,7 @@ def location(call: Any) -> str:
 
 def _unwrapped(app: Any) -> Any:
     """The object that has the routes, below any middleware."""
-    seen: set[int] = set()
-    while app is not None and id(app) not in seen:
-        seen.add(id(app))
-        if isinstance(getattr(app, "routes", None), Sequence):
-            return app
-        app = getattr(app, "app", None)
-    return None
+    return next((layer for layer in layers(app) if isinstance(getattr(layer, "routes", None), Sequence)), None)
 
 
 def router_of(app: Any) -> Any:

@@ -1,7 +1,7 @@
 """accelerate(): an application answers as before, from an index."""
 
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -252,6 +252,62 @@ def test_middleware_that_hides_its_application_is_reported_and_left() -> None:
     assert "Hiding" in left.reason
     assert type(router) is routing.Router
     assert request(router, "/page")[0] == 200
+
+
+class HasEverything:
+    """Has every attribute that somebody asks for, as a mock."""
+
+    def __getattr__(self, name: str) -> "HasEverything":
+        return HasEverything()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("everything")(scope, receive, send)
+
+
+def test_an_application_that_has_every_attribute_is_looked_through_once() -> None:
+    app = Starlette(routes=[Mount("/mock", HasEverything())])
+    assert len(accelerate(app).indexed) == 1
+    assert request(app, "/mock/page") == (200, "everything")
+
+
+@pytest.mark.parametrize("cls", [Starlette, FastAPI])
+def test_the_router_of_an_application_may_be_wrapped(cls: Any) -> None:
+    app = cls(routes=[Route("/page", page)])
+    app.router = Marking(app.router, "wrapped")
+    (indexed,) = accelerate(app).indexed
+    assert indexed.routes == len(app.router.app.routes)
+    assert request(app, "/page") == (200, "/page {} ['wrapped']")
+
+
+def test_what_takes_the_place_of_a_router_is_left_alone() -> None:
+    inner = Starlette()
+    inner.router = HasEverything()  # type: ignore[assignment]
+    app = Starlette(routes=[Mount("/inner", inner)])
+    assert [indexed.where for indexed in accelerate(app).indexed] == ["Starlette"]
+    assert request(app, "/inner/page") == (200, "everything")
+    with pytest.raises(TypeError, match="not a Starlette application"):
+        accelerate(inner)
+
+
+class Following(list[BaseRoute]):
+    """The routes of another list, whatever these are now."""
+
+    def __init__(self, followed: list[BaseRoute]) -> None:
+        self.followed = followed
+
+    def __iter__(self) -> Iterator[BaseRoute]:
+        return iter(self.followed)
+
+
+@pytest.mark.parametrize("cls", [routing.Router, APIRouter])
+@pytest.mark.parametrize("routes", [Following([]), (Route("/page", page),)])
+def test_a_router_whose_routes_are_no_plain_list_is_reported_and_left(cls: Any, routes: Any) -> None:
+    router = cls()
+    router.routes = routes
+    (left,) = accelerate(router).left
+    assert left.reason == f"its `routes` are no plain list: {type(routes).__module__}.{type(routes).__qualname__}"
+    assert router.routes is routes
+    assert type(router) is cls
 
 
 class OwnApp(routing.Router):
