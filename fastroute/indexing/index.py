@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeGuard
 from starlette.convertors import Convertor, FloatConvertor, IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 
-from .._starlette import ANSWERS_ALIKE, template_of
+from .._starlette import ANSWERS_ALIKE, is_genuine, template_of
 from ..matching.implementation import PathMatcher, RouteTable
 from ..matching.rows import Row, Segment, Shortcut, Unchanged
 from ..matching.template import Part, kind_of, parts, pattern
@@ -18,7 +18,7 @@ __all__ = ["PathShape", "RouteIndex", "build_table", "changed_table", "is_indexe
 
 #: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
-    cls: cls.matches for cls in (Route, WebSocketRoute, APIWebSocketRoute, Mount)
+    cls: cls.matches for cls in (Route, WebSocketRoute, APIWebSocketRoute, Mount) if is_genuine(cls, cls.matches)
 }
 
 #: The regexes of these convertors match some text, never empty, without a slash.
@@ -99,7 +99,8 @@ def serves(route: BaseRoute, scope_type: Literal["http", "websocket"]) -> bool:
 
 def _has_standard_matches(route: BaseRoute) -> TypeGuard[Route | WebSocketRoute | Mount]:
     cls = type(route)
-    return _MATCHES.get(cls) is cls.matches and "matches" not in vars(route)
+    # Some other object may do what a route does without a class that says so.
+    return cls in _MATCHES and cls.matches is _MATCHES[cls] and "matches" not in vars(route)
 
 
 def _row(route: BaseRoute) -> Row:

@@ -1,13 +1,12 @@
 """What is read from a route of FastAPI's: the requests that can match in it, or that nothing is certain about it."""
 
-import sys
 from inspect import getattr_static
 from typing import Any, NamedTuple
 
 from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute, compile_path
 
 from .. import _fastapi
-from .._starlette import template_of
+from .._starlette import is_genuine, template_of
 from ..indexing.index import shape_of
 from ..routing import APIWebSocketRoute
 from .tables import ANYTHING, Function, Reach
@@ -94,7 +93,7 @@ class Reader:
         if any(_attribute(cls, name) is not _attribute(base, name) for name in _DECLARED):
             return None
         relied = frozenset((definer, definer.matches) for definer in definers if definer is not BaseRoute)
-        if any(vars(sys.modules[definer.__module__]) is not _globals(function) for definer, function in relied):
+        if not all(is_genuine(definer, function) for definer, function in relied):
             return None
         return _Kind(http, websocket, base is not Host, relied)
 
@@ -123,11 +122,6 @@ class Reader:
 def _definers(cls: type[Any]) -> tuple[type[Any], ...]:
     """The classes that have a part in the `matches` of a class, by `super()`."""
     return tuple(base for base in cls.__mro__ if "matches" in vars(base))
-
-
-def _globals(function: Any) -> Any:
-    """The module that a function is from: another one than that of the class if somebody has put it there."""
-    return getattr(function, "__globals__", None)
 
 
 def _attribute(cls: type[Any], name: str) -> Any:

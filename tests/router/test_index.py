@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -461,3 +462,33 @@ def test_a_table_answers_all_that_the_route_answers(template: str, kind: str) ->
             found = table.find(scope, path)
             assert found == (None if match is Match.NONE else (route, child_scope))
             assert found is None or list(found[1]) == list(child_scope)
+
+
+#: Somebody has put functions around Starlette's before fastroute is imported; a wrapper may look like the function.
+PATCHED_FIRST = """
+from starlette.routing import Mount, Route
+
+class Wrapper:
+    def __init__(self, wrapped):
+        self.__wrapped__ = wrapped
+    def __getattr__(self, name):
+        return getattr(self.__wrapped__, name)
+    def __get__(self, instance, cls):
+        return self if instance is None else lambda scope: self.lowered(instance, scope)
+    def lowered(self, instance, scope):
+        return self.__wrapped__(instance, {**scope, "path": scope["path"].lower()})
+
+mount_matches = Mount.matches
+Route.matches = Wrapper(Route.matches)
+Mount.matches = lambda self, scope: mount_matches(self, {**scope, "path": scope["path"].lower()})
+
+from fastroute import RouteIndex
+
+routes = [Route("/page", print), Mount("/mounted", print)]
+for path in "/PAGE", "/MOUNTED/x":
+    assert RouteIndex(routes).candidates(path) == routes, path
+"""
+
+
+def test_a_matches_that_was_patched_before_the_import_is_asked_for_every_path() -> None:
+    subprocess.run([sys.executable, "-c", PATCHED_FIRST], check=True)

@@ -325,3 +325,21 @@ def test_metaclass_and_init_subclass_are_honoured() -> None:
     assert type(type(router)) is type(WithMetaclass)
     assert WithMetaclass.made == ["WithMetaclass"]
     assert request(router, "/page")[0] == 200
+
+
+class Standing:
+    """Stands for a route, and has all of it by name only."""
+
+    def __init__(self, route: routing.BaseRoute) -> None:
+        self.route = route
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.route, name)
+
+
+def test_an_object_that_stands_for_a_route_is_asked() -> None:
+    standing = [Standing(Route("/page", page)), Standing(Mount("/mounted", routes=[Route("/page", page)]))]
+    app = Starlette(routes=[*standing, Route("/other", page)])  # type: ignore[list-item]
+    (indexed,) = accelerate(app).indexed
+    assert list(indexed.asked) == standing
+    assert [request(app, path)[0] for path in ("/page", "/mounted/page", "/other", "/none")] == [200, 200, 200, 404]
