@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from starlette.routing import Match
 from starlette.types import Scope
 
+from ._starlette import is_genuine
 from .exceptions import WebSocketRequestValidationError
 from .params import DependencyMarker, SecurityScopes, UsesScopes, as_scopes
 
@@ -24,6 +25,7 @@ __all__ = [
     "adopt",
     "answering_route",
     "api_router",
+    "asked_classes",
     "asked_object",
     "asks_its_routes",
     "demanded_dependencies",
@@ -276,11 +278,23 @@ def asked_object(route: Any) -> Any:
     return getattr(route, "original_router", None) or original_route(route)
 
 
+#: The functions of FastAPI's `_IncludedRouter` by which it asks.
+_ASKED = ("matches", "_match", "effective_candidates")
+
+
+def asked_classes() -> tuple[type[Any], type[Any]]:
+    """The classes whose `matches` FastAPI asks for an included router: its own, and that of the router in it."""
+    return _loaded("fastapi.routing", "_IncludedRouter"), _loaded("fastapi.routing", "APIRouter")
+
+
 def asks_its_routes(included: Any) -> bool:
-    """Whether an included router is asked by FastAPI's own `matches`, which asks the routes in it."""
-    router = included.original_router
-    own = _loaded("fastapi.routing", "APIRouter").matches
-    return type(router).matches is own and "matches" not in vars(router)
+    """Whether an included router is asked by FastAPI's own functions, which ask the routes in it."""
+    own, router = asked_classes()
+    functions = [(router, router.matches), *((own, getattr(own, name)) for name in _ASKED)]
+    asked = ((included, own), (included.original_router, router))
+    return all(is_genuine(*function) for function in functions) and all(
+        getattr(type(thing), "matches", None) is cls.matches and "matches" not in vars(thing) for thing, cls in asked
+    )
 
 
 def matches(route: Any, scope: Scope) -> tuple[Match, Scope]:

@@ -26,9 +26,9 @@ PUBLIC = {"asyncapi"}
 #: A layer is a folder or a file at the top. What it may import besides itself; `__init__` is the package's own.
 FRAMEWORKS = {"_starlette", "_fastapi"}
 MAY_IMPORT = {
-    "exceptions, params, fixed": set(),
+    "exceptions, params, fixed, _starlette": set(),
     "matching": set(),
-    "_starlette, _fastapi": {"exceptions", "params"},
+    "_fastapi": {"exceptions", "params", "_starlette"},
     # A scheme reads cookies, which Starlette does not in linear time on every Python.
     "security": {"exceptions", "params", "_starlette"},
     "connection": {"exceptions", "params", *FRAMEWORKS},

@@ -65,4 +65,11 @@ def _leaves(reader: Reader, routes: Iterable[BaseRoute], prefix: str | None) -> 
 
 def _is_followed(route: Any, included: _fastapi.Inclusion) -> bool:
     """Whether an index goes by the routes in an included router."""
-    return isinstance(included.router, NotedRouter) and _fastapi.asks_its_routes(route)
+    return _notes_changes(included.router) and _fastapi.asks_its_routes(route)
+
+
+def _notes_changes(router: Any) -> bool:
+    """Whether a router and all that it includes note their changes."""
+    return isinstance(router, NotedRouter) and all(
+        _notes_changes(included.router) for included in filter(None, map(_fastapi.inclusion, router.routes))
+    )

@@ -22,11 +22,12 @@ from operator import attrgetter
 from typing import Any
 
 from starlette import routing
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from .. import _fastapi
 from .._starlette import other_slash
-from ..indexing.route_list import RouteList
+from ..indexing.route_list import RouteList, reason_against_list
 from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
 from .reading import Reader
@@ -42,6 +43,9 @@ _PATIENCE = 8
 
 # Only one thread builds, the others scan meanwhile; and one that builds may be asked by user code again.
 _BUILDING = threading.RLock()
+
+# One router at a time gets another class and list, with all that it includes.
+_SUBSTITUTING = threading.RLock()
 
 _MATCHES_OF = attrgetter("matches")
 
@@ -78,7 +82,7 @@ class NotedRouter(Substitute, routing.Router):
     def __setattr__(self, name: str, value: Any) -> None:
         # No property: FastAPI reads `routes` of each included router several times for each request.
         if name == "routes":
-            value = value if isinstance(value, RouteList) else RouteList(value)
+            value = _noting(value)
         super().__setattr__(name, value)
         if name == "routes":
             RouteList.newest = object()
@@ -198,6 +202,12 @@ class _NarrowedIncluded(Substitute):
 
     _fastroute_index: Index | None = None
 
+    def __eq__(self, other: object) -> bool:
+        # FastAPI's compares only what is exactly of one class.
+        return bool(_without_index(self) == _without_index(other))
+
+    __hash__ = None  # type: ignore[assignment]  # as FastAPI's
+
     def _match(self: Any, scope: Scope) -> Any:
         index = self._fastroute_index
         if index is not None and index.edition is not RouteList.newest:
@@ -212,6 +222,15 @@ class _NarrowedIncluded(Substitute):
         found = list(map(index.candidates.__getitem__, positions)) if index.is_plain else index.routes(scope, positions)
         view.effective_candidates = found.__iter__
         return self._fastroute_original._match(view, scope)
+
+
+def _without_index(included: Any) -> Any:
+    """FastAPI's `_IncludedRouter` with the attributes of a narrowed one; everything else as it is."""
+    if not issubclass(type(included), _NarrowedIncluded):
+        return included
+    made = object.__new__(included._fastroute_original)
+    made.__dict__ = included.__dict__
+    return made
 
 
 class _IncludedView:
@@ -272,7 +291,7 @@ class _Builder:
                 noted = False
                 continue
             included.append((candidate, version, index.candidates))
-            reaches.append(index.reach if _fastapi.asks_its_routes(candidate) else ANYTHING)
+            reaches.append(_asked_by_fastapi(index.reach) if _fastapi.asks_its_routes(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
         writers = frozenset(position for position, reach in enumerate(reaches) if reach.writes)
         reach = united(reaches)
@@ -315,6 +334,11 @@ class _Builder:
         return version, known
 
 
+def _asked_by_fastapi(reach: Reach) -> Reach:
+    """The requests that can match in an included router, if FastAPI asks the list in it, which has this reach."""
+    return reach._replace(relied=reach.relied | {(cls, cls.matches) for cls in _fastapi.asked_classes()})
+
+
 def narrow(router: Any) -> str | None:
     """Make a router of FastAPI's ask only the routes that can match, in place. Returns None, or the reason why not.
 
@@ -336,9 +360,26 @@ def _note_included(router: Any) -> None:
 _OURS = ("routes", "_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes")
 
 
+def _noting(routes: Iterable[BaseRoute]) -> RouteList:
+    """The routes as a list that notes its changes, and from whose routers the changes are noted as well."""
+    return routes if isinstance(routes, RouteList) else RouteList(routes, _note)
+
+
+def _note(routes: Iterable[BaseRoute]) -> None:
+    """Make the routers that are included by these routes note their changes, before the routes get into a list.
+
+    FastAPI need not see such a change of the list: what it sees is the next one of that router.
+    """
+    for included in filter(None, map(_fastapi.inclusion, routes)):
+        _substitute(included.router, NotedRouter)
+
+
 def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
-    if isinstance(router, mixin):
-        return None
+    with _SUBSTITUTING:
+        return None if isinstance(router, mixin) else _substituted(router, mixin)
+
+
+def _substituted(router: Any, mixin: type[NotedRouter]) -> str | None:
     fastapi = _fastapi.routing()
     original = router._fastroute_original if isinstance(router, NotedRouter) else type(router)
     name = f"{original.__module__}.{original.__qualname__}"
@@ -347,13 +388,14 @@ def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
             return f"{name} has `{attribute}` of its own"
         if attribute != "routes" and attribute in vars(router):
             return f"its `{attribute}` was replaced"
-    with _BUILDING:
-        # In this order, so that a request in another thread finds a whole router in between.
-        routes = router.routes
-        vars(router)["routes"] = routes if isinstance(routes, RouteList) else RouteList(routes)
-        try:
-            router.__class__ = substitute_class(original, mixin)
-        except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
-            vars(router)["routes"] = routes
-            return f"{name} cannot become a subclass of fastroute's {mixin.__name__}: {error}"
+    routes = router.routes
+    if (reason := reason_against_list(routes)) is not None:
+        return reason
+    # In this order, so that a request in another thread finds a whole router in between.
+    vars(router)["routes"] = _noting(routes)
+    try:
+        router.__class__ = substitute_class(original, mixin)
+    except Exception as error:  # a metaclass or an `__init_subclass__` may raise anything
+        vars(router)["routes"] = routes
+        return f"{name} cannot become a subclass of fastroute's {mixin.__name__}: {error}"
     return None
