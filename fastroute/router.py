@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from starlette import routing
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Host, Mount
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Lifespan
 
 from . import _fastapi
+from ._starlette import mounted_app
 from .connection.observing import logger
 from .connection.origins import Origins
 from .connection.policy import ConnectionPolicy, nested
-from .dependencies.arguments import as_dependencies, check_text
-from .dependencies.markers import written
+from .dependencies.arguments import as_dependencies, check_subclass, check_text
+from .dependencies.markers import unread, written
 from .dependencies.plan import OverridesProvider, check_provider
 from .exceptions import DeclarationError
 from .fixed import Fixed
@@ -77,10 +78,7 @@ class Router(IndexRouter):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        for name in ("prefix", "dependencies", "dependency_overrides_provider", "policy"):
-            if getattr(cls, name) is not vars(Router)[name]:
-                problem = f"as an attribute of the class nobody would read it; write super().__init__({name}=...)"
-                raise DeclarationError(cls, name, problem)
+        check_subclass(cls, Router, ("prefix", "dependencies", "dependency_overrides_provider", "policy"))
 
     def __init__(
         self,
@@ -257,6 +255,7 @@ class Router(IndexRouter):
         for route in routes:
             if isinstance(route, type) or not hasattr(route, "matches"):
                 raise DeclarationError(type(self), "routes", _no_route(route))
+            _check_read(route)
         if not self._demanding:
             return
         for route in routes:
@@ -331,6 +330,21 @@ class Router(IndexRouter):
 def _check_name(name: Any, app: Any) -> None:
     if name is not None:
         check_text(name, app, "name", "write add_api_websocket_route(path, endpoint, dependencies=[{}])")
+
+
+def _check_read(route: BaseRoute) -> None:
+    """Check that nobody waits for the dependencies of an endpoint that Starlette calls, here or below a mount."""
+    if isinstance(route, Mount | Host):
+        routes = getattr(mounted_app(route), "routes", None)
+        for below in routes if isinstance(routes, list) else ():
+            _check_read(below)
+    elif type(route) in (Route, WebSocketRoute):
+        for function, parameter, code in unread(route.endpoint):  # type: ignore[attr-defined]  # both have it
+            advice = (
+                "write APIWebSocketRoute(path, endpoint)" if type(route) is WebSocketRoute else "leave it to FastAPI"
+            )
+            problem = f"{code} is never read, as Starlette's {type(route).__name__} calls the endpoint; {advice}"
+            raise DeclarationError(function, parameter, problem)
 
 
 def _no_route(thing: Any) -> str:

@@ -17,7 +17,7 @@ from .connection.draining import drains
 from .connection.life import beginning
 from .connection.origins import with_origins
 from .connection.policy import ConnectionPolicy, Terms, nested
-from .dependencies.arguments import as_dependencies, check_text
+from .dependencies.arguments import as_dependencies, check_subclass, check_text
 from .dependencies.codegen import compile_plan
 from .dependencies.dependant import Dependant, Tree
 from .dependencies.plan import Overrides, OverridesProvider, Plan, build_plan, check_provider, check_tree
@@ -71,6 +71,10 @@ class APIWebSocketRoute(RouteMatching, WebSocketRoute):
     _matcher: PathMatcher
     dependencies: Fixed[list[Any]] = Fixed([])
     policy: Fixed[ConnectionPolicy | None] = Fixed(None)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        check_subclass(cls, APIWebSocketRoute, ("dependencies", "policy"))
 
     def __init__(
         self,

@@ -18,13 +18,14 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from starlette.routing import PARAM_REGEX
+from starlette.routing import PARAM_REGEX, Route, WebSocketRoute
 
 from .. import _fastapi
 from .._starlette import mounted_app
 from ..connection.messages import MessageTypes
 from ..dependencies.dependant import Dependant
 from ..dependencies.fields import ParamField
+from ..dependencies.markers import unread
 from ..matching.template import kind_of
 from ..routing import APIWebSocketRoute
 from ..security import APIKeyCookie, HTTPBasic
@@ -34,6 +35,7 @@ __all__ = ["Mistake", "MistakeKind", "mistakes"]
 
 MistakeKind = Literal[
     "missing_dependencies",
+    "markers_that_nobody_reads",
     "class_dependency",
     "scopes_that_nobody_reads",
     "scheme_that_refuses_nobody",
@@ -187,6 +189,16 @@ def _is_only_a_router(entry: Entry) -> bool:
     """Whether a mount has only a router: an application or middleware may have guards of its own."""
     app = mounted_app(entry.route)
     return not entry.wrapped and not hasattr(app, "router")
+
+
+def _markers_that_nobody_reads(declared: _Declared) -> Iterator[str]:
+    route = declared.entry.route
+    if type(route) in (Route, WebSocketRoute):
+        for function, name, code in unread(route.endpoint):
+            yield (
+                f"has {code} at the parameter {name!r} of {location(function)}, and Starlette's {type(route).__name__} "
+                "does not read it. Make an APIWebSocketRoute of it, or a route of FastAPI"
+            )
 
 
 def _class_dependencies(declared: _Declared) -> Iterator[str]:
@@ -445,6 +457,7 @@ def _credentials_of_scheme(call: Any) -> Iterator[str]:
 
 
 _KINDS: dict[MistakeKind, Callable[[_Declared], Iterator[str]]] = {
+    "markers_that_nobody_reads": _markers_that_nobody_reads,
     "class_dependency": _class_dependencies,
     "scopes_that_nobody_reads": _scopes_that_nobody_reads,
     "scheme_that_refuses_nobody": _schemes_that_refuse_nobody,

@@ -9,7 +9,7 @@ from ..exceptions import DeclarationError, problems_of
 from ..params import DependencyMarker
 from .markers import adopted, check_dependency, check_made, written
 
-__all__ = ["as_dependencies", "check_text"]
+__all__ = ["as_dependencies", "check_subclass", "check_text"]
 
 
 def as_dependencies(dependencies: Any, call: Callable[..., Any]) -> list[Any]:
@@ -64,6 +64,23 @@ def check_text(value: Any, call: Callable[..., Any], parameter: str, advice: str
     else:
         told, fix = repr(value), f"write {parameter}='...'"
     raise DeclarationError(_place(things[0] if things else None, call), parameter, f"{told} is no text; {fix}")
+
+
+def check_subclass(cls: type[Any], base: type[Any], names: Iterable[str]) -> None:
+    """Check that a subclass of a route or router does not give arguments of the constructor as attributes.
+
+    Args:
+        cls: the subclass.
+        base: has them as attributes of objects.
+        names: the arguments.
+
+    Raises:
+        DeclarationError: the class has one of them; the constructor of the base would not read it.
+    """
+    for name in names:
+        if getattr(cls, name) is not vars(base)[name]:
+            problem = f"as an attribute of the class nobody would read it; write super().__init__({name}=...)"
+            raise DeclarationError(cls, name, problem)
 
 
 def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:

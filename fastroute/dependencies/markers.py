@@ -41,6 +41,7 @@ __all__ = [
     "check_type",
     "marker_of",
     "place_of",
+    "unread",
     "written",
 ]
 
@@ -185,6 +186,35 @@ def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Co
                 kept = {each.name: list(_markers_at(each, namespace_of(call))) for each in signature}
             if not _is_kept(marker, kept.get(parameter.name), parameter.name in path_names):
                 raise Problem(_lost(marker, parameter.name, owner))
+
+
+def unread(endpoint: Any) -> Iterator[tuple[Any, str, str]]:
+    """The markers of an endpoint that Starlette calls by itself, with the connection alone.
+
+    Parameters without a default are passed over, since such a call fails; and so is what `functools.wraps` hides, since
+    a decorator may read it.
+
+    Args:
+        endpoint: of a route of Starlette.
+
+    Yields:
+        The function, its parameter, and the marker as code.
+    """
+    for function in _functions_of(endpoint):
+        if hasattr(function, "__wrapped__") or not (function.__defaults__ or function.__kwdefaults__):
+            continue
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.default is not parameter.empty:
+                for marker in _markers_at(parameter, function.__globals__):
+                    yield function, parameter.name, _told(marker)
+
+
+def _functions_of(endpoint: Any) -> Iterator[Any]:
+    if inspect.isclass(endpoint):
+        bodies = [vars(base) for base in endpoint.__mro__ if not _is_of_frameworks(base)]
+        yield from (thing for body in bodies for thing in body.values() if inspect.isfunction(thing))
+    elif inspect.isfunction(endpoint) or inspect.ismethod(endpoint):
+        yield getattr(endpoint, "__func__", endpoint)
 
 
 def _namespace_at(owner: Any) -> dict[str, Any]:

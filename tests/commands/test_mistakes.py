@@ -151,6 +151,24 @@ def test_nothing_is_missing_without_dependencies() -> None:
     assert missing(guarded([])) == {}
 
 
+def by_default(websocket: WebSocket, user: str = Depends(user)) -> None: ...
+def by_annotation(websocket: WebSocket, user: Annotated[str, FastAPIDepends(user)] = "x") -> None: ...
+
+
+@pytest.mark.parametrize("endpoint", [by_default, by_annotation])
+def test_markers_that_starlette_does_not_read(endpoint: Any) -> None:
+    routes: list[BaseRoute] = [
+        WebSocketRoute("/a", endpoint),
+        Mount("/m", routes=[Route("/b", endpoint)]),
+        WebSocketRoute("/c", socket),
+    ]
+    for app in (Starlette(routes=routes), FastAPI(routes=routes)):
+        assert found(app, "markers_that_nobody_reads") == ["/a", "/m/b"]
+    app = FastAPI()
+    app.add_api_websocket_route("/api", endpoint)
+    assert found(app, "markers_that_nobody_reads") == []
+
+
 # --- classes as dependencies -------------------------------------------------------------------------------------
 
 

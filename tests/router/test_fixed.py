@@ -96,6 +96,22 @@ def test_a_subclass_has_no_attribute_that_nobody_reads(name: str, value: Any) ->
     assert type("Admin", (Router,), {"other": value})().dependencies == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dependencies", [Depends(guard)]),
+        ("dependencies", property(lambda route: [Depends(guard)])),
+        ("policy", ConnectionPolicy(origins=["https://example.org"])),
+    ],
+    ids=range(3),
+)
+def test_a_subclass_of_the_route_has_no_attribute_that_nobody_reads(name: str, value: Any) -> None:
+    for bases in ((APIWebSocketRoute,), (type("Mixin", (), {name: value}), APIWebSocketRoute)):
+        with pytest.raises(DeclarationError, match=rf"parameter '{name}': .*write super\(\).__init__\({name}="):
+            type("Guarded", bases, {name: value})
+    assert type("Guarded", (APIWebSocketRoute,), {"other": value})("/", chat).dependencies == []
+
+
 class Drops(APIWebSocketRoute):
     def __init__(
         self, path: str, endpoint: Any, name: Any = None, dependencies: Any = None, *, policy: Any = None
