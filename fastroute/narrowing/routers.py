@@ -249,10 +249,6 @@ class _IncludedView:
         return getattr(self._fastroute_included, name)
 
 
-class _NotNoted(Exception):
-    """A router does not say when it changes."""
-
-
 class _Builder:
     """Builds the indexes of a router and of all that it includes.
 
@@ -279,17 +275,12 @@ class _Builder:
                 reaches.append(self._reader.reach(candidate))
                 continue
             first_included = min(first_included, position)
-            version: object = None
-            index: Index | None = None
-            try:
-                version, index = self._index_of_included(candidate)
-            except _NotNoted:
-                if mark is None:
-                    raise
-            if index is None:
+            below = self._index_of_included(candidate)
+            if below is None:
                 reaches.append(ANYTHING)
                 noted = False
                 continue
+            version, index = below
             included.append((candidate, version, index.candidates))
             reaches.append(_asked_by_fastapi(index.reach) if _fastapi.asks_its_routes(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
@@ -312,22 +303,27 @@ class _Builder:
             noted=noted,
         )
 
-    def _index_of_included(self, included: Any) -> tuple[object, Index | None]:
-        """The version of an included router, and its index; None in the place of that if its list cannot be built."""
+    def _index_of_included(self, included: Any) -> tuple[object, Index] | None:
+        """The version of an included router, and its index.
+
+        None if it, or one below it, does not say when it changes, is of an unknown class, or cannot build its list.
+        """
         if _substitute(included.original_router, NotedRouter) is not None:
-            raise _NotNoted
+            return None
         _note_included(included.original_router)
         if type(included) is not self._fastapi.included and not issubclass(type(included), _NarrowedIncluded):
-            raise _NotNoted
+            return None
         version = _fastapi.routes_version(included)
         try:
             candidates = included.effective_candidates()
         except Exception:
             # It is raised at each request for which FastAPI asks this router.
-            return version, None
+            return None
         known: Index | None = vars(included).get("_fastroute_index")
         if known is None or not known.holds_for(candidates):
             known = self._index(candidates, None)
+        if not known.noted:
+            return None
         included._fastroute_index = known = replace(known, edition=self._edition)
         if len(candidates) > _FEW and not issubclass(type(included), _NarrowedIncluded):
             included.__class__ = substitute_class(type(included), _NarrowedIncluded)

@@ -60,7 +60,7 @@ class Index(NotCopied):
         is_plain: whether there is nothing to do but to ask the routes at the positions.
         classes, functions: those whose `matches` this was read from, and these functions.
         reach: the requests that can match in the list; the list around it uses this.
-        noted: whether every router below reports its changes.
+        noted: whether every router below reports its changes, and has an index.
     """
 
     edition: object
