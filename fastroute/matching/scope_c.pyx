@@ -41,7 +41,7 @@ cdef inline object _route_path(scope):
             return path
         root_path = <object> found
     else:
-        root_path = scope.get("root_path", "")
+        root_path = scope.get("root_path")
     if type(path) is str and type(root_path) is str:
         return _below(<str> path, <str> root_path)
     if not root_path or not path.startswith(root_path):

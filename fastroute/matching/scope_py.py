@@ -21,7 +21,7 @@ def route_path(scope: Mapping[str, Any], /) -> str:
         KeyError: the scope has no path.
     """
     path: str = scope["path"]
-    root_path: str = scope.get("root_path", "")
+    root_path: str | None = scope.get("root_path")
     if not root_path or not path.startswith(root_path):
         return path
     if path == root_path:
