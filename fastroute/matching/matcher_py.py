@@ -226,8 +226,6 @@ def element_match(elements: tuple[Element, ...], steps: int = _STEPS) -> Match:
         "find": re.compile(pattern).match,
         "tail": tail,
         "longest_ends": _longest_ends,
-        "int": int,
-        "float": float,
         "uuid": _make_uuid,
     }
     return _define(lines, namespace, _source(elements))
@@ -371,7 +369,7 @@ _CLASSES = {
 
 
 class _Masks:
-    """The characters of a text that belong to a class, as an int: character i is the bit `len(text) - 1 - i`.
+    """The characters of a text, never empty, that belong to a class, as an int: character i is bit `len(text) - 1 - i`.
 
     Each byte of the text becomes a binary digit, and `int` reads all of them at once. For the class `int`:
 
@@ -385,7 +383,7 @@ class _Masks:
 
     def of_class(self, name: str) -> int:
         if name not in self._masks:
-            self._masks[name] = int(b"0" + self._bytes.translate(_CLASSES[name]), 2)
+            self._masks[name] = int(self._bytes.translate(_CLASSES[name]), 2)
         return self._masks[name]
 
     def before(self, literal: str, ends: int) -> int:
@@ -402,5 +400,5 @@ class _Masks:
                 code, text = 0, self._text.replace("\0", " ").replace(character, "\0")
                 data = text.encode("latin-1", "replace")
             table = b"0" * code + b"1" + b"0" * (255 - code)
-            self._masks[character] = int(b"0" + data.translate(table), 2)
+            self._masks[character] = int(data.translate(table), 2)
         return self._masks[character]
