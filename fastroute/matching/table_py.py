@@ -271,8 +271,8 @@ class RouteTable:
         # Keys of rows, and nodes by a key that none of theirs comes before; a node is before the row of the same key.
         heap: list[tuple[_Key, int, _Node | None, int]] = [(self._tree.root.first, 1, self._tree.root, 1)]
         ties = itertools.count(2)
-        heap += [(key, next(ties), None, 0) for key in self._tree.unindexed]
-        heapq.heapify(heap)
+        for key in self._tree.unindexed:
+            heapq.heappush(heap, (key, next(ties), None, 0))
         while heap:
             key, _, node, number = heapq.heappop(heap)
             if node is None:
