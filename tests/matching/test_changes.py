@@ -63,8 +63,10 @@ def histories(size: int, changes: int) -> Iterator[list[tuple[int, int, int]]]:
 
 
 @pytest.mark.parametrize(("size", "changes"), [(0, 3), (1, 3), (3, 2)])
-def test_every_short_history_of_a_table(size: int, changes: int) -> None:
+@pytest.mark.parametrize("nodes", [0, 100], ids=["one by one", "at once"])
+def test_every_short_history_of_a_table(size: int, changes: int, nodes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of any three rows that follow each other one is found by its path only, and the others by every path."""
+    monkeypatch.setattr(table_py, "_MOST_NODES", nodes)
     rows = [Row(number, [(f"r{number}",), (None,), None][number % 3]) for number in range(10)]
     for history in histories(size, changes):
         unused = iter(rows)
@@ -94,9 +96,12 @@ def test_changes_that_follow_each_other_share_one_tree() -> None:
     table = table_py.RouteTable(rows, "none", "partial", "full")
     tree, newest = table._tree, table
     for start, stop in [(3, 3), (0, 0), (2, 2), (1, 2), (0, 1), (4, 5)]:
-        newest = newest.replaced(start, stop, [Row("new", ("new",))])
-        assert newest._tree is tree
+        for count in (1, 0, 2):
+            newest = newest.replaced(start, min(stop, newest._size), [Row("new", ("new",))] * count)
+            assert newest._tree is tree
     assert table.replaced(3, 3, [])._tree is not tree
+    longer = (other := table_py.RouteTable(rows, "none", "partial", "full")).replaced(3, 3, rows)
+    assert longer._rows is other._rows  # with more items, not copied
     grown = [newest._tree is tree]
     for _ in range(50):
         newest = newest.replaced(0, 1, [Row("new", ("new",))])
@@ -106,13 +111,18 @@ def test_changes_that_follow_each_other_share_one_tree() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_so_many_insertions_at_one_place_that_labels_run_out(place: int) -> None:
-    table = table_of([Row("first", ("a",)), Row("last", ("a",))])
+@pytest.mark.parametrize("segments", [("a",), (None,), None], ids=["text", "parameter", "not indexed"])
+def test_so_many_insertions_at_one_place_that_labels_run_out(
+    place: int, segments: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = table_of([Row("first", segments), Row("last", segments)])
     expected: list[Any] = ["first", "last"]
     for number in range(200):
-        table = table.replaced(place, place, [Row(number, ("a",))])
+        table = table.replaced(place, place, [Row(number, segments)])
         expected.insert(place, number)
         assert table.candidates("/a") == expected
+    monkeypatch.setattr(table_py, "_MOST_NODES", 0)
+    assert table.candidates("/a") == expected
 
 
 def test_so_many_removals_that_the_tree_is_made_anew() -> None:
