@@ -57,27 +57,31 @@ def is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, UnionType)
 
 
-def alternatives(annotation: Any, *, aliases: bool = False) -> Iterator[Any]:
+def alternatives(annotation: Any, *, aliases: bool = False, new_types: bool = False) -> Iterator[Any]:
     """The members of a union, without `Annotated`; any other annotation is its own only alternative.
 
     Args:
         annotation: the annotation.
         aliases: look behind `type` aliases inside of it, too. FastAPI does not when it decides about a place.
+        new_types: look behind each `NewType`, too.
     """
     if aliases:
         annotation, _ = flattened(annotation)
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
+    if new_types and isinstance(annotation, NewType):
+        yield from alternatives(annotation.__supertype__, aliases=aliases, new_types=True)
+        return
     if not is_union(annotation):
         yield annotation
         return
     for part in get_args(annotation):
-        yield from alternatives(part, aliases=aliases)
+        yield from alternatives(part, aliases=aliases, new_types=new_types)
 
 
 def rules_out(annotation: Any, cls: type[Any]) -> bool:
     """Whether an annotation is made of classes alone, and the objects of a class are of none of them."""
-    parts = [part for part in alternatives(annotation, aliases=True) if part is not NoneType]
+    parts = [part for part in alternatives(annotation, aliases=True, new_types=True) if part is not NoneType]
     return bool(parts) and not any(_may_be(get_origin(part) or part, cls) for part in parts)
 
 

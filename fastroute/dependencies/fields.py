@@ -19,9 +19,18 @@ from .. import _fastapi
 from ..exceptions import Problem, describe
 from ..params import DependencyMarker, Place
 from ..security import TOKEN
-from .annotations import alternatives, flattened, is_union
+from .annotations import alternatives, flattened, is_union, rules_out
 from .constraints import check_constraints
-from .markers import adopted, check_default, check_inside, check_sendable, check_type, marker_of, place_of
+from .markers import (
+    adopted,
+    check_default,
+    check_inside,
+    check_sendable,
+    check_type,
+    marker_of,
+    place_of,
+    unread_by_all,
+)
 
 __all__ = [
     "Declaration",
@@ -252,6 +261,7 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
                 f"{_told(declared.type)} would be read from the body, and a WebSocket has none; if a function makes "
                 f"it, write Annotated[{_code_of(declared.type)}, Depends(function)]; else {_BODY_FIX}"
             )
+        _check_meant(declared)
         return "query"
     place = place_of(declared.marker)
     assert place is not None
@@ -260,6 +270,19 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
     if name in path_names and declared.default is not inspect.Parameter.empty:
         raise Problem("a path parameter is always there; remove its default")
     return place
+
+
+def _check_meant(declared: Declaration) -> None:
+    """Check that a parameter without a marker has none of another package, which would give it another value."""
+    default_is_foreign = declared.default is not inspect.Parameter.empty and unread_by_all(declared.default)
+    if default_is_foreign and declared.type is not Any:
+        default_is_foreign = rules_out(declared.type, type(declared.default))
+    for thing in (*filter(unread_by_all, declared.metadata), *([declared.default] if default_is_foreign else [])):
+        raise UnsendableProblem(
+            f"nobody reads {type(thing).__module__}.{type(thing).__qualname__} here, so a client would send the "
+            "value in its query; write Depends(function) in its place. If a client should send it, write "
+            "Annotated[..., Query()]"
+        )
 
 
 def _field_info(declared: Declaration) -> FieldInfo:

@@ -4,6 +4,7 @@ A marker that nobody reads leaves its parameter to the client. So each marker of
 error. At declaration, and if overrides are planned.
 """
 
+import dataclasses
 import functools
 import inspect
 import sys
@@ -17,6 +18,7 @@ from typing import Any, NewType, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from starlette.background import BackgroundTasks
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -42,6 +44,7 @@ __all__ = [
     "marker_of",
     "place_of",
     "unread",
+    "unread_by_all",
     "written",
 ]
 
@@ -110,11 +113,34 @@ def check_default(name: str, default: Any) -> None:
     if get_origin(default) is not None or flattened(default)[1]:
         raise Problem(f"the default is an annotation; write it after a colon: `{name}: ...`")
     _check_called(default)
-    if callable(default):
+    if callable(default) or isinstance(default, _OF_CLASSES):
         raise Problem(f"the default is a callable, and nothing calls it; write {written(default)}")
     _check_holder(default)
     if _fastapi.is_marker(default):
         raise Problem(f"{_told(default)} is the default inside of another marker; remove one of them")
+
+
+#: What pydantic asks for in metadata, by name.
+_PYDANTIC_HOOKS = ("__get_pydantic_core_schema__", "__get_pydantic_json_schema__", "__prepare_pydantic_annotations__")
+
+#: Packages whose objects are read by pydantic, or are documentation.
+_READ = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "annotated_doc", "fastapi", "fastroute"}
+
+
+def unread_by_all(thing: Any) -> bool:
+    """Whether neither pydantic nor this package reads an object in a declaration: it may be a marker of a container.
+
+    Args:
+        thing: metadata, or a default.
+    """
+    cls = type(thing)
+    if cls is object or isinstance(thing, dataclasses.Field):
+        return True
+    if isinstance(thing, str | bytes | int | float | Enum):
+        return False
+    packages = {base.__module__.partition(".")[0] for base in cls.__mro__} & _READ
+    is_known = packages or cls.__module__.partition(".")[0] in sys.stdlib_module_names
+    return not is_known and not any(hasattr(thing, hook) for hook in _PYDANTIC_HOOKS)
 
 
 def check_type(name: str, annotation: Any) -> None:
@@ -501,13 +527,18 @@ def _not_around(marker: Any) -> str:
 # --- mistakes ----------------------------------------------------------------------------------------------------
 
 
+#: What stands in the body of a class, and makes a value or callable of its object.
+_OF_CLASSES = (property, classmethod, functools.cached_property, functools.partialmethod)
+
+
 def _check_metadata(item: Any) -> None:
     if _fastapi.is_marker(item):
         return
     _check_called(item)
     if _is_framework_marker(item):
         raise Problem(f"{_name_of(unwrapped(item))} in Annotated is not called; write {written(item)}")
-    if callable(item) and not hasattr(item, "__get_pydantic_core_schema__"):
+    is_callable = callable(item) or isinstance(item, _OF_CLASSES)
+    if is_callable and not hasattr(item, "__get_pydantic_core_schema__"):
         raise Problem(f"{_code_of(item)} in Annotated does nothing; write {written(item)}")
     _check_holder(item)
 
@@ -516,10 +547,10 @@ def _check_holder(thing: Any) -> None:
     """Check that no collection holds a marker, and no marker of another package a dependency."""
     if isinstance(thing, list | tuple | set | frozenset | dict):
         for item in thing.values() if isinstance(thing, dict) else thing:
-            if _fastapi.is_marker(item):
-                raise Problem(
-                    f"{_told(item)} is inside of a {type(thing).__name__}, and nobody reads it there; take it out"
-                )
+            _check_held(item, thing)
+            _check_holder(item)
+    elif isinstance(thing, dataclasses.Field | FieldInfo) and not _fastapi.is_marker(thing):
+        _check_held(thing.default, thing)
     elif not _fastapi.is_marker(thing):
         dependency = getattr(thing, "dependency", None)
         if callable(dependency):
@@ -527,6 +558,11 @@ def _check_holder(thing: Any) -> None:
                 f"{type(thing).__module__}.{type(thing).__qualname__} is of another package, and nobody reads it; "
                 f"write {written(dependency)} of fastroute"
             )
+
+
+def _check_held(item: Any, holder: Any) -> None:
+    if _fastapi.is_marker(item):
+        raise Problem(f"{_told(item)} is inside of a {type(holder).__name__}, and nobody reads it there; take it out")
 
 
 def _is_framework_marker(thing: Any) -> bool:

@@ -210,7 +210,9 @@ NEVER_RAN = {name: give for name, give in UNFINISHED.items() if not name.endswit
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("give", NEVER_RAN.values(), ids=NEVER_RAN)
-@pytest.mark.parametrize("annotation", [str, User, User | None, Claims, list[str], "str | int", Annotated[User, "x"]])
+@pytest.mark.parametrize(
+    "annotation", [str, User, User | None, UserId, Claims, list[str], "str | int", Annotated[User, "x"]]
+)
 def test_what_is_taken_as_a_value_of_another_type_never_ran(annotation: Any, give: Callable[[], Any]) -> None:
     dependency = plain(give)
     refused(taken(dependency, annotation), dependency)
@@ -238,7 +240,7 @@ def test_a_function_may_be_the_value(annotation: Any, value: Any) -> None:
     connects(taken(lambda: value, annotation))
 
 
-@pytest.mark.parametrize("annotation", [Iterator[None], Iterable[None], UserId, Literal["a"], Any])
+@pytest.mark.parametrize("annotation", [Iterator[None], Iterable[None], Literal["a"], Any])
 def test_a_generator_may_be_the_value(annotation: Any) -> None:
     connects(taken(plain(generating), annotation))
 

@@ -19,13 +19,14 @@ import fastapi
 import fastapi.params
 import fastapi.security
 import pytest
-from pydantic import BaseModel, Json
+from annotated_types import Len, Predicate
+from pydantic import BaseModel, Field, Json, PlainValidator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
-from typing_extensions import TypeAliasType
+from typing_extensions import Doc, TypeAliasType
 from websocket_client import connect, websocket_scope
 
 import fastroute
@@ -553,6 +554,10 @@ def test_a_marker_that_would_vanish(annotation: Any) -> None:
         assert caught.value.parameter == "user"
 
 
+class Letter(StrEnum):
+    A = "a"
+
+
 class Foreign:
     """A marker of another package, as several have it."""
 
@@ -579,6 +584,126 @@ class Foreign:
 def test_a_default_that_would_be_the_user(default: Any) -> None:
     with pytest.raises(DeclarationError):
         as_default(default)
+
+
+class Injected(NamedTuple):
+    """Marks a parameter that a container fills, if the function is decorated."""
+
+    component: str = ""
+
+
+class Auto: ...
+
+
+class Documented(Doc): ...
+
+
+class Narrowed:
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return handler(source)
+
+
+UserId = NewType("UserId", str)
+SENTINEL = object()
+
+
+def of_a_dependency(annotation: Any) -> APIWebSocketRoute:
+    def dependency(user: annotation) -> None: ...
+
+    return of_the_route(Depends(dependency))
+
+
+@pytest.mark.parametrize("marker", [Injected(), Auto(), SENTINEL, field(default="x")], ids=readable)
+@pytest.mark.parametrize("annotation", [str, UserId, Any, str | None, UUID, Letter, Literal["a"]], ids=readable)
+def test_what_marks_a_parameter_for_another_package_alone(annotation: Any, marker: Any) -> None:
+    problem = r"'user': nobody reads [\w.]+ here.*write Depends\(function\).*write Annotated\[..., Query\(\)\]"
+    for annotated in (Annotated[annotation, marker], Annotated[Annotated[annotation, marker], Doc("x")]):
+        for form in (annotated_as, of_a_dependency):
+            with pytest.raises(DeclarationError, match=problem):
+                form(annotated)
+            form(Annotated[annotated, Query()])
+            form(Annotated[annotated, Depends(guard)])
+
+
+@pytest.mark.parametrize("annotation", [str, UserId, Any, str | None, UUID], ids=readable)
+def test_a_default_for_another_package_alone(annotation: Any) -> None:
+    async def endpoint(websocket: WebSocket, user: annotation = Auto()) -> None: ...  # the subject
+
+    async def meant(websocket: WebSocket, user: Annotated[annotation, Query()] = Auto()) -> None: ...
+
+    with pytest.raises(DeclarationError, match=r"'user': nobody reads [\w.]+Auto here.*write Depends\(function\)"):
+        APIWebSocketRoute("/", endpoint)
+    APIWebSocketRoute("/", meant)
+
+
+def test_a_class_keeps_what_only_another_package_reads() -> None:
+    class Service:
+        def __init__(self, websocket: WebSocket, key: Annotated[str, Auto()] = "x", other: str = Auto()) -> None:  # type: ignore[assignment]
+            assert (key, type(other)) == ("x", Auto)
+
+    route = annotated_with(Service, Depends())
+    assert is_let_in(route, {})
+    assert not list(route.dependant.dependencies[0].fields)
+
+
+def test_metadata_that_is_read_or_documents_is_no_marker() -> None:
+    for item in (
+        "text",
+        1,
+        Doc("x"),
+        Documented("x"),
+        Narrowed(),
+        Predicate(bool),
+        Len(1),
+        {"a": [1]},
+        ("a",),
+        Letter.A,
+    ):
+        annotated_as(Annotated[str, item])
+    for annotation, default in ((Any, "x"), (str, Letter.A), (datetime, datetime.now()), (Decimal, 1), (str, None)):
+
+        async def endpoint(websocket: WebSocket, user: annotation = default) -> None: ...
+
+        APIWebSocketRoute("/", endpoint)
+
+    async def of_its_class(websocket: WebSocket, user: Annotated[Auto, PlainValidator(str)] = Auto()) -> None: ...
+
+    APIWebSocketRoute("/", of_its_class)
+
+
+class Methods:
+    @property
+    def user(self) -> str:
+        raise NotImplementedError
+
+    @classmethod
+    async def of_class(cls) -> str:
+        raise NotImplementedError
+
+    partial = functools.partialmethod(guard)
+    cached = functools.cached_property(guard)
+
+
+@pytest.mark.parametrize("name", ["user", "of_class", "partial", "cached"])
+def test_a_thing_of_the_body_of_a_class_is_no_value(name: str) -> None:
+    thing = vars(Methods)[name]
+    for form in (as_default, in_annotated, in_a_dependency):
+        with pytest.raises(DeclarationError, match=r"write Depends\(\w+\(...\)\)|write Depends\(function\)"):
+            form(thing)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        ([Depends(guard)],),
+        {"a": {"b": (Depends(guard),)}},
+        field(default=Depends(guard)),
+        Field(default=Depends(guard)),
+    ],
+)
+def test_a_marker_deep_in_a_holder(holder: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"Depends\(guard\) is inside of a \w+, and nobody reads it there"):
+        in_annotated(holder)
 
 
 def test_a_marker_of_another_package() -> None:
