@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import InitVar, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, is_typeddict
 
@@ -26,10 +26,12 @@ _ALIASES = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
 
 
 def unaliased(annotation: Any) -> Any:
-    """The annotation behind `type` aliases, with the arguments of generic ones put in."""
+    """The annotation behind `type` aliases, with the arguments of generic ones put in, and behind `InitVar[...]`."""
     while True:
         origin = get_origin(annotation)
-        if isinstance(annotation, _ALIASES):
+        if isinstance(annotation, InitVar):
+            annotation = annotation.type
+        elif isinstance(annotation, _ALIASES):
             annotation = annotation.__value__
         elif isinstance(origin, _ALIASES):
             given = dict(zip(origin.__type_params__, get_args(annotation), strict=False))
@@ -122,7 +124,7 @@ def metadata_in_unions(annotation: Any) -> Iterator[Any]:
 
 
 def metadata_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
-    """The metadata and defaults of all that an annotation is made of, also of the fields of its models."""
+    """The metadata and defaults of all that an annotation is made of, with the fields and validators of its models."""
     if id(annotation) in seen:
         return
     seen.add(id(annotation))
@@ -144,6 +146,9 @@ def metadata_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _metadata_of_fields(cls: Any, seen: set[int]) -> Iterator[Any]:
+    decorators = getattr(cls, "__pydantic_decorators__", None)
+    for kind in ("field_validators", "model_validators", "validators", "root_validators"):
+        yield from getattr(decorators, kind, {}).values()
     if inspect.isclass(cls) and issubclass(cls, BaseModel):
         yield from _metadata_of_hints(cls)
         for info in cls.model_fields.values():
@@ -154,6 +159,7 @@ def _metadata_of_fields(cls: Any, seen: set[int]) -> Iterator[Any]:
     elif inspect.isclass(cls) and (is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields")):
         for name, hint in _hints(cls).items():
             yield getattr(cls, name, None)
+            yield getattr(cls, "__dataclass_fields__", {}).get(name)
             yield from metadata_in(hint, seen)
 
 

@@ -30,7 +30,7 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import check_bound, check_dependency, check_kept, check_made
+from .markers import check_bound, check_constructor, check_dependency, check_kept, check_made
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -401,6 +401,7 @@ class _Reader:
         signature = parameters(call)
         with problems_of(call, None):
             check_bound(call)
+            check_constructor(call)
             check_kept(call, signature, self.path_names)
         for parameter in signature:
             with problems_of(call, parameter.name):

@@ -23,6 +23,7 @@ from .annotations import alternatives, flattened, is_union, rules_out
 from .constraints import check_constraints
 from .markers import (
     adopted,
+    check_awaited,
     check_default,
     check_inside,
     check_sendable,
@@ -329,6 +330,7 @@ def _check_cookie_names(names: Iterable[str]) -> None:
 
 def _default(info: FieldInfo) -> tuple[Any, Callable[[], Any] | None]:
     if info.default_factory is not None:
+        check_awaited(info)
         if _needs_arguments(info.default_factory):
             raise Problem("default_factory is called without arguments here; write one that takes no argument")
         return None, _checked(typing.cast(Callable[[], Any], info.default_factory))

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import PurePath
-from typing import Any, NewType, get_args, get_origin
+from typing import Any, ClassVar, Final, NewType, get_args, get_origin
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -29,11 +29,13 @@ from ..exceptions import Problem
 from ..params import DependencyMarker, Lifetime, Place
 from ..security import SecurityBase
 from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, rules_out, types_in
-from .signature import evaluated, namespace_of, own_parameters, unwrapped
+from .signature import CallKind, call_kind, evaluated, namespace_of, own_parameters, unwrapped
 
 __all__ = [
     "adopted",
+    "check_awaited",
     "check_bound",
+    "check_constructor",
     "check_default",
     "check_dependency",
     "check_inside",
@@ -189,8 +191,51 @@ def check_inside(annotation: Any, place: Place) -> None:
         Problem: a marker would not be read.
     """
     for item in metadata_in(annotation, set()):
+        check_awaited(item)
         if _fastapi.is_marker(item) and place_of(item) != place:
             raise Problem(_not_around(item))
+
+
+def check_awaited(item: Any) -> None:
+    """Check that nothing async is called by pydantic, which does not await it, so that each value would pass.
+
+    Args:
+        item: of the metadata of an annotation; a validator, a field or anything else.
+
+    Raises:
+        Problem: its function is async or has `yield`.
+    """
+    if callable(item):  # a value that has functions for its own use
+        return
+    for name in ("func", "default_factory"):
+        _check_waits_for_nothing(getattr(item, name, None))
+
+
+def _check_waits_for_nothing(function: Any) -> None:
+    if callable(function) and call_kind(function) is not CallKind.THREAD:
+        raise Problem(
+            f"{_name_of(unwrapped(function))} is async or has `yield`, and nothing waits for it, so that it refuses "
+            "nobody; make it a plain function, or await in another one, and write Depends(function)"
+        )
+
+
+#: Methods that constructors call at their end.
+_AFTER_INIT = ("__post_init__", "model_post_init", "__attrs_post_init__")
+
+
+def check_constructor(call: Any) -> None:
+    """Check that nothing async is called by the constructor of a class, which does not await it.
+
+    Raises:
+        Problem: a validator or the like is async or has `yield`.
+    """
+    cls = _class_behind(call)
+    if cls is None:
+        return
+    for item in metadata_in(cls, set()):
+        check_awaited(item)
+    for name in _AFTER_INIT:
+        _check_waits_for_nothing(getattr(cls, name, None))
 
 
 def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Collection[str]) -> None:
@@ -257,6 +302,8 @@ def _markers_at(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Iter
             annotation = evaluated(parameter, namespace).annotation
         except Problem:  # whoever reads the parameter tells
             return
+        if get_origin(annotation) in (ClassVar, Final):
+            (annotation,) = get_args(annotation)
         yield from filter(_fastapi.is_marker, flattened(annotation)[1])
 
 
@@ -541,6 +588,7 @@ def _check_metadata(item: Any) -> None:
     if is_callable and not hasattr(item, "__get_pydantic_core_schema__"):
         raise Problem(f"{_code_of(item)} in Annotated does nothing; write {written(item)}")
     _check_holder(item)
+    check_awaited(item)
 
 
 def _check_holder(thing: Any) -> None:

@@ -165,7 +165,7 @@ def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
     is_class = inspect.isclass(call) and get_origin(call) is None
     if is_class:
         yield from _bodies_of(call)
-        entries = [vars(call)[name] for name in ("__new__", "__init__") if name in vars(call)]
+        entries = [vars(call)[name] for name in ("__new__", "__init__", "__post_init__") if name in vars(call)]
         entries = [getattr(entry, "__func__", entry) for entry in entries]
     elif hasattr(call, "__code__") or inspect.ismethod(call) or hasattr(call, "__wrapped__"):
         entries = [call]

@@ -6,13 +6,26 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from ipaddress import IPv4Address
 from pathlib import PosixPath
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    Optional,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 from uuid import UUID
 
 import fastapi
@@ -20,7 +33,17 @@ import fastapi.params
 import fastapi.security
 import pytest
 from annotated_types import Len, Predicate
-from pydantic import BaseModel, Field, Json, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    Json,
+    PlainValidator,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -31,6 +54,7 @@ from websocket_client import connect, websocket_scope
 
 import fastroute
 from fastroute import APIWebSocketRoute, DeclarationError, Depends, Header, Path, Query, Router, Security, security
+from fastroute.params import Param
 
 Text = TypeVar("Text")
 URL = "https://example.org/token"
@@ -1062,6 +1086,14 @@ class OfTheOtherConstructor:
     def __init__(self, user: Annotated[str, Depends(guard)]) -> None: ...
 
 
+class OfAllObjects:
+    user: ClassVar[Annotated[str, Depends(guard)]]
+
+
+class NeverAgain:
+    user: Final[Annotated[str, Depends(guard)]] = "x"
+
+
 class ModelWithACookie(BaseModel):
     user: Annotated[str, fastroute.Cookie()]
 
@@ -1082,7 +1114,16 @@ MODELS = [ModelWithACookie, ModelWithACookieAsDefault, ModelWithAHeader, ModelBe
 
 @pytest.mark.parametrize(
     "cls",
-    [InTheBody, InAnnotatedOfTheBody, BelowInTheBody, WithAConstructor, OfTheOtherConstructor, *MODELS],
+    [
+        InTheBody,
+        InAnnotatedOfTheBody,
+        BelowInTheBody,
+        OfAllObjects,
+        NeverAgain,
+        WithAConstructor,
+        OfTheOtherConstructor,
+        *MODELS,
+    ],
 )
 def test_a_marker_in_a_class_that_its_constructor_does_not_take_is_refused(cls: Any) -> None:
     with pytest.raises(DeclarationError, match=f"{cls.__name__}.* stands at .*'user'.* nobody reads it; "):
@@ -1115,7 +1156,12 @@ def test_markers_that_a_class_and_its_constructor_both_have_are_kept() -> None:
     class Pair(NamedTuple):
         user: Annotated[str, Depends(guard)]
 
-    for cls in (Model, Data, Pair):
+    @dataclass
+    class OfItsConstructor:
+        user: InitVar[Annotated[str, Depends(guard)]]
+        limit: InitVar[int] = 3
+
+    for cls in (Model, Data, Pair, OfItsConstructor):
         assert not is_let_in(annotated_with(cls, Depends()), {})
         assert is_let_in(annotated_with(cls, Depends()), CREDENTIALS)
 
@@ -1238,6 +1284,153 @@ def test_classes_with_a_constructor_of_the_user_are_dependencies() -> None:
         assert not is_let_in(annotated_with(cls, Depends()), {})
         assert is_let_in(annotated_with(cls, Depends()), CREDENTIALS)
     assert is_let_in(annotated_with(Nothing, Depends()), {})
+
+
+# Validators that nothing awaits
+
+
+async def coroutine_default() -> str:
+    raise ValueError("no")
+
+
+async def checks(value: str) -> str:
+    raise ValueError("no")
+
+
+def yields(value: str) -> Iterator[str]:
+    raise ValueError("no")
+    yield value
+
+
+class Checks:
+    async def __call__(self, value: str) -> str:
+        raise ValueError("no")
+
+
+@functools.wraps(checks)
+def wrapped(value: str) -> Any:
+    return checks(value)
+
+
+@pytest.mark.parametrize("function", [checks, yields, wrapped, Checks(), functools.partial(checks)], ids=readable)
+@pytest.mark.parametrize(
+    "make", [AfterValidator, BeforeValidator, PlainValidator, WrapValidator, Predicate], ids=readable
+)
+def test_a_validator_that_nothing_awaits(make: Any, function: Any) -> None:
+    item = make(function)
+    for annotation in (
+        Annotated[str, item],
+        Annotated[str, item, Query()],
+        Annotated[str | None, Header(), item],
+        Annotated[Annotated[str, item] | None, Query()],
+        Annotated[list[Annotated[str, item]], Query()],
+        TypeAliasType("Checked", Annotated[str, item]),
+    ):
+        for form in (annotated_as, of_a_dependency):
+            with pytest.raises(
+                DeclarationError, match=r"is async or has `yield`, .* refuses nobody; .*Depends\(function\)"
+            ):
+                form(annotation)
+
+
+class AsyncField(BaseModel):
+    user: str
+
+    @field_validator("user")
+    @classmethod
+    async def check(cls, value: str) -> str:
+        raise ValueError("no")
+
+
+class AsyncModel(BaseModel):
+    user: str
+
+    @model_validator(mode="after")
+    async def check(self) -> Any:
+        raise ValueError("no")
+
+
+class BelowAsync(AsyncField): ...
+
+
+class AsyncDefault(BaseModel):
+    user: str = Field(default_factory=coroutine_default)
+
+
+class AsyncInside(BaseModel):
+    user: Annotated[str, AfterValidator(checks)]
+
+
+class AsyncNested(BaseModel):
+    inner: AsyncField | None = None
+
+
+@pytest.mark.parametrize("model", [AsyncField, AsyncModel, BelowAsync, AsyncDefault, AsyncInside, AsyncNested])
+def test_a_model_whose_validator_nothing_awaits(model: Any) -> None:
+    for marker in (Query(), Header(), Depends(), Query(default=None)):
+        for annotation in (model, Json[list[model]]) if isinstance(marker, Param) else (model,):
+            with pytest.raises(DeclarationError, match=r"(check|coroutine_default|checks) is async or has `yield`"):
+                annotated_with(annotation, marker)
+
+
+class AsyncPostInit(BaseModel):
+    user: str
+
+    async def model_post_init(self, context: Any) -> None:  # type: ignore[override]
+        raise HTTPException(401)
+
+
+@dataclass
+class AsyncData:
+    user: str
+
+    async def __post_init__(self) -> None:
+        raise HTTPException(401)
+
+
+@dataclass
+class DataDefault:
+    user: str = field(default_factory=coroutine_default)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cls", [AsyncPostInit, AsyncData, DataDefault])
+def test_a_constructor_that_does_not_await(cls: Any) -> None:
+    for marker in (Depends(), Depends(cls), Depends(functools.partial(cls, user="x"))):
+        with pytest.raises(DeclarationError, match=r"(_init(__)?|default) is async or has `yield`"):
+            annotated_with(cls, marker)
+
+
+def test_a_marker_of_the_end_of_a_constructor_is_refused() -> None:
+    @dataclass
+    class Data:
+        user: str
+
+        def __post_init__(self, checked: Annotated[str, Depends(guard)] = "x") -> None: ...  # noqa: RUF033  # the subject
+
+    with pytest.raises(DeclarationError, match=r"Depends\(guard\) stands at the parameter 'checked'"):
+        annotated_with(Data, Depends())
+
+
+def test_functions_that_nothing_has_to_await_are_validators() -> None:
+    @dataclass
+    class Data:
+        user: str = "x"
+        send: ClassVar[Any] = functools.partial(checks)
+
+    for annotation in (
+        Annotated[str, AfterValidator(str.strip)],
+        Annotated[str, AfterValidator(lambda value: value)],
+        Annotated[str, AfterValidator(str)],
+        Annotated[str, Query(default_factory=str)],
+        Annotated[Data, Depends()],
+    ):
+        annotated_as(annotation)
+
+
+@pytest.mark.parametrize("make", [Query, Header, Field], ids=readable)
+def test_a_factory_that_nothing_awaits(make: Any) -> None:
+    with pytest.raises(DeclarationError, match=r"coroutine_default is async or has `yield`"):
+        annotated_as(Annotated[str, make(default_factory=coroutine_default)])
 
 
 # A dependency that is called, or bound
