@@ -101,6 +101,18 @@ def test_a_patched_matches_is_asked_at_every_route(monkeypatch: pytest.MonkeyPat
     assert request(app, "/anything")[0] == 404
 
 
+@keeps_included
+def test_what_stands_for_a_route_may_get_another_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, router = application(), APIRouter()
+    router.routes.append(Route("/page", page))
+    app.include_router(router, prefix="/in")
+    accelerate(app)
+    assert request(app, "/anything")[0] == 404
+    (context,) = app.routes[-1].effective_candidates()  # type: ignore[attr-defined]  # an included router has it
+    monkeypatch.setattr(type(context), "matches", lambda self, scope: (Match.FULL, {"path_params": {}}))
+    assert request(app, "/anything")[0] == 200
+
+
 def test_a_scope_of_an_unknown_type_is_left_as_fastapi_leaves_it() -> None:
     left = []
     for accelerated in (False, True):
