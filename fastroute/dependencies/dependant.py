@@ -30,7 +30,7 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import check_bound, check_constructor, check_dependency, check_kept, check_made
+from .markers import check_bound, check_constructor, check_dependency, check_kept, check_made, check_overridden
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -41,6 +41,7 @@ from .signature import (
     evaluated,
     namespace_of,
     parameters,
+    reads_environment,
     unwrapped,
 )
 
@@ -421,9 +422,11 @@ class _Reader:
         written, parameter = parameter, evaluated(parameter, namespace)
         if parameter.annotation is not written.annotation:
             reading.is_lasting = False
+        if reads_environment(node.call) and declaration(parameter).marker is None:
+            return None
         field = plain_field(parameter, self.path_names)
         if field is not None:
-            (node.path_params if field.place == "path" else node.query_params).append(field)
+            self._add_field(node, field, None)
             return None
         name, declared = parameter.name, declaration(parameter)
         special = None if isinstance(declared.marker, DependencyMarker) else _special_type(declared.type)
@@ -445,13 +448,18 @@ class _Reader:
             if _keeps_default(node.call, declared):
                 return None
             raise
+        self._add_field(node, field, declared.marker)
+        return None
+
+    def _add_field(self, node: Dependant, field: ParamField, marker: Any) -> None:
+        if marker is None and field.place == "query" and type(node.call) is not FunctionType:
+            check_overridden(node.call, field.name)
         {
             "path": node.path_params,
             "query": node.query_params,
             "header": node.header_params,
             "cookie": node.cookie_params,
         }[field.place].append(field)
-        return None
 
     def _add_special(
         self, node: Dependant, name: str, declared: Declaration, special: type[Any]

@@ -29,7 +29,16 @@ from ..exceptions import Problem
 from ..params import DependencyMarker, Lifetime, Place
 from ..security import SecurityBase
 from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, rules_out, types_in
-from .signature import CallKind, call_kind, evaluated, namespace_of, own_parameters, unwrapped
+from .signature import (
+    CallKind,
+    call_kind,
+    evaluated,
+    namespace_of,
+    overridden,
+    own_parameters,
+    unwrapped,
+    written_parameters,
+)
 
 __all__ = [
     "adopted",
@@ -41,6 +50,7 @@ __all__ = [
     "check_inside",
     "check_kept",
     "check_made",
+    "check_overridden",
     "check_sendable",
     "check_type",
     "marker_of",
@@ -257,6 +267,27 @@ def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Co
                 kept = {each.name: list(_markers_at(each, namespace_of(call))) for each in signature}
             if not _is_kept(marker, kept.get(parameter.name), parameter.name in path_names):
                 raise Problem(_lost(marker, parameter.name, owner))
+
+
+def check_overridden(call: Any, name: str) -> None:
+    """Check that a parameter without a marker, which a client sends, is no dependency in a method that is overridden.
+
+    Args:
+        call: an endpoint or a dependency.
+        name: of the parameter.
+
+    Raises:
+        Problem: it is one.
+    """
+    for function in overridden(call):
+        for parameter in written_parameters(function):
+            markers = _markers_at(parameter, namespace_of(function)) if parameter.name == name else ()
+            for marker in markers:
+                if place_of(marker) is None:
+                    raise Problem(
+                        f"its function overrides {_name_of(function)}, where it has {_told(marker)}, so a client would "
+                        "send it instead; write it here, too. If a client should send it, write Annotated[..., Query()]"
+                    )
 
 
 def unread(endpoint: Any) -> Iterator[tuple[Any, str, str]]:

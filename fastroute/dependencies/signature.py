@@ -23,10 +23,13 @@ __all__ = [
     "check_kind",
     "evaluated",
     "namespace_of",
+    "overridden",
     "own_parameters",
     "parameters",
+    "reads_environment",
     "runnable",
     "unwrapped",
+    "written_parameters",
 ]
 
 
@@ -66,6 +69,12 @@ def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
         wrapped: Callable[..., Any] = getattr(call, "__wrapped__")  # noqa: B009  # a function has it by chance
         return wrapped
     return call
+
+
+def reads_environment(call: Any) -> bool:
+    """Whether it makes an object of pydantic-settings: its fields come from the environment, and from no client."""
+    cls = unwrapped(call)
+    return inspect.isclass(cls) and any(base.__module__.startswith("pydantic_settings") for base in cls.__mro__)
 
 
 def _functions(call: Any) -> Iterator[Any]:
@@ -177,9 +186,26 @@ def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
         for layer in _layers(entry):
             function = _function_of(layer)
             function = getattr(function, "__func__", function)
-            yield from ((function, parameter) for parameter in _written_parameters(function))
+            yield from ((function, parameter) for parameter in written_parameters(function))
             if hasattr(layer, "__signature__"):
                 break
+
+
+def overridden(call: Any) -> Iterator[Any]:
+    """The methods of base classes that the method behind a callable overrides: one, or the constructors of a class."""
+    call = _without_partial(call)
+    names: tuple[str, ...]
+    if inspect.isclass(call):
+        cls, names = call, ("__new__", "__init__")
+    elif inspect.ismethod(call):
+        cls, names = type(call.__self__), (call.__name__,)
+    elif inspect.isroutine(call):
+        return
+    else:
+        cls, names = type(call), ("__call__",)
+    for name in names:
+        methods = [vars(base)[name] for base in cls.__mro__ if name in vars(base)]
+        yield from (getattr(method, "__func__", method) for method in methods[1:])
 
 
 def _function_of(layer: Any) -> Any:
@@ -191,7 +217,7 @@ def _call_of_class(thing: Any) -> Any:
     return getattr(type(thing), "__call__", None)  # noqa: B004  # the method itself is wanted
 
 
-def _written_parameters(function: Any) -> Iterator[inspect.Parameter]:
+def written_parameters(function: Any) -> Iterator[inspect.Parameter]:
     """The parameters as they stand in the code of one function, whatever it says of its signature."""
     code = getattr(function, "__code__", None)
     if not inspect.iscode(code):
@@ -271,6 +297,7 @@ def check_kind(parameter: inspect.Parameter) -> None:
 #: Names that nobody gives to a parameter which a client should send, and the class that is meant.
 _CONNECTIONS: dict[str, str] = dict.fromkeys(("websocket", "ws", "socket", "sock"), "WebSocket")
 _CONNECTIONS |= dict.fromkeys(("connection", "conn", "request"), "HTTPConnection")
+_CONNECTIONS["security_scopes"] = "SecurityScopes"
 _OBJECTS = ("self", "cls")
 
 
@@ -278,7 +305,7 @@ def check_annotated(parameter: inspect.Parameter) -> None:
     """Check that a parameter has an annotation if its name says that no client should send it.
 
     Raises:
-        Problem: it is called like a connection, or like the object of a method.
+        Problem: it is called like a connection or the scopes, or like the object of a method.
     """
     if parameter.annotation is not parameter.empty or parameter.default is not parameter.empty:
         return

@@ -1178,6 +1178,133 @@ def test_a_marker_in_a_type_variable_is_refused(annotation: Any) -> None:
         APIWebSocketRoute("/", endpoint)
 
 
+# Settings
+
+
+class BaseSettings(BaseModel):
+    """As that of pydantic-settings, which is not installed here: each field has a value of the environment."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**{"secret": "of the environment", **values})
+
+
+BaseSettings.__module__ = "pydantic_settings.main"
+
+
+class FromEnvironment(BaseSettings):
+    secret: str
+    limit: int = 3
+    hosts: list[str] = ["example.org"]
+    user: Annotated[str, Depends(guard)] = ""
+
+
+def test_no_client_overrides_a_setting() -> None:
+    seen = []
+
+    async def endpoint(websocket: WebSocket, settings: Annotated[FromEnvironment, Depends()]) -> None:
+        seen.append(settings)
+        await websocket.accept()
+
+    for partial in (FromEnvironment, functools.partial(FromEnvironment, limit=4)):
+        route = APIWebSocketRoute("/", endpoint, dependencies=[Depends(partial)])
+        scope = websocket_scope("/?secret=mine&limit=9&hosts=mine", headers=CREDENTIALS.items())
+        assert connect(Starlette(routes=[route]), scope)[0]["type"] == "websocket.accept"
+        assert seen.pop() == FromEnvironment(secret="of the environment", user="ann")
+        assert not is_let_in(route, {})
+
+
+def test_scopes_without_annotation_are_refused() -> None:
+    async def reads(security_scopes, user: Annotated[str, Depends(guard)]) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(DeclarationError, match="write `security_scopes: SecurityScopes`"):
+        of_the_route(Security(reads, scopes=["admin"]))
+
+
+# Markers that an overriding method leaves out
+
+
+class TakesTheUser:
+    def __init__(self, user: Annotated[str, Depends(guard)] = "") -> None:
+        self.user = user
+
+    async def __call__(self, user: str = fastapi.Depends(guard), limit: int = Query(3)) -> str:
+        return user
+
+    async def method(self, user: Annotated[str, Security(guard, scopes=["a"])]) -> str:
+        return user
+
+
+class LosesInTheConstructor(TakesTheUser):
+    def __init__(self, user: str, q: str = "") -> None:
+        super().__init__(user)
+
+
+class LosesInACall(TakesTheUser):
+    async def __call__(self, user: str) -> str:  # type: ignore[override]
+        return user
+
+
+class LosesInAMethod(TakesTheUser):
+    async def method(self, user: "str | None" = None) -> str:
+        return user or ""
+
+
+class BelowALoss(LosesInAMethod): ...
+
+
+LOSING: list[Any] = [
+    LosesInTheConstructor,
+    functools.partial(LosesInTheConstructor, q="x"),
+    LosesInACall(""),
+    LosesInAMethod().method,
+    functools.partial(LosesInAMethod().method),
+    BelowALoss().method,
+]
+
+
+@pytest.mark.parametrize("dependency", LOSING, ids=readable)
+def test_a_marker_that_an_overriding_method_lacks_is_refused(dependency: Any) -> None:
+    problem = r"parameter 'user': .* overrides TakesTheUser\.\w+, where it has Depends\(guard\), .* write it here, too"
+    with pytest.raises(DeclarationError, match=problem):
+        in_annotated(Depends(dependency))
+
+
+class ByItself(TakesTheUser):
+    def __init__(self) -> None:
+        super().__init__("ann")
+
+
+class AnotherGuard(TakesTheUser):
+    async def __call__(self, user: Annotated[str, Header(alias="X-Key")]) -> str:  # type: ignore[override]
+        return user
+
+    async def method(self, user: Annotated[str, Query()], limit: int = 1) -> str:
+        return user
+
+
+class Inherits(TakesTheUser):
+    def other(self, user: str) -> str:
+        return user
+
+
+@pytest.mark.parametrize(
+    "dependency",
+    [
+        ByItself,
+        Inherits,
+        Inherits(),
+        Inherits().method,
+        Inherits().other,
+        AnotherGuard(),
+        AnotherGuard().method,
+        functools.partial(LosesInAMethod().method, user="ann"),
+    ],
+    ids=readable,
+)
+def test_what_an_overriding_method_says_by_itself_counts(dependency: Any) -> None:
+    in_annotated(Depends(dependency))
+
+
 # Classes that are no dependency
 
 
