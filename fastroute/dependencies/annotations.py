@@ -17,6 +17,7 @@ __all__ = [
     "metadata_in",
     "metadata_in_unions",
     "rules_out",
+    "told",
     "types_in",
     "unaliased",
 ]
@@ -103,6 +104,11 @@ _USES = ("__await__", "__next__", "__anext__", "__enter__", "__aenter__", "__cal
 
 def _has(cls: type[Any], method: str) -> bool:
     return any(method in vars(base) for base in cls.__mro__)
+
+
+def told(annotation: Any) -> str:
+    """An annotation as it is written."""
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
 
 
 def types_in(annotation: Any) -> Iterator[Any]:

@@ -19,7 +19,7 @@ from .. import _fastapi
 from ..exceptions import Problem, describe
 from ..params import DependencyMarker, Place
 from ..security import TOKEN
-from .annotations import alternatives, flattened, is_union, rules_out
+from .annotations import alternatives, flattened, is_union, rules_out, told
 from .constraints import check_constraints
 from .markers import (
     adopted,
@@ -259,7 +259,7 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
             return "path"
         if not _is_scalar(declared.type):
             raise UnsendableProblem(
-                f"{_told(declared.type)} would be read from the body, and a WebSocket has none; if a function makes "
+                f"{told(declared.type)} would be read from the body, and a WebSocket has none; if a function makes "
                 f"it, write Annotated[{_code_of(declared.type)}, Depends(function)]; else {_BODY_FIX}"
             )
         _check_meant(declared)
@@ -377,25 +377,19 @@ def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
         _ = adapter.validator.validate_python
     except PydanticSchemaGenerationError as error:
         raise UnsendableProblem(
-            f"a client cannot send {_told(info.annotation)}, which pydantic does not know; if a function makes the "
+            f"a client cannot send {told(info.annotation)}, which pydantic does not know; if a function makes the "
             f"value, write Annotated[{_code_of(info.annotation)}, Depends(function)]"
         ) from error
     except Exception as error:  # pydantic has no common class for the mistakes that it finds here
-        raise Problem(f"pydantic cannot validate {_told(info.annotation)}: {_first_lines(error)}") from error
+        raise Problem(f"pydantic cannot validate {told(info.annotation)}: {_first_lines(error)}") from error
     sequence = _is_sequence(info.annotation) and not any(type(item) is Json for item in metadata)
     check_constraints(adapter, info.annotation, info.metadata, is_sequence=sequence)
     return adapter
 
 
-def _told(annotation: Any) -> str:
-    return (
-        annotation.__qualname__ if isinstance(annotation, type) and get_origin(annotation) is None else str(annotation)
-    )
-
-
 def _code_of(annotation: Any) -> str:
     """The annotation as it is written; `...` if its text is no code."""
-    code = _told(annotation)
+    code = told(annotation)
     return "..." if "<" in code else code
 
 
@@ -409,7 +403,7 @@ def _first_lines(error: Exception) -> str:
 
 
 def _is_subclass(thing: Any, classes: Any) -> bool:
-    return isinstance(thing, type) and get_origin(thing) is None and issubclass(thing, classes)
+    return isinstance(thing, type) and issubclass(thing, classes)
 
 
 def _is_sequence_class(annotation: Any) -> bool:

@@ -17,6 +17,7 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Final, NewType, get_args, get_origin
 from uuid import UUID
 
+from annotated_types import Not
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from starlette.background import BackgroundTasks
@@ -101,11 +102,7 @@ def adopted(marker: Any, annotation: Any) -> Any:
         Problem: the dependency is a marker of a container, which does not see that our `Depends()` holds it.
     """
     if isinstance(marker, DependencyMarker) and _gives_itself(marker.dependency):
-        classes = [
-            part
-            for part in alternatives(annotation, aliases=True)
-            if isinstance(part, type) and get_origin(part) is None
-        ]
+        classes = [part for part in alternatives(annotation, aliases=True) if isinstance(part, type)]
         if not any(_is_instance(marker.dependency, cls) for cls in classes):
             raise Problem(
                 f"{marker.dependency!r} gives itself if it is called, and it is not of the annotated type. If a "
@@ -175,7 +172,7 @@ def check_sendable(name: str, annotation: Any) -> None:
     """
     for part in types_in(annotation):
         is_function = inspect.isroutine(part) or isinstance(part, functools.partial)
-        is_class = inspect.isclass(part) and get_origin(part) is None and _fastapi.is_scheme_class(part)
+        is_class = inspect.isclass(part) and _fastapi.is_scheme_class(part)
         if is_function or is_class or _fastapi.is_security_scheme(part):
             code = written(part)
             raise Problem(
@@ -615,7 +612,7 @@ def _check_metadata(item: Any) -> None:
     _check_called(item)
     if _is_framework_marker(item):
         raise Problem(f"{_name_of(unwrapped(item))} in Annotated is not called; write {written(item)}")
-    is_callable = callable(item) or isinstance(item, _OF_CLASSES)
+    is_callable = (callable(item) and not isinstance(item, Not)) or isinstance(item, _OF_CLASSES)
     if is_callable and not hasattr(item, "__get_pydantic_core_schema__"):
         raise Problem(f"{_code_of(item)} in Annotated does nothing; write {written(item)}")
     _check_holder(item)

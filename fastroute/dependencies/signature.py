@@ -9,7 +9,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, get_origin
+from typing import Any
 
 from .. import _fastapi
 from ..exceptions import DeclarationError, Problem
@@ -171,7 +171,7 @@ def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
     somebody set, or one constructor of a class. Those of a plain function are all in its signature: it has none here.
     """
     call = _without_partial(call)
-    is_class = inspect.isclass(call) and get_origin(call) is None
+    is_class = inspect.isclass(call)
     if is_class:
         yield from _bodies_of(call)
         entries = [vars(call)[name] for name in ("__new__", "__init__", "__post_init__") if name in vars(call)]

@@ -21,7 +21,7 @@ import fastapi.exception_handlers
 import fastapi.exceptions
 import fastapi.security
 import pytest
-from annotated_types import Predicate
+from annotated_types import Not, Predicate
 from oracle import BACKENDS, OURS, Api, Declared, Mounted, Record, Server, handshake, starlette
 from pydantic import AfterValidator, AliasChoices, BaseModel, Field, HttpUrl, Json, SecretStr
 from pydantic_core import core_schema
@@ -1811,6 +1811,7 @@ APPLY = [
     (SecretStr, {"max_length": 3}, "abc"),
     (OwnType, {"ge": 3}, "7"),
     (Annotated[str, Predicate(only_seven)], {"max_length": 3}, "7"),
+    (Annotated[str, Not(str.isdigit)], {"max_length": 3}, "abc"),
     (Annotated[str, AfterValidator(FiveIfYes())], {"gt": 3}, "yes"),
     (Annotated[str, AfterValidator(FiveIfYes())] | None, {"gt": 3}, "yes"),
     (Json[str], {"min_length": 2}, '"ab"'),
