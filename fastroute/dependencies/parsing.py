@@ -45,10 +45,10 @@ def _pairs(query_string: Any) -> list[tuple[str, str]]:
 def headers_by_name(pairs: HeaderPairs) -> dict[bytes, bytes]:
     """The headers, the first of repeated ones (`starlette.datastructures.Headers.get`)."""
     try:
-        return dict(pairs[::-1])
+        return dict(reversed(pairs))
     except (TypeError, ValueError):  # a name of another type, which has no hash
         names = (bytes, bytearray, memoryview)
-        return {bytes(name): value for name, value in pairs[::-1] if isinstance(name, names)}
+        return {bytes(name): value for name, value in reversed(pairs) if isinstance(name, names)}
 
 
 def header_values(pairs: HeaderPairs, name: bytes) -> list[str] | None:
