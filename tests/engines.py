@@ -64,6 +64,6 @@ ENGINES = {"generated": compile_plan, "interpreter": interpret_plan}
 
 @contextmanager
 def engine(name: str) -> Iterator[None]:
-    """Routes that are made inside, and overrides that come up inside, run on this engine."""
+    """Routes that get their first connection inside, and overrides that come up inside, run on this engine."""
     with mock.patch.object(routing, "compile_plan", ENGINES[name]):
         yield

@@ -1,6 +1,6 @@
-"""After a wrong parameter the interpreter runs what does not depend on it; and what clean-ups in threads rely on."""
+"""Both engines run every kind of dependency, and after a wrong parameter those that do not depend on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import anyio
@@ -69,6 +69,98 @@ def test_what_needs_no_wrong_parameter_runs_with_all_its_arguments(limit: int | 
     assert ran == [(True, Deadline, ["read"], 7, 8, 9, "text")]
     assert "number" in sent[-1]["reason"]
     assert "last" in sent[-1]["reason"]
+
+
+def test_after_a_wrong_parameter_earlier_results_are_taken() -> None:
+    ran: list[int] = []
+
+    async def takes(a: Annotated[int, Depends(value)], b: Annotated[int, Depends(async_value)]) -> None:
+        ran.append(a + b)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        raise AssertionError("a parameter is wrong")
+
+    dependencies = [Depends(value), Depends(async_value), Depends(needs), Depends(takes)]
+    route = APIWebSocketRoute("/", endpoint, dependencies=dependencies)
+    assert "number" in connect(route, websocket_scope("/?number=x"))[-1]["reason"]
+    assert ran == [15]
+
+
+async def coroutine(first: int, second: int, a: Annotated[int, Depends(value)]) -> list[int]:
+    return [first, second, a]
+
+
+def in_thread(first: int, second: int, a: Annotated[int, Depends(value)]) -> list[int]:
+    return [first, second, a]
+
+
+async def async_generator(first: int, second: int, a: Annotated[int, Depends(value)]) -> AsyncIterator[list[int]]:
+    yield [first, second, a]
+
+
+def generator(first: int, second: int, a: Annotated[int, Depends(value)]) -> Iterator[list[int]]:
+    yield [first, second, a]
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+@pytest.mark.parametrize("call", [coroutine, in_thread, async_generator, generator])
+def test_each_kind_of_dependency_gets_its_arguments(call: Any, limit: int | None) -> None:
+    seen: list[Any] = []
+    marker: Any = Depends(call) if limit is None else Depends(call, max_concurrency=limit)
+
+    async def endpoint(websocket: WebSocket, made: Annotated[Any, marker], last: int, other: int = 4) -> None:
+        seen.append([made, last, other])
+
+    route = APIWebSocketRoute("/", endpoint)
+    connect(route, websocket_scope("/?first=1&second=2&last=3"))
+    assert seen == [[[1, 2, 7], 3, 4]]
+    reason = connect(route, websocket_scope("/?first=1&second=x&last=x"))[-1]["reason"]
+    assert "second" in reason
+    assert "last" in reason
+    assert "first" not in reason
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_refusal_that_nobody_raises_is_an_error(is_taken: bool) -> None:
+    async def guard() -> Any:
+        return PermissionError("no")
+
+    async def takes(refusal: Annotated[Any, Depends(guard)]) -> None: ...
+
+    async def endpoint(websocket: WebSocket) -> None:
+        raise AssertionError("let in")
+
+    route = APIWebSocketRoute("/", endpoint, dependencies=[Depends(takes if is_taken else guard)])
+    with pytest.raises(RuntimeError, match="gives PermissionError, and nothing raises it"):
+        connect(route, websocket_scope("/"))
+
+
+@pytest.mark.parametrize("call", [async_generator, generator])
+def test_a_generator_keeps_its_slot_to_the_end_of_its_clean_up(call: Any) -> None:
+    """With one slot, no two connections are between its `yield` and the end of the endpoint."""
+    inside = most = 0
+
+    async def endpoint(websocket: WebSocket) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await anyio.sleep(0.005)
+        inside -= 1
+
+    route = APIWebSocketRoute("/", endpoint, dependencies=[Depends(call, max_concurrency=1)])
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None: ...
+
+    async def test() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(route.app, websocket_scope("/?first=1&second=2"), receive, send)
+
+    anyio.run(test)
+    assert most == 1
 
 
 def test_a_clean_up_in_a_thread_waits_for_no_thread_of_the_pool() -> None:

@@ -96,8 +96,7 @@ def test_fastapis_routes_and_ours_share_the_slots_of_fastapis_depends(engine_nam
     marker = fastapi.Depends(use if kind == "plain" else generator, max_concurrency=2)
     app = fastapi.FastAPI(openapi_url=None)
     app.add_api_route("/page", plain, dependencies=[marker])
-    with engine(engine_name):
-        app.router.routes.append(APIWebSocketRoute("/socket", chat, dependencies=[marker]))
+    app.router.routes.append(APIWebSocketRoute("/socket", chat, dependencies=[marker]))
 
     async def ask(scope: dict[str, Any]) -> None:
         async def receive() -> Any:
@@ -113,6 +112,7 @@ def test_fastapis_routes_and_ours_share_the_slots_of_fastapis_depends(engine_nam
                 group.start_soon(ask, http_scope("/page"))
                 group.start_soon(ask, websocket_scope("/socket"))
 
-    anyio.run(main)
+    with engine(engine_name):
+        anyio.run(main)
     assert len(seen) == 6
     assert max(seen) == 2
