@@ -312,15 +312,14 @@ class _Generator:
 
     def _together(self, indexes: range) -> Iterator[str]:
         results = ", ".join(map(_result, indexes))
-        calls = f"calls_{indexes[0]}"
-        yield f"def {calls}(together):"
+        yield "def calls(together):"
         for index in indexes:
             step = self.plan.steps[index]
             call = self.constant(f"call_{index}", step.call)
             yield f"    {_result(index)} = together.run({', '.join((call, *self._arguments(index, step)))})"
             yield from _indented(self._check(index, step))
         yield f"    return {results}"
-        yield f"{results} = await run_together({calls})"
+        yield f"{results} = await run_together(calls)"
 
     def _field(self, field: ParamField, number: str) -> Iterator[str]:
         value = f"value_{number}"
@@ -450,11 +449,7 @@ def _indented(lines: Iterable[str], depth: int = 1) -> Iterator[str]:
 
 def _is_direct(field: ParamField) -> bool:
     """Whether the generated code reads the field itself; rarer fields go through `read_field`."""
-    if field.model is not None or len(field.keys) > 1 or field.validate_default or _calls_factory(field):
-        return False
-    if field.place == "header":
-        return field.alias.isascii()
-    return not field.sequence or field.place == "query"
+    return not (field.model is not None or len(field.keys) > 1 or field.validate_default or _calls_factory(field))
 
 
 def _calls_factory(field: ParamField) -> bool:

@@ -3,15 +3,20 @@
 import functools
 import inspect
 import textwrap
+import traceback
 from collections.abc import AsyncIterator, Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
+from pydantic import AliasChoices, BaseModel
 from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
-from fastroute import APIWebSocketRoute, Cookie, Depends, Header, Query, Security, SecurityScopes
+from fastroute import APIWebSocketRoute, Cookie, Depends, Header, Path, Query, Security, SecurityScopes
 from fastroute.dependencies import codegen
 from fastroute.dependencies.codegen import generate
 from fastroute.dependencies.plan import build_plan
@@ -34,6 +39,121 @@ def test_the_example_in_the_documentation_is_generated() -> None:
 class Scope(StrEnum):
     READ = "read"
     WRITE = "write"
+
+
+class Model(BaseModel):
+    a: int = 0
+
+
+LINES: dict[str, tuple[Any, list[str]]] = {
+    "query": (Annotated[int, Query()], ["raw = query.get(key_0_0)", "value_0_0 = validate_0_0(raw)"]),
+    "a text of the query": (Annotated[str, Query()], ["raw = query.get(key_0_0)", "value_0_0 = raw"]),
+    "a text or None": (Annotated[str | None, Query()], ["value_0_0 = raw"]),
+    "anything": (Annotated[Any, Query()], ["value_0_0 = raw"]),
+    "a constraint": (Annotated[str, Query(max_length=3)], ["value_0_0 = validate_0_0(raw)"]),
+    "a list of the query": (
+        Annotated[list[str], Query()],
+        ["raw = queries.get(key_0_0)", "value_0_0 = validate_0_0(raw, from_attributes=True)"],
+    ),
+    "header": (
+        Annotated[int, Header()],
+        ["raw = headers.get(key_0_0)", "value_0_0 = validate_0_0(raw.decode('latin-1'))"],
+    ),
+    "a text of a header": (Annotated[str, Header()], ["value_0_0 = raw.decode('latin-1')"]),
+    "a list of a header": (
+        Annotated[list[str], Header()],
+        ["raw = header_values(pairs, key_0_0)", "value_0_0 = validate_0_0(raw, from_attributes=True)"],
+    ),
+    "cookie": (Annotated[int, Cookie()], ["raw = cookies.get(key_0_0)", "value_0_0 = validate_0_0(raw)"]),
+    "a text of a cookie": (Annotated[str, Cookie()], ["raw = cookies.get(key_0_0)", "value_0_0 = raw"]),
+    "path": (Annotated[int, Path()], ["raw = path.get(key_0_0)", "value_0_0 = validate_0_0(raw)"]),
+    "a text of the path, which may be anything": (Annotated[str, Path()], ["value_0_0 = validate_0_0(raw)"]),
+    "a model": (Annotated[Model, Query()], ["value_0_0 = read_field(field_0_0, websocket)"]),
+    "several keys": (
+        Annotated[int, Query(validation_alias=AliasChoices("a", "b"))],
+        ["value_0_0 = read_field(field_0_0, websocket)"],
+    ),
+    "a default that is validated": (
+        Annotated[int, Query(validate_default=True)],
+        ["value_0_0 = read_field(field_0_0, websocket)"],
+    ),
+    "a factory": (Annotated[int, Query(default_factory=int)], ["value_0_0 = read_field(field_0_0, websocket)"]),
+}
+
+
+@pytest.mark.parametrize(("annotation", "expected"), LINES.values(), ids=LINES)
+def test_how_a_value_is_read(annotation: Any, expected: list[str]) -> None:
+    async def endpoint(websocket: WebSocket, value: annotation) -> None: ...
+
+    lines = [
+        line.strip() for line in source_of(endpoint, "/{value}" if "Path" in str(annotation) else "/").splitlines()
+    ]
+    assert [line for line in lines if line.startswith(("raw =", "value_0_0 ="))][-len(expected) :] == expected
+
+
+PLAIN = [int, float, bool, UUID, Decimal, date, datetime, time, Scope, Literal["a"]]
+
+
+@pytest.mark.parametrize("cls", PLAIN, ids=str)
+def test_a_plain_type_has_no_attributes_to_read(cls: Any) -> None:
+    async def endpoint(websocket: WebSocket, value: cls) -> None: ...
+
+    assert "value_0_0 = validate_0_0(raw)\n" in source_of(endpoint)
+
+
+SHARED = [
+    "query = query_values(scope['query_string'])",
+    "queries = query_lists(scope['query_string'])",
+    "pairs = header_pairs(scope)",
+    "headers = headers_by_name(pairs)",
+    "cookies = cookie_values(pairs)",
+    "path = websocket.path_params",
+]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "needed"),
+    [
+        (int, ["query = query_values(scope['query_string'])"]),
+        (Annotated[list[int], Query()], ["queries = query_lists(scope['query_string'])"]),
+        (Annotated[int, Header()], ["pairs = header_pairs(scope)", "headers = headers_by_name(pairs)"]),
+        (Annotated[list[int], Header()], ["pairs = header_pairs(scope)"]),
+        (Annotated[int, Cookie()], ["pairs = header_pairs(scope)", "cookies = cookie_values(pairs)"]),
+        (Annotated[int, Path()], ["path = websocket.path_params"]),
+        (Annotated[Model, Query()], []),
+        (WebSocket, []),
+    ],
+    ids=str,
+)
+def test_only_what_a_plan_needs_is_parsed(annotation: Any, needed: list[str]) -> None:
+    async def endpoint(value: annotation) -> None: ...
+
+    lines = [
+        line.strip() for line in source_of(endpoint, "/{value}" if "Path" in str(annotation) else "/").splitlines()
+    ]
+    assert [line for line in lines if line in SHARED] == needed
+
+
+def test_without_a_clean_up_there_is_no_stack() -> None:
+    async def before() -> AsyncIterator[None]:
+        yield
+
+    async def endpoint(websocket: WebSocket) -> None: ...
+
+    assert "cleanups" not in source_of(endpoint)
+    assert "finish_handshake" not in source_of(endpoint, dependencies=[Depends(before)])
+    assert "finish_handshake" in source_of(endpoint, dependencies=[Depends(before, scope="handshake")])
+
+
+def test_a_line_of_the_generated_code_is_shown_in_a_traceback() -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError) as raised:
+        connect(APIWebSocketRoute("/a\0b\ud800", endpoint), websocket_scope("/a\0b\ud800"))
+    text = "".join(traceback.format_exception(raised.value))
+    assert 'File "<fastroute plan ' in text
+    assert "await endpoint.call(websocket=websocket)" in text
 
 
 class Executed(str):
