@@ -93,5 +93,5 @@ def _place(thing: Any, call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_of_frameworks(function: Any) -> bool:
-    package = str(getattr(function, "__module__", "")).partition(".")[0]
+    package = str(getattr(function, "__module__", None)).partition(".")[0]
     return package in ("fastapi", "fastroute")

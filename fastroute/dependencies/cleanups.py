@@ -189,7 +189,7 @@ class _ThreadGenerator:
                 swallowed = await anyio.to_thread.run_sync(self._manager.__exit__, *error, limiter=limiter)
         except BaseException as raised:
             # trio hands over an exception from a thread without its context.
-            if raised.__context__ is None and raised is not error[1]:
+            if raised.__context__ is None:
                 raised.__context__ = error[1]
             _name_generator(raised, self._manager.gen)
             raise

@@ -189,7 +189,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
     info = _field_info(declared)
     json = any(type(item) is Json for item in info.metadata)
     sequence = not json and _is_sequence(info.annotation)
-    model = None if json or place == "path" else _model_of(info.annotation)
+    model = None if json else _model_of(info.annotation)
     _check_type(place, info, json)
     keys = _keys(name, place, marker, info, path_names)
     if place == "header":

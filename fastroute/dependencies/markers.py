@@ -577,8 +577,8 @@ def _code_of(call: Any) -> str:
 def _name_of(thing: Any) -> str:
     """The name by which the code around its definition knows a function or class."""
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    local = name.rpartition("<locals>.")[2] if isinstance(name, str) else ""
-    return local if local and all(map(str.isidentifier, local.split("."))) else "function"
+    parts = name.rpartition("<locals>.")[2].split(".") if isinstance(name, str) else []
+    return ".".join(parts) if parts and all(map(str.isidentifier, parts)) else "function"
 
 
 def _scheme_written(scheme: type[Any], depends: DependencyMarker) -> str:
@@ -644,7 +644,7 @@ def _check_held(item: Any, holder: Any) -> None:
 def _is_framework_marker(thing: Any) -> bool:
     """Whether it is `Depends`, `Query`, ... itself, ours or FastAPI's, or the class of such a marker."""
     function = unwrapped(thing) if callable(thing) else thing
-    module = str(getattr(function, "__module__", ""))
+    module = str(getattr(function, "__module__", None))
     name = getattr(function, "__name__", None)
     return module.startswith(("fastroute.", "fastapi.")) and name in (*_DEPENDENCIES, *_PARAMETERS)
 

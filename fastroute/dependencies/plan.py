@@ -254,11 +254,9 @@ def _note_takers(steps: list[Step]) -> None:
             step.call = functools.partial(_checked, step.call, step.check)
 
 
-def _checked(call: Callable[..., Any], check: Callable[[Any], None], /, **arguments: Any) -> Any:
+def _checked(call: Callable[..., Any], check: Callable[[Any], None], /, **arguments: Any) -> None:
     # Still in the thread: trio lets no coroutine out of it, and does not say whose it is.
-    result = call(**arguments)
-    check(result)
-    return result
+    check(call(**arguments))
 
 
 def _identity(call: Callable[..., Any]) -> Any:

@@ -231,11 +231,10 @@ def written_parameters(function: Any) -> Iterator[inspect.Parameter]:
 def _bodies_of(cls: type[Any]) -> Iterator[tuple[Any, inspect.Parameter]]:
     """The annotated attributes of a class and of its bases, as parameters."""
     for base in cls.__mro__:
-        if base.__module__ not in ("builtins", "typing", "abc"):
-            # A model keeps the defaults of its fields by itself.
-            defaults = {**vars(base), **vars(base).get("__pydantic_fields__", {})}
-            attributes = _as_parameters(list(_annotations_in(base)), base, defaults)
-            yield from ((base, attribute) for attribute in attributes)
+        # A model keeps the defaults of its fields by itself.
+        defaults = {**vars(base), **vars(base).get("__pydantic_fields__", {})}
+        attributes = _as_parameters(list(_annotations_in(base)), base, defaults)
+        yield from ((base, attribute) for attribute in attributes)
 
 
 def _as_parameters(names: Sequence[str], owner: Any, defaults: Mapping[str, Any]) -> Iterator[inspect.Parameter]:
@@ -274,7 +273,7 @@ def namespace_of(call: Any) -> dict[str, Any]:
         constructors = ("__new__", "__init__")
         function = next(vars(base)[name] for base in function.__mro__ for name in constructors if name in vars(base))
     elif not hasattr(function, "__globals__") and not inspect.ismethod(function):
-        function = _call_of_class(function) or function
+        function = _call_of_class(function)
     function = inspect.unwrap(function)
     namespace: dict[str, Any] = getattr(function, "__globals__", {})
     return namespace

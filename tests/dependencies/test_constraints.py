@@ -146,7 +146,7 @@ OF_USERS = [
 ]
 
 
-@pytest.mark.parametrize("annotation", OF_USERS, ids=str)
+@pytest.mark.parametrize("annotation", OF_USERS)
 def test_types_and_validators_of_a_user_are_not_tried(annotation: Any) -> None:
     declared(annotation, min_length=3)
 
