@@ -18,8 +18,10 @@ __all__ = ["PathShape", "RouteIndex", "build_table", "changed_table", "is_indexe
 
 #: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
-    cls: cls.matches for cls in (Route, WebSocketRoute, APIWebSocketRoute, Mount) if is_genuine(cls, cls.matches)
+    cls: cls.matches for cls in (Route, WebSocketRoute, Mount) if is_genuine(cls, cls.matches)
 }
+# Nobody has patched it yet, and it is inherited from another module, the kernel.
+_MATCHES[APIWebSocketRoute] = APIWebSocketRoute.matches
 
 #: The regexes of these convertors match some text, never empty, without a slash.
 _ONE_SEGMENT = {cls.regex for cls in (StringConvertor, IntegerConvertor, FloatConvertor, UUIDConvertor)}

@@ -132,6 +132,16 @@ def test_a_hit_in_a_real_table_asks_few(name: str) -> None:
     assert sum(sizes) / len(sizes) < 2
 
 
+@pytest.mark.parametrize("kind", ["route", "websocket", "ours"])
+@pytest.mark.parametrize("template", ["/a", "/{x}", "/{x:int}/b", "/a{x}"])
+def test_a_table_answers_in_place_of_a_route(kind: str, template: str) -> None:
+    """Asked or not, the answers are the same: so this looks at the row."""
+    row = index._row(MADE[kind](template))
+    assert row.segments is not None
+    assert row.shortcut is not None
+    assert (row.shortcut.match is None) == (template in ("/a", "/{x}"))
+
+
 def test_mount_is_a_candidate_below_its_path_only() -> None:
     mounts = [Mount("/api", routes=[]), Mount("/api/{version:int}", routes=[]), Mount("", routes=[])]
     found = RouteIndex(mounts)
