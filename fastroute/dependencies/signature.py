@@ -64,11 +64,31 @@ def _is_context_manager_function(call: Any) -> bool:
 
 
 def runnable(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The function to run for a dependency: the generator function below `contextlib.contextmanager`, else the call."""
+    """The function to run for a dependency: the call, or one that gives the generator of a context manager function."""
     if _is_context_manager_function(call):
         wrapped: Callable[..., Any] = getattr(call, "__wrapped__")  # noqa: B009  # a function has it by chance
         return wrapped
+    inner = _without_partial(call)
+    if not inspect.isclass(inner) and any(map(_is_context_manager_function, map(_plain, _layers(_entry(inner))))):
+        return functools.partial(_generator_of, call)
     return call
+
+
+def _generator_of(call: Callable[..., Any], /, **arguments: Any) -> Any:
+    made = call(**arguments)
+    # A wrapper may be a generator function by itself.
+    return getattr(made, "gen", made)
+
+
+def _entry(call: Any) -> Any:
+    """What is called: the callable itself if it is a function or method, else the method of its class."""
+    is_function = inspect.isroutine(call) or hasattr(call, "__wrapped__")
+    return call if is_function else _call_of_class(call)
+
+
+def _plain(function: Any) -> Any:
+    """The function of a method."""
+    return getattr(function, "__func__", function)
 
 
 def reads_environment(call: Any) -> bool:
@@ -100,7 +120,7 @@ _is_coroutine_function = inspect.iscoroutinefunction if sys.version_info >= (3, 
 
 def call_kind(call: Callable[..., Any]) -> CallKind:
     """How a dependency is run."""
-    functions = list(_functions(runnable(call)))
+    functions = list(_functions(call))
     if any(inspect.isasyncgenfunction(function) for function in functions):
         return CallKind.ASYNC_GENERATOR
     if any(inspect.isgeneratorfunction(function) for function in functions):
