@@ -31,12 +31,13 @@ from ..indexing.route_list import RouteList, reason_against_list
 from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
 from .reading import Reader
-from .tables import ANYTHING, Index, NotCopied, Reach, table_of, united
+from .tables import ANY_PATH, ANYTHING, Index, NotCopied, Reach, table_of, united
 
 __all__ = ["NarrowedRouter", "NotedRouter", "narrow"]
 
-#: An included router of so few routes is asked for all of them, which costs less than a lookup.
-_FEW = 6
+#: A list of so few routes is asked for all of them, which costs less than a lookup; the second is for included routers.
+_FEW = 3
+_FEW_INCLUDED = 6
 
 #: How many requests after a change FastAPI's own scan answers: together they cost about as much as an index.
 _PATIENCE = 8
@@ -108,6 +109,7 @@ class NarrowedRouter(NotedRouter):
             index = self._fastroute_renewed()
         if (
             index is None
+            or index.scans
             or scope["type"] not in _INDEXED
             or list(map(_MATCHES_OF, index.classes)) != index.functions
             or ("fastapi" in scope and _fastapi.has_context_of_a_route(scope))
@@ -214,7 +216,7 @@ class _NarrowedIncluded(Substitute):
             edition = RouteList.newest
             index = replace(index, edition=edition) if self.effective_candidates() is index.candidates else None
             self._fastroute_index = index
-        if index is None or list(map(_MATCHES_OF, index.classes)) != index.functions:
+        if index is None or index.scans or list(map(_MATCHES_OF, index.classes)) != index.functions:
             return self._fastroute_original._match(self, scope)
         view = _IncludedView()
         view._fastroute_included = self
@@ -296,6 +298,7 @@ class _Builder:
             mark=mark if has_included else None,
             first_included=first_included,
             is_plain=not (has_included or writers),
+            scans=(mark is None and len(candidates) <= _FEW_INCLUDED) or (not has_included and _scans(reaches)),
             classes=[cls for cls, _ in reach.relied],
             functions=[function for _, function in reach.relied],
             # Nothing is around the list of a router that is no included one.
@@ -325,9 +328,15 @@ class _Builder:
         if not known.noted:
             return None
         included._fastroute_index = known = replace(known, edition=self._edition)
-        if len(candidates) > _FEW and not issubclass(type(included), _NarrowedIncluded):
+        if not known.scans and not issubclass(type(included), _NarrowedIncluded):
             included.__class__ = substitute_class(type(included), _NarrowedIncluded)
         return version, known
+
+
+def _scans(reaches: list[Reach]) -> bool:
+    """Whether a lookup among routes saves nothing: there are few, or most of them can match any path."""
+    always = sum(reach.http is None or ANY_PATH in reach.http for reach in reaches)
+    return len(reaches) <= _FEW or always * 2 > len(reaches)
 
 
 def _asked_by_fastapi(reach: Reach) -> Reach:

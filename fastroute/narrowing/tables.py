@@ -13,7 +13,7 @@ from ..indexing.index import PathShape
 from ..matching.implementation import RouteTable
 from ..matching.rows import Row
 
-__all__ = ["ANYTHING", "Function", "Index", "NotCopied", "Reach", "table_of", "united"]
+__all__ = ["ANYTHING", "ANY_PATH", "Function", "Index", "NotCopied", "Reach", "table_of", "united"]
 
 Function = Callable[..., Any]
 
@@ -34,6 +34,9 @@ class Reach(NamedTuple):
 
 
 ANYTHING = Reach(None, None, writes=True)
+
+#: The shape of every path.
+ANY_PATH: PathShape = (...,)
 
 
 class NotCopied:
@@ -57,6 +60,7 @@ class Index(NotCopied):
         included: the included routers in the list, with the version of each and its list.
         mark: what the first included router does to a scope if it is asked; None inside of an included router.
         first_included: its position; after all others if there is none.
+        scans: whether a lookup saves nothing: FastAPI asks all of the list.
         is_plain: whether there is nothing to do but to ask the routes at the positions.
         classes, functions: those whose `matches` this was read from, and these functions.
         reach: the requests that can match in the list; the list around it uses this.
@@ -71,6 +75,7 @@ class Index(NotCopied):
     included: tuple[tuple[Any, object, list[Any]], ...]
     mark: Callable[[Scope], Any] | None
     first_included: int
+    scans: bool
     is_plain: bool
     classes: list[type[Any]]
     functions: list[Function]

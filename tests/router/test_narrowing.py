@@ -188,7 +188,7 @@ def test_a_scan_passes_over_a_route_if_one_before_it_is_removed(make: Any, accel
                 app.router.routes.remove(first)
             return Match.NONE, {}
 
-    app.router.routes[:] = [first, Removing("/removing", page), Route("/page", page)]
+    app.router.routes[:] = [first, Removing("/removing", page), Route("/page", page), Route("/other", page)]
     if accelerated:
         accelerate(app)
     assert [request(app, "/page")[0] for _ in range(2)] == [200 if accelerated else 404, 200]
@@ -741,6 +741,26 @@ def test_an_included_router_is_named_without_its_routes() -> None:
     picky.add_api_route("/a", page)
     app.include_router(picky, prefix="/in")
     assert str(accelerate(app)).endswith("1 of them asked for every path: Picky included at '/in'")
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked"),
+    [
+        (["/a", "/b", "/c"], 3),
+        (["/a", "/b", "/c", "/d"], 0),
+        (["/a", "/b", "/{path:path}/c", "/{path:path}/d"], 2),
+        (["/a", "/{path:path}/b", "/{path:path}/c", "/{path:path}/d"], 4),
+    ],
+)
+def test_a_list_is_scanned_if_a_lookup_saves_nothing(
+    paths: list[str], asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    for path in paths:
+        app.add_api_route(path, page)
+    accelerate(app)
+    request(app, "/nowhere")
+    assert asked_count(monkeypatch, app, "/nowhere") == asked
 
 
 @keeps_included
