@@ -269,22 +269,24 @@ class RouteTable:
     def _in_turn(self, segments: list[str]) -> Iterator[int]:
         """As `_positions`, found one by one: the first of very many may be the only one that is asked for."""
         # Keys of rows, and nodes by a key that none of theirs comes before; a node is before the row of the same key.
-        heap: list[tuple[_Key, int, _Node | None, int]] = [(self._tree.root.first, 1, self._tree.root, 1)]
-        ties = itertools.count(2)
+        ties = itertools.count()
+        root = self._tree.root
+        heap: list[tuple[_Key, int, tuple[_Node, int] | None]] = [(root.first, next(ties), (root, 1))]
         for key in self._tree.unindexed:
-            heapq.heappush(heap, (key, next(ties), None, 0))
+            heapq.heappush(heap, (key, next(ties), None))
         while heap:
-            key, _, node, number = heapq.heappop(heap)
-            if node is None:
+            key, _, place = heapq.heappop(heap)
+            if place is None:
                 position = self._position(key)
                 if position is not None:
                     yield position
                 continue
+            node, number = place
             keys, nodes = self._step(node, segments, number)
             for key in keys:
-                heapq.heappush(heap, (key, next(ties), None, 0))
+                heapq.heappush(heap, (key, next(ties), None))
             for node in nodes:
-                heapq.heappush(heap, (node.first, next(ties), node, number + 1))
+                heapq.heappush(heap, (node.first, next(ties), (node, number + 1)))
 
     def _step(self, node: _Node, segments: list[str], number: int) -> tuple[list[_Key], list[_Node]]:
         """The keys that a node adds for a segment, and the nodes from which to go on."""
@@ -356,8 +358,7 @@ def _backwards(items: list[Any], stop: int) -> Iterator[Any]:
 
 
 def _common(one: Iterable[Any], other: Iterable[Any], most: int) -> int:
-    differing = itertools.compress(itertools.count(), map(operator.is_not, one, other))
-    return min(next(differing, most), most)
+    return next(itertools.compress(range(most), map(operator.is_not, one, other)), most)
 
 
 # One change at a time.
