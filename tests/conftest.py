@@ -104,11 +104,11 @@ def _swap(twin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The route has its `matches` from a class of the kernel, and the index knows it by that function.
     monkeypatch.setattr(routing.APIWebSocketRoute, "matches", BUILT[twin]["scope"].RouteMatching.matches)
     monkeypatch.setitem(index._MATCHES, routing.APIWebSocketRoute, routing.APIWebSocketRoute.matches)
-    for kernel, names in selector.KERNELS.items():
-        for module in _users():
-            for name in names:
+    for kernel in BUILT[twin].values():
+        for name in filter(kernel.__dict__.__contains__, selector.__all__):
+            for module in _users():
                 if hasattr(module, name):
-                    monkeypatch.setattr(module, name, getattr(BUILT[twin][kernel], name))
+                    monkeypatch.setattr(module, name, getattr(kernel, name))
 
 
 def _users() -> Iterator[ModuleType]:

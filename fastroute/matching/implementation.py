@@ -17,12 +17,7 @@ __all__ = [
     "route_path",
 ]
 
-#: The kernels and the names each of its twins exports.
-KERNELS = {
-    "matcher": ("PathMatcher",),
-    "scope": ("RouteMatching", "route_path"),
-    "table": ("RouteTable", "difference"),
-}
+KERNELS = ("matcher", "scope", "table")
 
 
 def _import_error() -> ImportError | None:

@@ -43,10 +43,10 @@ def test_a_fresh_interpreter_runs_the_twin_it_is_told_to(implementation: str) ->
 
 @pytest.mark.twins
 def test_every_kernel_name_comes_from_the_selected_twin(implementation: str) -> None:
-    for kernel, names in KERNELS.items():
-        twin = import_module(f"fastroute.matching.{kernel}{SUFFIX[implementation]}")
-        for name in names:
-            assert getattr(selector, name) is getattr(twin, name)
+    twins = [import_module(f"fastroute.matching.{kernel}{SUFFIX[implementation]}") for kernel in KERNELS]
+    for name in {*selector.__all__} - {"IMPLEMENTATION", "KERNELS", "REASON"}:
+        [twin] = [twin for twin in twins if name in vars(twin)]
+        assert getattr(selector, name) is getattr(twin, name)
 
 
 @pytest.mark.twins
@@ -79,8 +79,8 @@ def test_one_missing_kernel_selects_python_for_all(missing: str, monkeypatch: py
         f"import sys; sys.modules['fastroute.matching.{missing}_c'] = None\n"
         "from fastroute.matching import implementation as chosen\n"
         "print(chosen.IMPLEMENTATION, chosen.REASON)\n"
-        "for names in chosen.KERNELS.values():\n"
-        "    for name in names: assert getattr(chosen, name).__module__.endswith('_py'), name\n"
+        "for name in {*chosen.__all__} - {'IMPLEMENTATION', 'KERNELS', 'REASON'}:\n"
+        "    assert getattr(chosen, name).__module__.endswith('_py'), name\n"
     )
     assert fresh.returncode == 0, fresh.stderr
     assert fresh.stdout.startswith("python ")
@@ -106,7 +106,7 @@ def test_require_and_no_extensions_exclude_each_other(monkeypatch: pytest.Monkey
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="there is nothing to build elsewhere")
 def test_a_source_tree_that_is_not_built_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTROUTE_NO_EXTENSIONS", "0")
-    monkeypatch.setattr(selector, "KERNELS", {"absent": ()})
+    monkeypatch.setattr(selector, "KERNELS", ["absent"])
     monkeypatch.setattr(selector, "__file__", str(tmp_path / "selector.py"))
     assert str(selector._reason_for_python()).startswith("the compiled kernels cannot be imported: ")
     (tmp_path / "_absent_c.pyx").touch()
