@@ -206,6 +206,24 @@ def test_the_two_passes_match_every_small_path(first: str, between: str, second:
             assert repr(match(path)) == repr(expected(path)), path
 
 
+@pytest.mark.parametrize("first", ["{a:float}", "{a:int}", "{a}", "{a:path}", "{a:uuid}"])
+def test_the_two_passes_know_the_class_of_every_character(first: str) -> None:
+    template = f"/{first}1{{b}}"
+    match = matcher_py.element_match(templates.read_template(template).elements, steps=0)
+    expected = starlette_match(template)
+    for character in map(chr, range(0x120)):
+        for path in (f"/{character}1x", f"/1{character}1x", f"/{TEXT[:-1]}{character}1x", f"/1.1{character}1x"):
+            assert repr(match(path)) == repr(expected(path)), path
+
+
+def test_the_two_passes_find_every_character_of_a_literal() -> None:
+    for character in map(chr, range(0x120)):
+        template = f"/{{a}}{character}{{b}}"
+        match = matcher_py.element_match(templates.read_template(template).elements, steps=0)
+        for path in (f"/x{character}y", f"/{character * 3}", "/x\0?y", "/x\u0661y", f"/{character}\u0661{character}"):
+            assert repr(match(path)) == repr(starlette_match(template)(path)), ascii(path)
+
+
 def test_the_table_above_matches_and_misses() -> None:
     found = {starlette_match(template)(path) is None for template, paths in MATCHES for path in paths}
     assert found == {True, False}

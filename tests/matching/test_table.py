@@ -117,6 +117,36 @@ def test_the_first_full_match_counts_else_the_first_partial_one() -> None:
     assert found(none, full, partial, any_match=True) is full
 
 
+class Rewriting:
+    """A route that writes another path."""
+
+    def __init__(self, match: str) -> None:
+        self.match = match
+        self.asked: list[str] = []
+
+    def matches(self, scope: Any) -> Any:
+        self.asked.append(scope["path"])
+        scope["path"] += "/rewritten"
+        return self.match, {}
+
+
+def test_each_route_is_asked_once_if_one_writes_another_path() -> None:
+    rewriting = [Rewriting("none"), Rewriting("none"), Rewriting("partial"), Rewriting("partial"), Rewriting("full")]
+    table = table_of(*map(Row, rewriting))
+
+    def chosen(**options: bool) -> tuple[Any, list[str]]:
+        for route in rewriting:
+            route.asked.clear()
+        route, _ = table.find({"path": "/"}, "/", **options)
+        return route, [path for route in rewriting for path in route.asked]
+
+    asked = ["/" + "/rewritten" * number for number in range(5)]
+    assert chosen() == (rewriting[4], asked)
+    assert chosen(any_match=True) == (rewriting[2], asked[:3])
+    table = table_of(*map(Row, rewriting[:4]))
+    assert chosen() == (rewriting[2], asked[:4])
+
+
 @pytest.mark.parametrize("first", ["asked", "no match", "another method"])
 def test_a_route_of_another_path_is_not_asked(first: str) -> None:
     row = row_of(Asked())
