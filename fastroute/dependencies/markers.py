@@ -37,6 +37,7 @@ from .signature import (
     namespace_of,
     overridden,
     own_parameters,
+    parameters,
     unwrapped,
     written_parameters,
 )
@@ -397,6 +398,8 @@ def check_dependency(depends: DependencyMarker) -> None:
 def check_made(call: Any, annotation: Any) -> None:
     """Check that somebody can call what a class makes, if it is there to be called.
 
+    A constructor that takes something of the connection may be the guard itself.
+
     Args:
         call: a dependency.
         annotation: of the parameter that takes the result; None if it is dropped.
@@ -407,11 +410,20 @@ def check_made(call: Any, annotation: Any) -> None:
     cls = _class_behind(call)
     if cls is None or not any("__call__" in vars(base) for base in cls.__mro__):
         return
-    if annotation is None or rules_out(annotation, cls):
+    is_unused = annotation is None or rules_out(annotation, cls)
+    if is_unused and not any(_is_of_connection(each, namespace_of(cls)) for each in parameters(cls)):
         raise Problem(
             f"Depends({_name_of(cls)}) makes an instance from what a client sends, and nobody calls it, so everybody "
             f"would be let in; write {written(call)}"
         )
+
+
+def _is_of_connection(parameter: inspect.Parameter, namespace: dict[str, Any]) -> bool:
+    """Whether a parameter is a dependency, or injected by its type."""
+    if any(_markers_at(parameter, namespace)):
+        return True
+    annotation = evaluated(parameter, namespace).annotation
+    return any(isinstance(part, type) and issubclass(part, _INJECTED) for part in alternatives(annotation))
 
 
 def _check_scopes(scopes: Any) -> None:

@@ -54,8 +54,10 @@ def _without_partial(call: Any) -> Any:
 
 
 def unwrapped(call: Any) -> Any:
-    """The callable behind partials and `functools.wraps`."""
-    return inspect.unwrap(_without_partial(call))
+    """The callable behind partials and `functools.wraps`, in whatever order they are around it."""
+    while isinstance(call, functools.partial) or hasattr(call, "__wrapped__"):
+        call = inspect.unwrap(_without_partial(call))
+    return call
 
 
 def _is_context_manager_function(call: Any) -> bool:

@@ -375,6 +375,62 @@ def test_a_guard_that_is_made_may_be_called_by_its_taker(annotation: Any) -> Non
     annotated_with(annotation, Depends(Guard))
 
 
+class GuardsInItsConstructor:
+    def __init__(self, connection: "HTTPConnection | None", user: str = "") -> None:
+        assert connection is not None
+        if connection.headers.get("authorization") != "Bearer secret":
+            raise HTTPException(401)
+
+    def __call__(self) -> str:
+        raise NotImplementedError
+
+
+class GuardsByADependency:
+    def __init__(self, user: str = Depends(guard)) -> None: ...
+    def __call__(self) -> str:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("cls", [GuardsInItsConstructor, GuardsByADependency, functools.partial(GuardsByADependency)])
+def test_a_constructor_may_be_the_guard(cls: Any) -> None:
+    for route in (of_the_route(Depends(cls)), annotated_with(str, Depends(cls))):
+        assert not is_let_in(route, {})
+        assert is_let_in(route, CREDENTIALS)
+
+
+def decorated(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **keywords: Any) -> Any:
+        return function(*args, **keywords)
+
+    return wrapper
+
+
+class PartialMethod:
+    async def check(self, role: str, connection: HTTPConnection) -> str:
+        return await guard(connection)
+
+    admin = functools.partialmethod(check, "admin")
+
+
+@pytest.mark.parametrize(
+    "dependency",
+    [
+        decorated(functools.partial(guard)),
+        decorated(functools.partial(decorated(functools.partial(guard)))),
+        functools.partial(decorated(functools.partial(guard))),
+        decorated(PartialMethod().admin),
+        decorated(functools.partial(Guard())),
+    ],
+    ids=range(5),
+)
+def test_an_async_guard_is_awaited_behind_decorators_of_partials(dependency: Any) -> None:
+    for form in (in_annotated, of_the_route):
+        route = form(Depends(dependency))
+        assert not is_let_in(route, {})
+        assert is_let_in(route, CREDENTIALS)
+
+
 def test_a_guard_that_is_made_and_not_called_as_an_override() -> None:
     app = fastapi.FastAPI()
     app.dependency_overrides = {guard: Guard}
