@@ -68,7 +68,8 @@ SLOW = (
     "tests/router/test_narrowing_generated.py::test_an_accelerated_application_answers_as_the_other",
 )
 LEAST = 0.92
-QUICK = ["-k", "not trio and not moved", "-p", "no:cacheprovider", "-q"]
+# Of the tests on trio only those of the looks, which are quick: what only trio runs is killed by them or by nothing.
+QUICK = ["-k", "(not trio or test_looks) and not moved", "-p", "no:cacheprovider", "-q"]
 # What is prepared holds plugins of pytest, whose asserts are not rewritten then.
 QUICK += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 

@@ -1,15 +1,22 @@
 """Drives one connection of an ASGI application while a test looks on: a server and a client in memory."""
 
+import functools
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import pytest
+from engines import engine
 from websocket_client import websocket_scope
 
-__all__ = ["Connection", "connected"]
+from fastroute import APIWebSocketRoute, ConnectionPolicy, Depends
+from fastroute.connection import interrupting, sweeper
+
+__all__ = ["WAYS", "Connection", "Seen", "clock", "connected", "on"]
 
 
 class Connection:
@@ -103,3 +110,80 @@ async def connected(app: Any, path: str = "/", *, echo: bool = True, **items: An
         yield connection
         with anyio.fail_after(5):
             await connection.over.wait()
+
+
+#: The event loop, and the engine. The third has an anyio whose shields cannot be seen.
+WAYS = ["asyncio generated", "trio generated", "asyncio generated scopes", "asyncio interpreter"]
+
+
+class Clock:
+    """The clock of the connections; a test puts it forward, so that no limit is reached early on a busy machine."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def forward(self, seconds: float) -> None:
+        self.ahead += seconds
+
+
+clock = Clock()
+
+
+@contextmanager
+def on(way: str, *, period: float) -> Iterator[Callable[..., Any]]:
+    """What runs a test in one of the `WAYS`; the connections are looked at in this period, by the clock here."""
+    backend, name, *scopes = way.split()
+    with pytest.MonkeyPatch.context() as patch, engine(name):
+        if scopes:
+            patch.setattr(interrupting, "_states", lambda: None)
+        patch.setattr(sweeper, "PERIOD", period)
+        for module in ("deadline", "life", "sweeper"):
+            patch.setattr(f"fastroute.connection.{module}.monotonic", clock)
+        yield functools.partial(anyio.run, backend=backend)
+
+
+class Seen:
+    """Yield dependencies that note what they see, and whether their clean-up ran to its end."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException | None] = []
+        self.cleaned: list[str] = []
+        self.ends: list[tuple[int, str, float]] = []
+
+    async def dependency(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.errors.append(error)
+            raise
+        else:
+            self.errors.append(None)
+        finally:
+            await anyio.sleep(0.01)
+            self.cleaned.append("first")
+
+    def second(self) -> Any:
+        try:
+            yield
+        finally:
+            time.sleep(0.01)
+            self.cleaned.append("second")
+
+    def on_end(self, scope: Any, code: int, reason: str, seconds: float) -> None:
+        assert scope["type"] == "websocket"
+        self.ends.append((code, reason, seconds))
+
+    def route(self, endpoint: Any, *dependencies: Any, **policy: Any) -> APIWebSocketRoute:
+        return APIWebSocketRoute(
+            "/",
+            endpoint,
+            dependencies=[Depends(self.dependency), Depends(self.second), *map(Depends, dependencies)],
+            policy=ConnectionPolicy(on_end=self.on_end, **policy),
+        )
+
+    def check(self, kind: type[BaseException], code: int, reason: str) -> None:
+        [error] = self.errors
+        assert (type(error), error.code, error.reason) == (kind, code, reason)  # type: ignore[union-attr]
+        assert self.cleaned == ["second", "first"]

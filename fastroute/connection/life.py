@@ -527,8 +527,8 @@ class _ScopeLife(Life):
         self._shield.__enter__()
 
     def leave(self, error: BaseException | None = None) -> bool:
-        settled = _exit(self._shield, error)
-        return _exit(self._outer, None if settled else error) or settled
+        _exit(self._shield, error)
+        return _exit(self._outer, error)
 
     async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
         with anyio.CancelScope() as scope:

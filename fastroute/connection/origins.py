@@ -149,7 +149,7 @@ class Origins:
             return True
         # `a.b.example.org` is below `b.example.org` and `example.org`.
         host = origin.host
-        while self._below and "." in host:
+        while "." in host:
             host = host.partition(".")[2]
             if (origin.scheme, host, origin.port) in self._below:
                 return True

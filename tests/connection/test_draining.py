@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 
 from fastroute import APIWebSocketRoute, ConnectionEnded, ConnectionPolicy, Depends, Router, draining
 from fastroute.connection import life, sweeper
-from fastroute.connection.draining import Drain, drains
+from fastroute.connection.draining import Drain, drain_of, drains
 
 # They wait for timeouts.
 pytestmark = pytest.mark.slow
@@ -364,6 +364,29 @@ def test_overrides_are_drained_too(run: Any) -> None:
         assert events == ["ConnectionEnded 1012", "clean-up", "pool closed"]
 
     run(test)
+
+
+def test_a_drain_takes_ten_seconds_unless_it_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def note(self: Drain, timeout: float) -> None:
+        waited.append(timeout)
+
+    async def test() -> None:
+        for lifespan in (draining(), draining(timeout=3)):
+            async with lifespan(Starlette()):
+                pass
+
+    monkeypatch.setattr(Drain, "run", note)
+    run(test)
+    assert waited == [10, 3]
+
+
+def test_an_application_without_a_drain_has_that_of_the_innermost_one() -> None:
+    drains = [Drain("outer"), Drain("middle"), Drain("inner"), Drain("middle")]
+    assert [drain_of(drains, {"app": app}) for app in ("outer", "middle", "inner")] == [drains[0], drains[3], drains[2]]
+    assert drain_of(drains, {"app": "mounted"}) is drain_of(drains, {}) is drains[3]
+    assert drain_of(drains[:1], {}) is drains[0]
 
 
 def test_the_error_of_a_drain_is_public() -> None:

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, WebSocketRequestValidationError
-from fastroute.connection.outgoing import errors_as_text
+from fastroute.connection.outgoing import Outgoing, errors_as_text
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -41,6 +41,7 @@ class Server:
     ) -> None:
         self.refuse = refuse
         self.incoming = list(incoming)
+        self.tried: list[str] = []
         self.sent: list[Message] = []
 
     async def receive(self) -> Message:
@@ -49,6 +50,7 @@ class Server:
         return self.incoming.pop(0)
 
     async def send(self, message: Message) -> None:
+        self.tried.append(message["type"])
         self.refuse(message)
         self.sent.append(dict(message))
 
@@ -496,6 +498,42 @@ def test_an_endpoint_that_returns_is_closed_as_it_was_accepted(backend: str) -> 
     assert server.sent == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1000, "reason": ""}]
 
 
+def test_an_error_that_is_raised_again_and_again_collects_no_tracebacks(backend: str) -> None:
+    error = LookupError("one for all connections")
+
+    async def endpoint(websocket: WebSocket) -> None:
+        raise error
+
+    app = app_of(endpoint, wrapped=True, exception_handlers={LookupError: say_sorry})
+    assert Server().run(app, backend) is None
+    assert error.__traceback__ is None
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "end"),
+    [
+        (HTTPException(403, "no"), 500, (1008, "no")),
+        (HTTPException(503, "busy"), 400, (1011, "busy")),
+        (LookupError("secret"), 499, (1008, "")),
+        (LookupError("secret"), 500, (1011, "")),
+    ],
+)
+def test_a_response_of_a_handler_after_the_accept_closes_as_the_error_says(
+    backend: str, error: Exception, status: int, end: tuple[int, str]
+) -> None:
+    async def handler(websocket: WebSocket, error: Exception) -> Response:
+        return PlainTextResponse("page", status)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise error
+
+    server = Server()
+    app = app_of(endpoint, wrapped=True, exception_handlers={HTTPException: handler, LookupError: handler})
+    assert server.run(app, backend) is None
+    assert (server.sent[-1]["code"], server.sent[-1]["reason"]) == end
+
+
 def test_an_error_of_a_handler_itself_is_raised(backend: str) -> None:
     mistake = KeyError("in the handler")
 
@@ -578,6 +616,8 @@ def test_a_client_that_has_left_is_no_error(
     server.refuse = refuse_more(server, lost)
     assert server.run(app_of(endpoint, wrapped), backend) is None
     assert "close" not in server.types
+    # Starlette does not know that an accept was not sent.
+    assert lost == "accept" or "websocket.close" not in server.tried
 
 
 def test_a_handler_that_is_too_late_runs_and_reaches_nobody(backend: str) -> None:
@@ -729,6 +769,7 @@ ERRORS = [
         ({"detail": "no"}, '{"detail": "no"}'),
         (["one", "two"], '["one", "two"]'),
         ([{"msg": "no place"}], '[{"msg": "no place"}]'),
+        ([{"loc": ["a"]}], '[{"loc": ["a"]}]'),
         ([{"loc": "a", "msg": "no list"}], '[{"loc": "a", "msg": "no list"}]'),
         (7, "7"),
     ],
@@ -835,7 +876,8 @@ def test_every_detail_becomes_a_body(detail: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "status", "code"),
-    [(99, 403, 1008), (100, 403, 1008), (101, 403, 1008), (0, 403, 1008), (-1, 403, 1008), (600, 500, 1011),
+    [(199, 403, 1008), (499, 499, 1008), (500, 500, 1011), (599, 599, 1011),
+     (99, 403, 1008), (100, 403, 1008), (101, 403, 1008), (0, 403, 1008), (-1, 403, 1008), (600, 500, 1011),
      (10**400, 500, 1011), ("401", 401, 1008), ("no", 500, 1011), (None, 500, 1011), (401.0, 401, 1008),
      (float("nan"), 500, 1011), (float("inf"), 500, 1011), (http.HTTPStatus.NOT_FOUND, 404, 1008), (200, 200, 1008)],
     ids=str,
@@ -870,6 +912,7 @@ class SendsStatus(Response):
         ({"\u65e5": "1", "y": "1"}, [(b"y", b"1")]),
         ({"x": "a\r\nset-cookie: b", "y": "1"}, [(b"y", b"1")]),
         ({"x": "a\0", "y": "\xe9"}, [(b"y", b"\xe9")]),
+        ({"x": "\u0100", "y": "\xff"}, [(b"y", b"\xff")]),
         ([("x", "1")], [(b"x", b"1")]),
     ],
     ids=ascii,
@@ -928,3 +971,68 @@ def test_a_close_is_tried_again_if_only_its_code_may_be_the_reason(backend: str,
     Server(refuse).run(app_of(endpoint), backend)
     again = lost is RuntimeError and 1000 < code < 3000
     assert tried == ([code, code + 3000] if again else [code])
+
+
+# What is said of it in the log
+
+
+DENIAL_OF_99: list[Message] = [
+    {"type": "websocket.http.response.start", "status": 99, "headers": [(b"x", b"a\nb")]},
+    {"type": "websocket.http.response.body", "body": b"no"},
+]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([{"type": "websocket.close", "code": 999}], ["no close frame can have the code 999; the client gets 1011"]),
+        (
+            DENIAL_OF_99,
+            [
+                "no denial can have the status 99; the client gets 403",
+                "a header of the denial has a line break or NUL, and is left out",
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("scope", "place"),
+    [
+        ({}, "WebSocket route"),
+        ({"endpoint": "text", "route": object()}, "WebSocket route"),
+        ({"route": APIWebSocketRoute("/rooms/{room}", by_close)}, "WebSocket route at /rooms/{room}"),
+    ],
+)
+def test_whatever_had_to_be_replaced_is_logged_with_its_place(
+    messages: list[Message], said: list[str], scope: Any, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server()
+
+    async def send() -> None:
+        outgoing = Outgoing(scope, server.send)
+        for message in messages:
+            await outgoing.send(message)
+
+    anyio.run(send)
+    assert caplog.messages == [f"{place}: {text}" for text in said]
+    assert server.types == [message["type"].removeprefix("websocket.") for message in messages]
+
+
+@pytest.mark.parametrize(("name", "value"), [("x", "\u0100"), ("\u0100", "x")])
+def test_a_header_that_is_not_latin_is_logged(name: str, value: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise HTTPException(403, headers={name: value})
+
+    assert Server().run(app_of(endpoint), "asyncio") is None
+    assert caplog.messages == [f"the header {name!r} of an HTTPException cannot be sent: it is not Latin-1"]
+
+
+def test_a_body_without_a_start_is_left_to_the_server(backend: str) -> None:
+    """Servers refuse it by an error of their own."""
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket._send({"type": "websocket.http.response.body", "body": b"no"})
+
+    server = Server()
+    assert server.run(app_of(endpoint), backend) is None
+    assert server.sent == [{"type": "websocket.http.response.body", "body": b"no"}]

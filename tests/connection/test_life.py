@@ -15,8 +15,7 @@ from typing import Annotated, Any
 import anyio
 import anyio.to_thread
 import pytest
-from engines import engine
-from live import Connection, connected
+from live import WAYS, Connection, Seen, clock, connected, on
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -29,23 +28,6 @@ from fastroute.connection.policy import Terms
 # They wait for timeouts.
 pytestmark = pytest.mark.slow
 
-#: The event loop, and the engine. The third has an anyio whose shields cannot be seen.
-WAYS = ["asyncio generated", "trio generated", "asyncio generated scopes", "asyncio interpreter"]
-
-
-class Clock:
-    """The clock of the connections; a test puts it forward, so that no limit is reached early on a busy machine."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead
-
-    def forward(self, seconds: float) -> None:
-        self.ahead += seconds
-
-
-clock = Clock()
 LIFETIME = 60
 LONGEST = 0.3  # instead of a second
 
@@ -53,65 +35,14 @@ LONGEST = 0.3  # instead of a second
 @pytest.fixture(params=WAYS)
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Runs a test in an event loop."""
-    backend, name, *scopes = request.param.split()
-    if scopes:
-        monkeypatch.setattr(interrupting, "_states", lambda: None)
-    monkeypatch.setattr(sweeper, "PERIOD", 0.05)
     monkeypatch.setattr(life, "_LONGEST_UNNOTICED", LONGEST)
-    for module in ("deadline", "life", "sweeper"):
-        monkeypatch.setattr(f"fastroute.connection.{module}.monotonic", clock)
-    with engine(name):
-        yield functools.partial(anyio.run, backend=backend)
+    with on(request.param, period=0.05) as runs:
+        yield runs
 
 
 def sniffio() -> str:
     """The name of the event loop."""
     return "asyncio" if asyncio._get_running_loop() else "trio"
-
-
-class Seen:
-    """Yield dependencies that note what they see, and whether their clean-up ran to its end."""
-
-    def __init__(self) -> None:
-        self.errors: list[BaseException | None] = []
-        self.cleaned: list[str] = []
-        self.ends: list[tuple[int, str, float]] = []
-
-    async def dependency(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.errors.append(error)
-            raise
-        else:
-            self.errors.append(None)
-        finally:
-            await anyio.sleep(0.01)
-            self.cleaned.append("async")
-
-    def threaded(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            time.sleep(0.01)
-            self.cleaned.append("sync")
-
-    def on_end(self, scope: Any, code: int, reason: str, seconds: float) -> None:
-        assert scope["type"] == "websocket"
-        self.ends.append((code, reason, seconds))
-
-    def route(self, endpoint: Any, *dependencies: Any, **policy: Any) -> APIWebSocketRoute:
-        return APIWebSocketRoute(
-            "/",
-            endpoint,
-            dependencies=[Depends(self.dependency), Depends(self.threaded), *map(Depends, dependencies)],
-            policy=ConnectionPolicy(on_end=self.on_end, **policy),
-        )
-
-    def check(self, kind: type[BaseException], code: int, reason: str) -> None:
-        [error] = self.errors
-        assert (type(error), error.code, error.reason) == (kind, code, reason)  # type: ignore[union-attr]
-        assert self.cleaned == ["sync", "async"]
 
 
 async def nothing(websocket: WebSocket) -> None:
@@ -210,7 +141,7 @@ def test_what_waits_for_the_client_is_told_and_goes_on(run: Any) -> None:
         assert after == [(1001, "idle timeout")]
         assert connection.types == ["accept", "close"]
         assert seen.errors == [None]
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
         assert seen.ends[0][:2] == (1001, "idle timeout")
 
     run(test)
@@ -358,7 +289,7 @@ def test_clean_ups_are_not_ended(run: Any) -> None:
             pass
         assert connection.end == (1000, "")
         assert seen.errors == [None]
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
 
     run(test)
 
@@ -457,7 +388,7 @@ def test_who_heard_of_the_end_by_its_group_may_take_its_time(run: Any) -> None:
         assert after == [True]
         assert connection.end == (1001, "maximum lifetime reached")
         assert seen.errors == [None]
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
 
     run(test)
 
@@ -543,7 +474,7 @@ def test_a_close_that_the_client_does_not_take_is_ended_wherever_it_waits(run: A
         assert connection.types == ["accept", "close"]
         assert connection.error is None
         assert len(seen.errors) == 1
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
         assert [end[:2] for end in seen.ends] == [(4000, "")]
 
     run(test)
@@ -576,7 +507,7 @@ def test_a_close_that_the_client_does_not_take_is_ended(run: Any, denies_it: boo
         assert connection.types == (["http.response.start"] if denies_it else ["accept", "close"])
         assert connection.error is None
         assert isinstance(seen.errors[0], WebSocketDisconnect)
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
         assert seen.ends[0][:2] == ((418, "") if denies_it else (4000, ""))
 
     run(test)
@@ -606,7 +537,7 @@ def test_an_end_that_the_client_does_not_take_is_given_up_when_it_is_time(run: A
                 connection.blocked = False
         assert connection.types[1:] in ([], ["close"], ["http.response.body"])
         assert connection.error is None
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
         assert len(seen.ends) == 1
 
     run(test)
@@ -648,7 +579,7 @@ def test_an_endpoint_that_swallows_its_cancellation_is_left_alone(run: Any, retu
             pass
         assert connection.end == (1001, "maximum lifetime reached")
         assert [type(error) for error in seen.errors] == [type(None) if returns else ValueError]
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
         assert [end[:2] for end in seen.ends] == [(1001, "maximum lifetime reached")]
 
     run(test)
@@ -695,6 +626,18 @@ def test_a_look_that_fails_is_logged_and_the_others_are_looked_at(run: Any, capl
 
     run(test)
     assert {record.getMessage() for record in caplog.records} == {"fastroute looks at a connection"}
+
+
+def test_a_connection_after_a_pause_is_looked_at(run: Any) -> None:
+    async def test() -> None:
+        for _ in range(2):
+            seen = Seen()
+            async with connected(seen.route(outlived, max_lifetime=LIFETIME).app) as connection:
+                pass
+            seen.check(ConnectionEnded, 1001, "maximum lifetime reached")
+            await connection.until(lambda: not sweeper.current_sweeper().runs)
+
+    run(test)
 
 
 # Deadlines
@@ -1087,7 +1030,7 @@ def test_who_was_told_once_is_not_cancelled_again(run: Any, how: str) -> None:
             connections.append(connection)
             await connection.until(lambda: connection.lost if how == "send" else connection.types)
             connection.leave(4001, "")
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
 
     run(test)
     assert after == [how]
@@ -1157,7 +1100,7 @@ def test_a_task_that_the_server_cancels_stays_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert isinstance(seen.errors[0], asyncio.CancelledError)
-        assert seen.cleaned == ["sync", "async"]
+        assert seen.cleaned == ["second", "first"]
         assert [end[:2] for end in seen.ends] == [(1006, "")]
 
     anyio.run(test)
@@ -1237,20 +1180,23 @@ def test_on_end_is_told_of_a_refused_origin(run: Any) -> None:
     run(test)
 
 
-def test_an_error_of_on_end_is_logged_and_changes_nothing(run: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_an_error_of_on_end_is_logged_and_changes_nothing(
+    run: Any, known: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     def on_end(*_: Any) -> None:
         raise ValueError("wrong")
 
     async def test() -> None:
         route = APIWebSocketRoute("/", returns, policy=ConnectionPolicy(on_end=on_end))
-        async with connected(route.app, route=route) as connection:
+        async with connected(route.app, **({"route": route} if known else {})) as connection:
             pass
         assert connection.end == (1000, "")
         assert connection.error is None
 
     run(test)
     [record] = caplog.records
-    assert record.getMessage() == "WebSocket /: on_end raised"
+    assert record.getMessage() == f"WebSocket {'/' if known else '?'}: on_end raised"
     assert record.exc_info is not None
 
 

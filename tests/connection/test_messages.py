@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from types import SimpleNamespace
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NoReturn, TypeVar
 from uuid import UUID
 
 import anyio
@@ -24,6 +24,7 @@ from typing_extensions import TypedDict
 
 from fastroute import (
     APIWebSocketRoute,
+    ConnectionEnded,
     ConnectionPolicy,
     DeclarationError,
     Depends,
@@ -164,9 +165,53 @@ def test_an_invalid_message_ends_the_connection_as_if_the_client_had_left(run: R
     assert seen == [("ConnectionEnded", 1007, "type: Input should be 'chat'; text: Field required"), "cleaned up"]
 
 
+class Point(NamedTuple):
+    left: int
+
+
+def test_receive_raises_the_end_of_the_own_side(run: Run) -> None:
+    raised: list[Any] = []
+
+    async def endpoint(messages: Messages[int, int]) -> None:
+        await messages.accept()
+        for _ in range(2):
+            with pytest.raises(ConnectionEnded) as error:
+                await messages.receive()
+            raised.append((error.value.code, error.value.reason))
+
+    async def test() -> None:
+        async with session(endpoint) as socket:
+            await socket.send_text("x" * 2_000_000)
+            assert (await ended(socket))[0] == 1009
+
+    run(test)
+    assert raised == [(1009, "message is larger than 1048576 bytes")] * 2
+
+
+@pytest.mark.parametrize(
+    ("items", "end"),
+    [({}, (1005, "")), ({"code": 3001, "reason": None}, (3001, "")), ({"reason": "bye"}, (1005, "bye"))],
+)
+def test_a_client_may_leave_without_code_and_reason(items: Any, end: Any, run: Run) -> None:
+    async def receive() -> Any:
+        return {"type": "websocket.disconnect", **items}
+
+    async def test() -> Any:
+        websocket = WebSocket({"type": "websocket"}, receive, print)  # type: ignore[arg-type]
+        websocket.application_state = websocket.client_state = WebSocketState.CONNECTED
+        with pytest.raises(WebSocketDisconnect) as left:
+            await Messages[Any, Any](websocket, messages_types(Messages[int, int])).receive()
+        return left.value.code, left.value.reason
+
+    assert run(test) == end
+
+
 class Strange(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", val_json_bytes="base64")
     number: int = 0
+    numbers: list[int] = []
+    raw: bytes = b""
+    either: Point | bool = False
     day: date = date.min
     id: UUID = UUID(int=0)
     tags: dict[str, int] = {}
@@ -195,6 +240,13 @@ class Strange(BaseModel):
     [
         ("{", "Invalid JSON: EOF while parsing an object at line 1 column 1"),
         ('{"number": "SECRET"}', "number: Input should be a valid integer, unable to parse string as an integer"),
+        ('{"numbers": [1, 1.5]}', "numbers.1: Input should be a valid integer, got a number with a fractional part"),
+        ('{"raw": "SECRET!"}', "raw: Data should be valid base64"),
+        (
+            '{"either": [1.5]}',
+            "either.Point.0: Input should be a valid integer, got a number with a fractional part; "
+            "either.bool: Input should be a valid ",
+        ),
         ('{"day": "SECRET"}', "day: Input should be a valid date or datetime"),
         ('{"id": "SECRET"}', "id: Input should be a valid UUID"),
         ('{"tags": {"SECRET": 1.5}}', "tags.*: Input should be a valid integer, got a number with a fractional part"),
@@ -274,6 +326,7 @@ def test_a_lone_surrogate_is_an_invalid_message(run: Run) -> None:
         ('"' + "é" * 9 + '"', True),
         ('"' + "é" * 10 + '"', False),
         ('"' + "\ud800" * 7 + '"', False),
+        ("\U0001f600" * 6, False),
         (b'"' + b"x" * 18 + b'"', True),
         (b'"' + b"x" * 19 + b'"', False),
     ],
@@ -415,9 +468,13 @@ def test_a_message_of_another_type_is_not_sent(sends: Any, message: Any, run: Ru
     assert raised[0].startswith("Messages.send(): Unable to serialize" if sends is Any else "Messages.send()")
 
 
-def test_the_error_names_both_types() -> None:
-    with pytest.raises(TypeError, match=r"^Messages\.send\(\) takes Chat \| Ping, not News$"):
-        messages_types(Messages[int, Incoming]).unusual_text(News("x"))
+@pytest.mark.parametrize(
+    ("sends", "named"), [(Incoming, "Chat | Ping"), (Chat | list[int] | None, "Chat | list[int] | NoneType")]
+)
+def test_the_error_names_both_types(sends: Any, named: str) -> None:
+    with pytest.raises(TypeError) as error:
+        messages_types(Messages[int, sends]).unusual_text(News("x"))
+    assert str(error.value) == f"Messages.send() takes {named}, not News"
 
 
 # --- declarations ---
@@ -433,6 +490,12 @@ def declared(annotation: Any) -> APIWebSocketRoute:
 class Opaque: ...
 
 
+class Failing:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> NoReturn:
+        raise TypeError("never\nand again never")
+
+
 class Undefined(BaseModel):
     other: "Missing"  # type: ignore[name-defined]  # noqa: F821
 
@@ -442,8 +505,11 @@ class Undefined(BaseModel):
     [
         (Messages, r"needs the types of both directions; write Messages\[Receive, Send\]"),
         (Annotated[Messages, MessageRules()], "needs the types of both directions"),
+        (Messages[T, int], "needs the types of both directions"),
+        (Messages[int, T], "needs the types of both directions"),
         (Messages[Chat | ValidationError, News], r"a ValidationError never comes here; add MessageRules\(on_invalid="),
-        (Messages[Opaque, News], "pydantic cannot read messages of Opaque"),
+        (Messages[Opaque, News], "pydantic cannot read messages of Opaque: Unable to generate .* fully support it.$"),
+        (Messages[int, Failing], "pydantic cannot read messages of Failing: never$"),
         (Messages[int, Undefined], "pydantic cannot read messages of Undefined"),
         (Messages[Undefined, int], "pydantic cannot read messages of Undefined"),
         (
@@ -474,6 +540,14 @@ def test_the_rules_count_inside_of_an_optional_type() -> None:
 def test_rules_that_mean_nothing_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"MessageRules\(.*=.*\): write "):
         MessageRules(**options)
+
+
+def test_rules_are_frozen_and_their_arguments_have_names() -> None:
+    make: Any = MessageRules
+    with pytest.raises(TypeError):
+        make("yield")
+    with pytest.raises(AttributeError):
+        MessageRules().max_size = 1  # type: ignore[misc]
 
 
 def test_annotations_may_be_texts(run: Run) -> None:

@@ -124,7 +124,7 @@ def test_a_connection_that_was_accepted_is_not_logged(log: pytest.LogCaptureFixt
 )
 def test_a_refused_origin_is_escaped_and_cut(log: pytest.LogCaptureFixture, origins: list[str], said: str) -> None:
     route = APIWebSocketRoute("/", endpoint, policy=ConnectionPolicy(origins=["https://app.example.org"]))
-    headers = [("Origin", origin) for origin in origins]
+    headers = [("Origin", origin) for origin in origins] + [("Cookie", SECRET)]
     connect(Starlette(routes=[route]), websocket_scope("/", headers=headers))
     assert log.messages == [f"WebSocket /: handshake refused: {said}"]
 

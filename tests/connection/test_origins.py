@@ -4,6 +4,7 @@ import re
 import time
 from ast import literal_eval
 from typing import Any
+from unittest import mock
 
 import pytest
 from origin_table import ALLOWED, PASS, REFUSED
@@ -15,7 +16,7 @@ from fastroute.connection.origins import Origins, origins_of, sent_origin
 
 
 def header(*values: bytes) -> list[Any]:
-    others = [(name, b"x") for name in (b"host", b"origins", b"x-origin", b"cookie", b"origi")]
+    others = [(name, b"x") for name in (b"host", b"origins", b"x-origin", b"cookie", b"origi", b"orange", b"")]
     return [*others, *((b"origin", value) for value in values), (b"user-agent", b"x")]
 
 
@@ -169,6 +170,7 @@ def test_equal_lists_are_equal() -> None:
     assert hash(one) == hash(other)
     assert one != Origins(["https://a"])
     assert one != "https://a"
+    assert one == mock.ANY, "others may be equal to it"
     assert repr(one) == "Origins(['https://*.b', 'https://a'])"
 
 

@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from websocket_client import connect, websocket_scope
 
 from fastroute import ANY_ORIGIN, APIWebSocketRoute, ConnectionPolicy, Depends, Router, accelerate
 from fastroute.connection.origins import origins_of
-from fastroute.connection.policy import Terms, nested
+from fastroute.connection.policy import YEAR_10000, Terms, nested
 
 GOOD, EVIL = "https://app.example.org", "https://evil.example"
 ONLY_GOOD = ConnectionPolicy(origins=[GOOD])
@@ -124,6 +125,22 @@ def test_it_is_frozen_and_its_arguments_have_names() -> None:
         make([GOOD])
     with pytest.raises(AttributeError):
         ONLY_GOOD.origins = ANY_ORIGIN  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        make(origin_lists=())
+
+
+def test_it_shows_what_was_given() -> None:
+    assert repr(ConnectionPolicy(idle_timeout=3).within(ONLY_GOOD)) == (
+        f"ConnectionPolicy(origins=({GOOD!r},), cancel_on_disconnect=None, accept_timeout=None, idle_timeout=3, "
+        "max_lifetime=None, on_end=None)"
+    )
+
+
+def test_a_timeout_may_last_until_the_year_10000() -> None:
+    assert datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() + 1 == YEAR_10000
+    assert ConnectionPolicy(idle_timeout=YEAR_10000).idle_timeout == YEAR_10000
+    with pytest.raises(ValueError, match=r"8,000 years"):
+        ConnectionPolicy(idle_timeout=YEAR_10000 + 1)
 
 
 def test_copies_are_equal() -> None:
@@ -150,6 +167,11 @@ def test_the_innermost_value_counts() -> None:
     assert nested(outer, None) == nested(None, outer) == outer
     assert nested(None, None) is None
     assert nested() is None
+
+
+def test_a_policy_is_equal_to_one_that_has_the_same_origins_around_it() -> None:
+    assert ConnectionPolicy().within(ONLY_GOOD) == ONLY_GOOD
+    assert hash(ConnectionPolicy().within(ONLY_GOOD)) == hash(ONLY_GOOD)
 
 
 def test_origins_add_up() -> None:
@@ -241,6 +263,14 @@ def test_a_handshake_must_pass_the_origins_of_all_policies() -> None:
     outermost.include_router(router)
     assert [answer(outermost, "/", origin) for origin in (a, b, c)] == [403, 403, 403]
     assert answer(inner, "/", a) == 4000
+
+
+def test_a_host_below_one_list_must_pass_the_others() -> None:
+    below = ConnectionPolicy(origins=["https://*.example.org"])
+    router = Router(policy=below)
+    router.add_api_websocket_route("/", talk, policy=ConnectionPolicy(origins=["https://*.b.example.org", GOOD]))
+    origins = ["https://a.b.example.org", "https://app.example.org", "https://c.example.org"]
+    assert [answer(router, "/", origin) for origin in origins] == [4000, 4000, 403]
 
 
 # Sockets that would be without the origins of their router
