@@ -226,12 +226,15 @@ def element_match(elements: tuple[Element, ...], steps: int = _STEPS) -> Match:
         "find": re.compile(pattern).match,
         "tail": tail,
         "longest_ends": _longest_ends,
+        # Found sooner here than among the builtins.
+        "int": int,
+        "float": float,
         "uuid": _make_uuid,
     }
     return _define(lines, namespace, _source(elements))
 
 
-_numbers = itertools.count(1)
+_numbers = itertools.count()
 
 
 def _define(lines: list[str], namespace: dict[str, Any], template: str) -> Match:
