@@ -338,8 +338,8 @@ def _check_read(route: BaseRoute) -> None:
         routes = getattr(mounted_app(route), "routes", None)
         for below in routes if isinstance(routes, list) else ():
             _check_read(below)
-    elif type(route) in (Route, WebSocketRoute):
-        for function, parameter, code in unread(route.endpoint):  # type: ignore[attr-defined]  # both have it
+    elif type(route) is Route or type(route) is WebSocketRoute:
+        for function, parameter, code in unread(route.endpoint):
             advice = (
                 "write APIWebSocketRoute(path, endpoint)" if type(route) is WebSocketRoute else "leave it to FastAPI"
             )

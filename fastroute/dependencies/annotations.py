@@ -89,8 +89,8 @@ def rules_out(annotation: Any, cls: type[Any]) -> bool:
 
 
 def _may_be(annotated: Any, cls: type[Any]) -> bool:
-    says_nothing = annotated in (Any, inspect.Parameter.empty) or getattr(annotated, "_is_protocol", False)
-    if says_nothing or not isinstance(annotated, type):
+    says_nothing = any(annotated is nothing for nothing in (Any, inspect.Parameter.empty))
+    if says_nothing or not isinstance(annotated, type) or getattr(annotated, "_is_protocol", False):
         return True
     if is_typeddict(annotated):
         return False

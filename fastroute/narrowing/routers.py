@@ -204,11 +204,9 @@ class _NarrowedIncluded(Substitute):
 
     _fastroute_index: Index | None = None
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: object) -> bool:  # so that it has no hash, as FastAPI's
         # FastAPI's compares only what is exactly of one class.
         return bool(_without_index(self) == _without_index(other))
-
-    __hash__ = None  # type: ignore[assignment]  # as FastAPI's
 
     def _match(self: Any, scope: Scope) -> Any:
         index = self._fastroute_index
