@@ -527,6 +527,26 @@ def test_only_who_must_know_of_its_client_is_read_ahead(run: Any, policy: Any, a
     run(test)
 
 
+def test_nobody_reads_for_a_connection_that_is_over(run: Any) -> None:
+    async def test() -> None:
+        quiet = Gate()
+
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            await quiet.wait()
+
+        seen = Calm()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app, echo=False) as connection:
+            await look(2)
+            await quiet.let_go()
+            await connection.over.wait()
+            connection.text("late")
+            await anyio.wait_all_tasks_blocked()
+            assert len(connection.unread) == 1
+
+    run(test)
+
+
 def test_who_received_since_the_last_look_is_not_read_ahead(run: Any) -> None:
     async def test() -> None:
         gates = [Gate(), Gate()]
