@@ -453,6 +453,20 @@ def test_an_answer_that_the_server_refuses_is_no_new_error(backend: str, error: 
         assert Server(refuse_closes).run(app, backend) is None
 
 
+@pytest.mark.parametrize("refused", ["websocket.http.response.start", "websocket.http.response.body"])
+def test_a_denial_that_the_server_refuses_is_an_error_where_it_is_sent(backend: str, refused: str) -> None:
+    def refuse(message: Message) -> None:
+        if message["type"] == refused:
+            raise Refused(refused)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        with pytest.raises(Refused):
+            await websocket.send_denial_response(PlainTextResponse("no", 418))
+        raise LookupError("seen")
+
+    assert isinstance(Server(refuse).run(app_of(endpoint), backend), LookupError)
+
+
 @pytest.mark.parametrize(("code", "sent"), [(1000, 1000), (1001, 4001), (1008, 4008), (1011, 4011), (3001, 3001)])
 def test_a_code_that_a_server_refuses_goes_out_with_3000_more(backend: str, code: int, sent: int) -> None:
     async def endpoint(websocket: WebSocket) -> None:
