@@ -445,7 +445,7 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
     """The model of `Model` and `Model | None`."""
     parts = get_args(annotation) if is_union(annotation) else (annotation,)
     models = [part for part in parts if part is not type(None)]
-    if len(models) == 1 and len(parts) <= 2 and _is_subclass(models[0], BaseModel):
+    if len(models) == 1 and _is_subclass(models[0], BaseModel):
         model: type[BaseModel] = models[0]
         return model
     return None

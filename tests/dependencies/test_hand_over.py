@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
+import fastapi.security
 import pytest
 from engines import ENGINES, engine
 from starlette.requests import HTTPConnection
@@ -118,6 +119,21 @@ def test_each_kind_of_dependency_gets_its_arguments(call: Any, limit: int | None
     assert "second" in reason
     assert "last" in reason
     assert "first" not in reason
+
+
+@pytest.mark.parametrize("cls", [SecurityScopes, fastapi.security.SecurityScopes], ids=["ours", "FastAPI's"])
+def test_scopes_are_of_the_class_that_asks_for_them(cls: Any) -> None:
+    seen: list[Any] = []
+
+    async def checks(scopes: cls) -> None:
+        seen.append(scopes)
+
+    async def endpoint(websocket: WebSocket, q: int) -> None: ...
+
+    route = APIWebSocketRoute("/", endpoint, dependencies=[Security(checks, scopes=["read"])])
+    for query in ("q=1", "q=x"):
+        connect(route, websocket_scope(f"/?{query}"))
+    assert [(type(scopes), scopes.scopes) for scopes in seen] == [(cls, ["read"])] * 2
 
 
 @pytest.mark.parametrize("is_taken", [True, False])

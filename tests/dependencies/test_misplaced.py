@@ -74,6 +74,31 @@ def test_the_endpoint_and_its_place_are_named() -> None:
     )
 
 
+class Guard:
+    def __call__(self) -> None: ...
+
+
+@pytest.mark.parametrize("thing", [guard, Depends(guard), fastapi.Depends(guard)], ids=range(3))
+def test_a_router_has_no_place_so_that_the_function_is_named(thing: Any) -> None:
+    for given in (thing, [thing]):
+        with pytest.raises(DeclarationError) as raised:
+            Router(prefix=given)
+        assert raised.value.call is guard
+    with pytest.raises(DeclarationError) as raised:
+        Router(dependencies=thing)
+    assert raised.value.call is guard
+
+
+@pytest.mark.parametrize(
+    "thing", [Guard, Guard(), Depends(Guard()), Depends, fastapi.Depends, str.upper, 5], ids=range(7)
+)
+def test_the_router_itself_is_named_if_the_code_of_no_function_shows_the_place(thing: Any) -> None:
+    for given in (thing, [thing]):
+        with pytest.raises(DeclarationError) as raised:
+            Router(prefix=given)
+        assert raised.value.call is (str.upper if thing is str.upper else Router)
+
+
 @pytest.mark.parametrize("thing", [*GIVEN["two"], guard, "x", None, 5, WebSocketRoute], ids=range(7))  # type: ignore[misc]
 def test_routes_are_routes(thing: Any) -> None:
     with pytest.raises(DeclarationError, match=r"parameter 'routes': .* is no route; write "):

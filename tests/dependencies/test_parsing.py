@@ -41,6 +41,11 @@ def test_query(query: bytes) -> None:
     assert parsing.query_lists(query) == {key: expected.getlist(key) for key in expected}
 
 
+def test_a_query_with_nothing_to_decode_is_split_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "parse_qsl", None)
+    assert parsing.query_lists(b"a=1&b=&a=\xe9") == {"a": ["1", "\xe9"], "b": [""]}
+
+
 @pytest.mark.parametrize(
     "query",
     ["", "a=1&b=2&a=3", "a&b=%e2%82%ac+c", "a=\u20ac", None, {"a": 1}, [("a", 1), ("a", "2")], QueryParams("a=1")],

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, Router, security
+from fastroute.dependencies import results
 
 
 class Later:
@@ -281,6 +282,26 @@ def test_a_guard_that_is_made_and_not_called_lets_nobody_in(kind: Callable[[Any]
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_may_be_dropped(kind: Callable[[Any], Any], value: Any) -> None:
     connects(dropped(kind(lambda: value)))
+
+
+def test_a_class_says_nothing_of_other_classes() -> None:
+    connects(dropped(plain(lambda: Object)))
+    for cls in (HTTPException, security.HTTPBearer):
+        dependency = plain(lambda cls=cls: cls)
+        refused(dropped(dependency), dependency)
+
+
+def test_a_result_that_was_taken_says_nothing_of_dropped_ones() -> None:
+    for give in (lambda: Later(), lambda: functools.partial(guard)):
+        connects(taken(plain(give)))
+        refused(dropped(plain(give)), plain(give))
+
+
+def test_the_type_of_a_dropped_result_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = dropped(plain(lambda: Session()))
+    connects(route)
+    monkeypatch.setattr(results, "_refusal", None)
+    connects(route)
 
 
 @pytest.mark.parametrize("kind", KINDS)

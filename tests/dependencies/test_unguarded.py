@@ -590,6 +590,9 @@ VANISHING: list[Any] = [
     Named | int,
     int | Made[str],
     int | Annotated[Alias | None, "text"],
+    int | Annotated[Annotated[str, guard] | None, "text"],
+    WebSocket | Annotated[Alias | None, "text"],
+    Annotated[int | Annotated[Alias | None, "text"], Depends(guard)],
     Annotated[Alias | None, Query()],
     Annotated[Alias | None, Depends(guard)],
     Annotated[Annotated[str, Query()] | None, Depends(guard)],
@@ -1383,7 +1386,7 @@ def test_credentials_come_from_their_scheme(cls: Any, scheme: str) -> None:
             annotated_with(cls, marker)
     with pytest.raises(DeclarationError, match=advice):
         of_the_route(Depends(cls))
-    for annotation in (cls, cls | None, None | cls):
+    for annotation in (cls, cls | None, None | cls, TypeAliasType("Credentials", cls) | None):
         with pytest.raises(DeclarationError, match=advice):
             annotated_as(annotation)
 

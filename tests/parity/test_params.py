@@ -54,6 +54,18 @@ def test_validation_alias_counts_before_alias(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/?q=1"), handshake("/?=1"), handshake())
+def test_an_empty_alias_is_none(api: Api) -> Any:
+    async def endpoint(
+        websocket: WebSocket,
+        q: Annotated[int, api.Query(validation_alias="")],
+        r: Annotated[int, api.Query(alias="")] = 0,
+    ) -> None:
+        await api.end(websocket, q, r)
+
+    return endpoint
+
+
 @parity(
     handshake("/?a=1"),
     handshake("/?b=2"),
@@ -925,6 +937,17 @@ def test_optional_model_without_default(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/?size=1"), handshake("/?limit=1"), handshake())
+def test_optional_model_with_an_alias(api: Api) -> Any:
+    class Page(BaseModel):
+        limit: int = Field(alias="size")
+
+    async def endpoint(websocket: WebSocket, a: Annotated[Page | None, api.Query()] = None) -> None:
+        await api.end(websocket, a)
+
+    return endpoint
+
+
 @parity(handshake("/", ("x-token", "1")), handshake("/", ("x_token", "1")), handshake("/", ("host", "1")), handshake())
 def test_optional_header_model(api: Api) -> Any:
     class Wanted(BaseModel):
@@ -1180,7 +1203,12 @@ def test_nested_models_cannot_be_filled(api: Api) -> Any:
     return endpoint
 
 
-@parity(handshake("/?data={%22a%22:3}&n=1"), handshake("/?data=x"), handshake())
+@parity(
+    handshake("/?data={%22a%22:3}&n=1"),
+    handshake("/?data={%22a%22:3}&items=[1]&items=[2]"),
+    handshake("/?data=x"),
+    handshake(),
+)
 def test_json_in_models(api: Api) -> Any:
     class Inner(BaseModel):
         a: int
@@ -1188,6 +1216,7 @@ def test_json_in_models(api: Api) -> Any:
     class Outer(BaseModel):
         data: Json[Inner]
         n: Json[int] = 0
+        items: Json[list[int]] = []
 
     async def endpoint(websocket: WebSocket, model: Annotated[Outer, api.Query()]) -> None:
         await api.end(websocket, model)
