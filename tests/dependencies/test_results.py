@@ -19,6 +19,7 @@ from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, Router, security
 from fastroute.dependencies import results
+from fastroute.exceptions import describe
 
 
 class Later:
@@ -30,11 +31,20 @@ class Object:
     def guard(self) -> None: ...
 
 
+class AsyncGuard:
+    async def __call__(self) -> None: ...
+
+
 async def guard() -> None:
     raise HTTPException(401)
 
 
 def generating() -> Iterator[None]:
+    yield
+
+
+@types.coroutine
+def awaited_generating() -> Iterator[None]:
     yield
 
 
@@ -53,7 +63,7 @@ REFUSALS: dict[str, Callable[[], Any]] = {
 }
 UNFINISHED: dict[str, Callable[[], Any]] = {
     "coroutine": guard,
-    "generator that is awaited": types.coroutine(generating),
+    "generator that is awaited": awaited_generating,
     "awaitable": Later,
     "generator": generating,
     "async generator": yielding,
@@ -289,6 +299,60 @@ def test_a_class_says_nothing_of_other_classes() -> None:
     for cls in (HTTPException, security.HTTPBearer):
         dependency = plain(lambda cls=cls: cls)
         refused(dropped(dependency), dependency)
+
+
+GIVES: list[tuple[Any, str]] = [
+    (PermissionError("no"), "PermissionError, and nothing raises it; write `raise` instead of `return`"),
+    (
+        PlainTextResponse("no"),
+        "a PlainTextResponse, and nothing sends it; raise HTTPException or WebSocketException instead",
+    ),
+    (
+        security.HTTPBearer(),
+        "a security scheme, and nothing calls it; depend on the scheme itself: Depends(HTTPBearer(...))",
+    ),
+    (Later(), "an awaitable, and nothing awaits it; make it async, and await it there"),
+    (generating(), "a generator, and nothing runs it; depend on the generator function itself"),
+    (guard, "a function, and nothing calls it; call it there, or call the outer one: Depends(outer())"),
+    (False, "False, and nothing reads it; raise HTTPException or WebSocketException there instead"),
+    (AsyncGuard(), "a AsyncGuard, and nothing calls it; depend on the object itself: Depends(object)"),
+    (Depends(guard), "a marker, and nothing reads it; put it into the declaration"),
+]
+
+
+@pytest.mark.parametrize(("result", "problem"), GIVES, ids=range(len(GIVES)))
+def test_the_result_and_the_fix_are_named(result: Any, problem: str) -> None:
+    def dependency() -> Any:
+        return result
+
+    with pytest.raises(RuntimeError) as raised:
+        connects(dropped(dependency))
+    assert str(raised.value) == f"{describe(dependency)} gives {problem}"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (BaseException, PermissionError("no")),
+        (Response, PlainTextResponse("no")),
+        (security.SecurityBase[str], security.HTTPBearer()),
+    ],
+    ids=range(3),
+)
+def test_a_refusal_of_a_declared_base_class_is_a_value(annotation: Any, value: Any) -> None:
+    connects(taken(lambda: value, annotation))
+
+
+def test_true_is_looked_at_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "_refusal", None)
+    connects(dropped(lambda: True))
+
+
+def test_an_object_that_was_taken_may_not_be_dropped() -> None:
+    taker = (guard, "value")
+    results.check_result(AsyncGuard(), guard, (taker,))
+    with pytest.raises(RuntimeError, match="a AsyncGuard, and nothing calls it"):
+        results.check_result(AsyncGuard(), guard, ())
 
 
 def test_a_result_that_was_taken_says_nothing_of_dropped_ones() -> None:
