@@ -155,7 +155,7 @@ class Generated(NamedTuple):
 def generate(plan: Plan, *, living: bool = False) -> Generated:
     """The source of a plan's application and the constants it uses; `living` if its connections have a `Life`."""
     generator = _Generator(plan, living)
-    return Generated("\n".join(generator.lines()) + "\n", generator.constants)
+    return Generated("\n".join(generator.lines()), generator.constants)
 
 
 def _resume(plan: Plan, make_error: MakeError) -> Callable[..., Awaitable[NoReturn]]:

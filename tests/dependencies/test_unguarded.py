@@ -1106,6 +1106,19 @@ def test_an_error_of_a_router_names_a_function_of_the_user_or_the_router() -> No
     assert error.value.call is forgotten
 
 
+def test_a_decorator_that_sets_the_signature_answers_for_the_function_below() -> None:
+    async def below(websocket: WebSocket, user: Annotated[str, Depends(guard)]) -> None: ...
+
+    @functools.wraps(below)
+    async def above(websocket: WebSocket) -> None:
+        await below(websocket, "from the decorator")
+
+    above.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions may have one
+        [inspect.Parameter("websocket", inspect.Parameter.KEYWORD_ONLY, annotation=WebSocket)]
+    )
+    APIWebSocketRoute("/", above)
+
+
 def test_a_marker_that_the_signature_shows_as_well_is_kept() -> None:
     @shows_all
     async def shown(websocket: WebSocket) -> None:

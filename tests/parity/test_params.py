@@ -32,6 +32,8 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount
 from starlette.websockets import WebSocket
 
+import fastroute
+
 #: Reading a parameter waits for nothing, so that one backend shows everything.
 parity = functools.partial(oracle.parity, backends=["asyncio"])
 
@@ -81,6 +83,15 @@ def test_alias_choices(api: Api) -> Any:
         await api.end(websocket, q)
 
     return endpoint
+
+
+def test_a_field_is_called_by_its_first_key() -> None:
+    async def endpoint(
+        websocket: WebSocket, q: Annotated[int, fastroute.Query(validation_alias=AliasChoices("a", "b"))]
+    ) -> None: ...
+
+    (field,) = fastroute.APIWebSocketRoute("/", endpoint).dependant.query_params
+    assert (field.name, field.alias, field.keys) == ("q", "a", ("a", "b"))
 
 
 @parity(handshake("/?a=1"), handshake("/?b=2"), handshake("/?q=1"), handshake())
@@ -1219,6 +1230,30 @@ def test_json_in_models(api: Api) -> Any:
         items: Json[list[int]] = []
 
     async def endpoint(websocket: WebSocket, model: Annotated[Outer, api.Query()]) -> None:
+        await api.end(websocket, model)
+
+    return endpoint
+
+
+@parity(
+    handshake("/?data={%22a%22:3}"),
+    handshake("/?d={%22a%22:3}"),
+    handshake("/?items={}"),
+    handshake("/?n=1"),
+    handshake("/?m=1"),
+)
+def test_a_field_that_is_a_model_has_its_own_names(api: Api) -> Any:
+    class Inner(BaseModel):
+        a: int
+
+    class Outer(BaseModel):
+        model_config = ConfigDict(populate_by_name=True)
+        data: Json[Inner] | None = Field(None, alias="d")
+        inner: Json[Inner] = Field(Inner(a=1), alias="i")
+        items: Json[dict[str, int]] = Field({}, alias="j")
+        n: int = Field(0, alias="m")
+
+    async def endpoint(websocket: WebSocket, model: Annotated[Outer | None, api.Query()] = None) -> None:
         await api.end(websocket, model)
 
     return endpoint

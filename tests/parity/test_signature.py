@@ -896,11 +896,14 @@ def test_the_connection_is_passed_by_name(api: Api) -> Any:
     return endpoint
 
 
+class OwnRequest(Request): ...
+
+
 @parity(handshake())
 def test_parameters_that_decorators_add_to_objects_and_partials(api: Api) -> Any:
     class Instance:
         def __init__(self) -> None:
-            extra = [asked("_request", Request), asked("_response", Response)]
+            extra = [asked("_request", Request), asked("_own", OwnRequest), asked("_response", Response)]
             self.__signature__ = inspect.Signature(extra)
 
         async def __call__(self, **kwargs: Any) -> Any:
