@@ -85,7 +85,7 @@ def alternatives(annotation: Any, *, aliases: bool = False, new_types: bool = Fa
 def rules_out(annotation: Any, cls: type[Any]) -> bool:
     """Whether an annotation is made of classes alone, and the objects of a class are of none of them."""
     parts = [part for part in alternatives(annotation, aliases=True, new_types=True) if part is not NoneType]
-    return bool(parts) and not any(_may_be(get_origin(part) or part, cls) for part in parts)
+    return not any(_may_be(get_origin(part) or part, cls) for part in parts)
 
 
 def _may_be(annotated: Any, cls: type[Any]) -> bool:

@@ -31,8 +31,7 @@ it is this:
             if wrong is not None:
                 await resume(0, locals(), wrong)
             result_0 = await call_0(x_token=value_0_0)
-            kind = type(result_0)
-            if kind not in PLAIN_TYPES and (kind in UNFINISHED_TYPES or isinstance(result_0, refusals)):
+            if type(result_0) not in DROPPED_TYPES and result_0 is not True:
                 check_0(result_0)
             try:
                 raw = query.get(key_1_0)
@@ -85,7 +84,7 @@ from .cleanups import Cleanups, semaphore_of
 from .fields import ParamField
 from .interpreter import MakeError, Progress, solve_from
 from .plan import Plan, Step
-from .results import PLAIN_TYPES, UNFINISHED_TYPES, refusal_types
+from .results import DROPPED_TYPES, PLAIN_TYPES, UNFINISHED_TYPES, readers, refusal_types
 from .signature import CallKind
 from .threads import run_in_thread, run_together
 from .values import InvalidError, located, missing, read_field
@@ -101,6 +100,7 @@ _NAMES: dict[str, Any] = {
     "DISCONNECTED": WebSocketState.DISCONNECTED,
     "InvalidError": InvalidError,
     "Outgoing": Outgoing,
+    "DROPPED_TYPES": DROPPED_TYPES,
     "PLAIN_TYPES": PLAIN_TYPES,
     "UNFINISHED_TYPES": UNFINISHED_TYPES,
     "ValidationError": ValidationError,
@@ -403,13 +403,13 @@ class _Generator:
         """The check of a result, which is called only for an unusual one."""
         if step.is_checked_in_thread:
             return
-        if step.takers:
+        if readers(step.takers):
             refusals = self.constant("refusals", refusal_types())
             yield f"kind = type({_result(index)})"
             unusual = f"kind in UNFINISHED_TYPES or isinstance({_result(index)}, {refusals})"
             yield f"if kind not in PLAIN_TYPES and ({unusual}):"
         else:
-            yield f"if {_result(index)} is not None:"
+            yield f"if type({_result(index)}) not in DROPPED_TYPES and {_result(index)} is not True:"
         yield f"    {self.constant(f'check_{index}', step.check)}({_result(index)})"
 
 

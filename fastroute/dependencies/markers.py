@@ -8,7 +8,8 @@ import dataclasses
 import functools
 import inspect
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -615,7 +616,13 @@ def _not_around(marker: Any) -> str:
 
 
 #: What stands in the body of a class, and makes a value or callable of its object.
-_OF_CLASSES = (property, classmethod, functools.cached_property, functools.partialmethod)
+_OF_CLASSES = (
+    property,
+    classmethod,
+    functools.cached_property,
+    functools.partialmethod,
+    functools.singledispatchmethod,
+)
 
 
 def _check_metadata(item: Any) -> None:
@@ -633,8 +640,8 @@ def _check_metadata(item: Any) -> None:
 
 def _check_holder(thing: Any) -> None:
     """Check that no collection holds a marker, and no marker of another package a dependency."""
-    if isinstance(thing, list | tuple | set | frozenset | dict):
-        for item in thing.values() if isinstance(thing, dict) else thing:
+    if isinstance(thing, list | tuple | set | frozenset | deque | Mapping):
+        for item in thing.values() if isinstance(thing, Mapping) else thing:
             _check_held(item, thing)
             _check_holder(item)
     elif isinstance(thing, dataclasses.Field | FieldInfo) and not _fastapi.is_marker(thing):

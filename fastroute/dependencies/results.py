@@ -1,12 +1,21 @@
 """Results of dependencies that show that a guard in them never ran; checked on each connection."""
 
+import dis
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial
-from types import AsyncGeneratorType, BuiltinFunctionType, CoroutineType, FunctionType, GeneratorType, MethodType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+)
 from typing import Any, get_origin
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from starlette.responses import Response
 
@@ -16,13 +25,16 @@ from .annotations import alternatives, rules_out
 from .markers import written
 from .signature import evaluated, namespace_of, parameters
 
-__all__ = ["PLAIN_TYPES", "UNFINISHED_TYPES", "Takers", "check_result", "refusal_types"]
+__all__ = ["DROPPED_TYPES", "PLAIN_TYPES", "UNFINISHED_TYPES", "Takers", "check_result", "readers", "refusal_types"]
 
 #: The callables that take a result, and the parameters that do.
 Takers = tuple[tuple[Callable[..., Any], str], ...]
 
 #: The classes of most results: an object of exactly one of them refuses nobody. This is the quickest to see.
 PLAIN_TYPES = frozenset({bool, bytes, dict, float, int, list, set, str, tuple, type(None)})
+
+#: Those of them that may be dropped: False, which nobody reads, is a guard that lets everybody in.
+DROPPED_TYPES = PLAIN_TYPES - {bool}
 
 #: The classes of most results that do nothing until somebody awaits, runs, enters or calls them.
 UNFINISHED_TYPES = frozenset(
@@ -47,7 +59,7 @@ def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
     Args:
         result: of the dependency, or the value that it yields.
         call: the dependency.
-        takers: those who take the result; if there are none, it is dropped, and so is all that it holds.
+        takers: those who take the result. If none of them reads it, it is dropped, and so is all that it holds.
 
     Raises:
         RuntimeError: the result is dropped and had to be awaited, run, entered, called, raised or sent, or is False; or
@@ -59,6 +71,7 @@ def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
     problem = _refusal(result)
     is_wanted = _declares
     if problem is None:
+        takers = readers(takers)
         problem = _unfinished(result) or (None if takers else _denial(result))
         is_wanted = _may_declare
     if problem is None:
@@ -70,6 +83,38 @@ def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
     if inspect.iscoroutine(result):
         result.close()
     raise RuntimeError(f"{describe(call)} gives {problem}")
+
+
+def readers(takers: Takers) -> Takers:
+    """Those of the takers that may read the parameter. One that is called `_`, say, is seldom read."""
+    return tuple((taker, name) for taker, name in takers if _may_read(taker, name))
+
+
+def _may_read(taker: Callable[..., Any], name: str) -> bool:
+    if type(taker) not in (FunctionType, MethodType):
+        return True
+    code = taker.__code__
+    if name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        return True
+    read = _READ.get(code)
+    if read is None:
+        read = _READ[code] = frozenset(_names_read(code))
+    return name in read or not read.isdisjoint(_READ_ALL)
+
+
+#: The names that the code of a function reads.
+_READ: WeakKeyDictionary[CodeType, frozenset[str]] = WeakKeyDictionary()
+
+#: Functions that read all names.
+_READ_ALL = ("locals", "vars", "eval", "exec", "dir")
+
+
+def _names_read(code: CodeType) -> Iterator[str]:
+    yield from code.co_cellvars
+    for instruction in dis.get_instructions(code):
+        if "LOAD" in instruction.opname:
+            names = instruction.argval
+            yield from names if isinstance(names, tuple) else (str(names),)
 
 
 def _refusal(result: Any) -> str | None:

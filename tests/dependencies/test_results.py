@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import functools
 import types
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -140,6 +141,7 @@ def dropped(dependency: Any, **options: Any) -> APIWebSocketRoute:
 
 def taken(dependency: Any, annotation: Any = Any) -> APIWebSocketRoute:
     async def endpoint(websocket: WebSocket, value: Annotated[annotation, Depends(dependency)]) -> None:
+        websocket.state.value = value
         await websocket.accept()
 
     return APIWebSocketRoute("/", endpoint)
@@ -197,6 +199,11 @@ class Session:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *error: Any) -> None: ...
+
+
+class Checker:
+    async def __call__(self, websocket: WebSocket) -> None:
+        raise HTTPException(401)
 
 
 class User: ...
@@ -263,9 +270,77 @@ def test_what_can_be_entered_may_be_the_value(annotation: Any) -> None:
 
 def test_a_parameter_without_annotation_takes_everything() -> None:
     async def endpoint(websocket: WebSocket, value=Depends(lambda: guard)) -> None:  # type: ignore[no-untyped-def]
+        assert value is guard
         await websocket.accept()
 
     connects(APIWebSocketRoute("/", endpoint))
+
+
+async def unannotated(websocket: WebSocket, _=Depends(guard)) -> None:  # type: ignore[no-untyped-def]
+    await websocket.accept()
+
+
+async def annotated(websocket: WebSocket, _: Annotated[Any, Depends(guard)]) -> None:
+    await websocket.accept()
+
+
+async def for_nothing(websocket: WebSocket, user: None = Depends(guard)) -> None:
+    await websocket.accept()
+    del user
+
+
+class Method:
+    async def method(self, websocket: WebSocket, *, user: Any = Depends(guard)) -> None:
+        await websocket.accept()
+
+
+async def read_inside(websocket: WebSocket, user: Any = Depends(guard)) -> None:
+    def inner() -> Any:
+        return user
+
+    await websocket.accept()
+
+
+async def read_by_name(websocket: WebSocket, user: Any = Depends(guard)) -> None:
+    assert "user" in locals()
+    await websocket.accept()
+
+
+async def read_after(websocket: WebSocket, user: Any = Depends(guard)) -> None:
+    await websocket.accept()
+    _, user = user, None
+
+
+@functools.wraps(annotated)
+async def wrapper(websocket: WebSocket, **keywords: Any) -> None:
+    await websocket.accept()
+
+
+class OwnEndpoint:
+    async def __call__(self, websocket: WebSocket, user: Any = Depends(guard)) -> None:
+        await websocket.accept()
+
+
+def overriding(endpoint: Any, give: Callable[[], Any]) -> None:
+    app = Starlette(routes=[APIWebSocketRoute("/", endpoint)])
+    app.dependency_overrides = {guard: give}  # type: ignore[attr-defined]
+    assert connect(app, websocket_scope(app=app))[0]["type"] == "websocket.accept"
+
+
+@pytest.mark.parametrize("endpoint", [unannotated, annotated, for_nothing, Method().method], ids=range(4))
+@pytest.mark.parametrize("give", [*NEVER_RAN.values(), lambda: False, Checker], ids=[*NEVER_RAN, "False", "object"])
+def test_a_parameter_that_nobody_reads_drops_the_result(endpoint: Any, give: Callable[[], Any]) -> None:
+    for kind in KINDS:
+        with pytest.raises(RuntimeError, match="and nothing"):
+            overriding(endpoint, kind(give))
+    for harmless in (True, None, "ann", 0, User(), Session()):
+        overriding(endpoint, plain(functools.partial(copy.copy, harmless)))
+
+
+@pytest.mark.parametrize("endpoint", [read_inside, read_by_name, read_after, wrapper, OwnEndpoint()], ids=range(5))
+def test_a_parameter_that_somebody_may_read_takes_the_result(endpoint: Any) -> None:
+    for result in (False, True, guard, Checker(), None):
+        overriding(endpoint, plain(functools.partial(copy.copy, result)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -273,11 +348,6 @@ def test_a_guard_that_answers_false_lets_nobody_in(kind: Callable[[Any], Any]) -
     refused(dropped(kind(lambda: False)), kind(lambda: False))
     connects(dropped(kind(lambda: True)))
     connects(taken(kind(lambda: False)))
-
-
-class Checker:
-    async def __call__(self, websocket: WebSocket) -> None:
-        raise HTTPException(401)
 
 
 @pytest.mark.parametrize("kind", KINDS)
