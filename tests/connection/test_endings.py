@@ -634,6 +634,29 @@ def test_a_client_that_has_left_is_no_error(
     assert lost == "accept" or "websocket.close" not in server.tried
 
 
+def test_a_handler_of_a_client_that_was_lost_at_the_close_reaches_nobody(backend: str) -> None:
+    called: list[Exception] = []
+
+    async def handler(websocket: WebSocket, error: Exception) -> None:
+        called.append(error)
+        await websocket.close(4000)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with pytest.raises(WebSocketDisconnect):
+            await websocket.close(4001)
+        raise LookupError
+
+    def refuse(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            raise BrokenPipeError("the client left")
+
+    server = Server(refuse)
+    assert server.run(app_of(endpoint, wrapped=True, exception_handlers={LookupError: handler}), backend) is None
+    assert len(called) == 1
+    assert server.tried.count("websocket.close") == 1
+
+
 def test_a_handler_that_is_too_late_runs_and_reaches_nobody(backend: str) -> None:
     seen: list[Any] = []
 
@@ -990,10 +1013,8 @@ def test_a_close_is_tried_again_if_only_its_code_may_be_the_reason(backend: str,
 # What is said of it in the log
 
 
-DENIAL_OF_99: list[Message] = [
-    {"type": "websocket.http.response.start", "status": 99, "headers": [(b"x", b"a\nb")]},
-    {"type": "websocket.http.response.body", "body": b"no"},
-]
+def denial(**items: Any) -> list[Message]:
+    return [{"type": "websocket.http.response.start", **items}, {"type": "websocket.http.response.body", "body": b"no"}]
 
 
 @pytest.mark.parametrize(
@@ -1001,12 +1022,15 @@ DENIAL_OF_99: list[Message] = [
     [
         ([{"type": "websocket.close", "code": 999}], ["no close frame can have the code 999; the client gets 1011"]),
         (
-            DENIAL_OF_99,
+            denial(status=99, headers=[(b"x", b"a\nb")]),
             [
                 "no denial can have the status 99; the client gets 403",
                 "a header of the denial has a line break or NUL, and is left out",
             ],
         ),
+        (denial(status=99, headers=[(b"x", b"1")]), ["no denial can have the status 99; the client gets 403"]),
+        (denial(status=401, headers=[(b"x", b"1")]), []),
+        (denial(status=401), []),
     ],
 )
 @pytest.mark.parametrize(
