@@ -111,7 +111,7 @@ class Reader:
         if keeps_class and (self._kind(type(route)) is None or "matches" in vars(route)):
             return False
         included: Any = object.__new__(Mount if isinstance(route, Mount) else Route)
-        included.path = (prefix + route.path).rstrip("/") if isinstance(route, Mount) else prefix + route.path
+        included.path = prefix + route.path
         try:
             included.path_regex, _, included.param_convertors = compile_path(template_of(included))
         except Exception:

@@ -311,7 +311,6 @@ class _Builder:
         """
         if _substitute(included.original_router, NotedRouter) is not None:
             return None
-        _note_included(included.original_router)
         if type(included) is not self._fastapi.included and not issubclass(type(included), _NarrowedIncluded):
             return None
         version = _fastapi.routes_version(included)
@@ -347,17 +346,7 @@ def narrow(router: Any) -> str | None:
 
     Routers that it includes note their changes from now on. One that cannot is asked for every path.
     """
-    reason = _substitute(router, NarrowedRouter)
-    if reason is None:
-        _note_included(router)
-    return reason
-
-
-def _note_included(router: Any) -> None:
-    """Make all that a router includes note their changes, if they can."""
-    for included in filter(None, map(_fastapi.inclusion, router.routes)):
-        _substitute(included.router, NotedRouter)
-        _note_included(included.router)
+    return _substitute(router, NarrowedRouter)
 
 
 _OURS = ("routes", "_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes")

@@ -509,17 +509,18 @@ def test_an_included_router_with_an_index_equals_what_it_did_before() -> None:
 @keeps_included
 def test_a_router_that_is_included_while_an_index_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not say when it changes: its turn is as that of the one around it, which was looked at before."""
-    silent, around, app, note = Silent(), APIRouter(), application(), narrowing._note_included
+    silent, around, app, version_of = Silent(), APIRouter(), application(), _fastapi.routes_version
     silent.add_api_route("/page", page)
     app.include_router(around, prefix="/around")
     accelerate(app)
 
-    def noting(router: Any) -> None:
-        note(router)
-        if router is around and not around.routes:
+    def changing(included: Any) -> Any:
+        version = version_of(included)
+        if included.original_router is around and not around.routes:
             around.include_router(silent, prefix="/silent")
+        return version
 
-    monkeypatch.setattr(narrowing, "_note_included", noting)
+    monkeypatch.setattr(_fastapi, "routes_version", changing)
     assert request(app, "/around/silent/page")[0] == 200
     silent.add_api_route("/later", page)
     assert request(app, "/around/silent/later")[0] == 200
@@ -787,17 +788,24 @@ def settled() -> FastAPI:
     return app
 
 
-@pytest.mark.parametrize("bypassing", [False, True])
-def test_each_change_starts_the_wait_anew(bypassing: bool) -> None:
+def replace_last(routes: Any, route: Any) -> None:
+    routes[-1] = route
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        RouteList.append,
+        pytest.param(list.append, id="only the length tells"),
+        pytest.param(replace_last, id="the length stays"),
+    ],
+)
+def test_each_change_starts_the_wait_anew(put: Any) -> None:
     app = settled()
     before = index_of(app)
 
     def change(path: str) -> None:
-        route = APIRoute(path, page)
-        if bypassing:  # only the length tells
-            list.append(app.router.routes, route)
-        else:
-            app.router.routes.append(route)
+        put(app.router.routes, APIRoute(path, page))
 
     change("/first")
     for _ in range(5):
@@ -959,6 +967,57 @@ def test_the_requests_that_can_match_in_a_route(implementation: str) -> None:
     assert mount[0] == mount[1] != http[0]
     assert mount[0] is not None
     assert host == (None, None)
+
+
+@keeps_included
+def test_a_version_that_comes_again_may_be_that_of_another_list() -> None:
+    """FastAPI adds the versions of the routers below: one less below and one more change are the same sum."""
+    answers = []
+    for accelerated in (False, True):
+        app, around, inner = application(1), APIRouter(), APIRouter()
+        inner.add_api_route("/page", page)
+        for number in range(10):
+            around.add_api_route(f"/{number}", page)
+        around.include_router(inner, prefix="/inner")
+        app.include_router(around, prefix="/around")
+        if accelerated:
+            accelerate(app)
+
+        def ask(app: FastAPI = app) -> list[Any]:
+            return [request(app, f"/around/{path}") for path in ("inner/page", "9", "new")]
+
+        first, version = ask(), _fastapi.routes_version(app.routes[-1])
+        around.routes.pop()
+        second = ask()
+        around.add_api_route("/new", page)
+        assert _fastapi.routes_version(app.routes[-1]) == version
+        answers.append([first, second, ask(), ask()])
+    assert answers[0] == answers[1]
+    assert [status for status, _ in answers[1][-1]] == [404, 200, 200]
+
+
+@keeps_included
+def test_a_name_that_a_mount_and_its_prefix_both_have() -> None:
+    """FastAPI cannot build the list, which fails at each request."""
+    app, router = FastAPI(openapi_url=None), APIRouter()
+    router.routes += [Mount("/mounted", page), Route("/route", page)]
+    app.include_router(router, prefix="/in/{path}")
+    (indexed,) = accelerate(app).indexed
+    assert list(indexed.asked) == router.routes[:1]
+
+
+def test_a_router_with_routes_of_its_own_is_left_with_the_reason() -> None:
+    class Own(APIRouter):
+        @property
+        def routes(self) -> Any:  # type: ignore[override]  # what is looked for
+            return vars(self)["kept"]
+
+        @routes.setter
+        def routes(self, routes: Any) -> None:
+            vars(self)["kept"] = routes
+
+    (left,) = accelerate(Own()).left
+    assert left.reason == f"{__name__}.{Own.__qualname__} has `routes` of its own"
 
 
 @keeps_included
