@@ -979,12 +979,12 @@ def test_a_version_that_comes_again_may_be_that_of_another_list() -> None:
         for number in range(10):
             around.add_api_route(f"/{number}", page)
         around.include_router(inner, prefix="/inner")
-        app.include_router(around, prefix="/around")
+        app.include_router(around)
         if accelerated:
             accelerate(app)
 
         def ask(app: FastAPI = app) -> list[Any]:
-            return [request(app, f"/around/{path}") for path in ("inner/page", "9", "new")]
+            return [request(app, path) for path in ("/inner/page", "/9", "/new")]
 
         first, version = ask(), _fastapi.routes_version(app.routes[-1])
         around.routes.pop()
