@@ -8,9 +8,9 @@ folder's mutants.
 What is mutated: comparisons, conditions, `and` and `or`, numbers, texts, operators, arguments and defaults, `return`,
 `raise`, `break` and `continue`, `except` and `finally`, statements that are only an effect. Where a module generates
 code, the conditions inside its texts are mutated, too. Not mutated, because nothing can differ: annotations,
-docstrings, `Literal[...]`, `TypeVar()`, `__all__`, blocks for type checkers, what depends on the version of Python, and
-what only says that something is impossible (`assert`, `raise AssertionError`). A mutant of which no test can tell
-counts as a survivor like every other.
+docstrings, `Literal[...]`, `TypeVar()`, `__all__`, blocks for type checkers, the order of what `min()` and `max()` are
+given, what depends on the version of Python, and what only says that something is impossible (`assert`, `raise
+AssertionError`). A mutant of which no test can tell counts as a survivor like every other.
 
 How a mutant is tried. The quick tests run once under coverage, which notes the tests of each line. They are collected
 once more in a process that is kept, and forked for each mutant: there the functions get their mutated code, and the
@@ -192,8 +192,8 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
             yield operand
         case ast.BinOp(op=op) if type(op) in _CALCULATED:
             yield _with(node, op=_CALCULATED[type(op)]())
-        case ast.Call(args=args, keywords=keywords):
-            if len(args) > 1 and _can_change_places(*args[:2]):
+        case ast.Call(func=called, args=args, keywords=keywords):
+            if len(args) > 1 and _can_change_places(called, *args[:2]):
                 yield _with(node, args=[args[1], args[0], *args[2:]])
             for rest in _shorter(keywords):
                 yield _with(node, keywords=rest)
@@ -234,7 +234,9 @@ def _is_left_out(node: ast.AST) -> bool:
     return False
 
 
-def _can_change_places(one: ast.expr, other: ast.expr) -> bool:
+def _can_change_places(called: ast.expr, one: ast.expr, other: ast.expr) -> bool:
+    if isinstance(called, ast.Name) and called.id in ("min", "max"):
+        return False
     return not isinstance(one, ast.Starred) and not isinstance(other, ast.Starred) and ast.dump(one) != ast.dump(other)
 
 
