@@ -354,7 +354,7 @@ def difference(old: list[Any], old_stop: int, new: list[Any], /) -> tuple[int, i
 
 
 def _backwards(items: list[Any], stop: int) -> Iterator[Any]:
-    return map(items.__getitem__, range(stop - 1, -1, -1))
+    return map(items.__getitem__, reversed(range(stop)))
 
 
 def _common(one: Iterable[Any], other: Iterable[Any], most: int) -> int:
