@@ -53,9 +53,17 @@ def answer(table: Any, path: str) -> Any:
     return found[1]
 
 
-def test_a_route_that_is_as_its_shortcut_says_is_not_asked() -> None:
-    table = table_of(row_of(route := Asked()))
-    assert answer(table, "/r/7") == {"endpoint": route.endpoint, "path_params": {"x": "7"}}
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("checks_method", [False, True])
+def test_a_route_that_is_as_its_shortcut_says_is_not_asked(method: str, checks_method: bool) -> None:
+    row, other = row_of(Asked()), row_of(Asked())
+    assert row.shortcut is not None
+    row.shortcut.checks_method = checks_method
+    route, child_scope = table_of(row, other).find({"path": "/r/7", "method": method}, "/r/7")
+    assert route is (other if checks_method and method == "GET" else row).route
+    assert child_scope == {"endpoint": route.endpoint, "path_params": {"x": "7"}}
+    found = table_of(row).find({"path": "/r/7", "method": method}, "/r/7")
+    assert found == (row.route, {"endpoint": row.route.endpoint, "path_params": {"x": "7"}})
 
 
 CHANGES: dict[str, Callable[[Asked], Any]] = {
