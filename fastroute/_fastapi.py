@@ -29,6 +29,7 @@ __all__ = [
     "asked_object",
     "asks_its_routes",
     "demanded_dependencies",
+    "dependency_types",
     "field_adapter",
     "field_key",
     "frontend_specificity",
@@ -99,6 +100,12 @@ def is_marker(thing: object) -> bool:
     return isinstance(adopt(thing), DependencyMarker) or (
         isinstance(thing, FieldInfo) and (hasattr(thing, "in_") or is_body(thing))
     )
+
+
+def dependency_types() -> tuple[type[Any], ...]:
+    """The classes of `Depends()`, ours and FastAPI's."""
+    theirs = _loaded("fastapi.params", "Depends")
+    return (DependencyMarker,) if theirs is None else (DependencyMarker, theirs)
 
 
 def names_its_call(thing: object) -> bool:

@@ -149,9 +149,12 @@ def unread_by_all(thing: Any) -> bool:
         return True
     if isinstance(thing, str | bytes | int | float | Enum):
         return False
-    packages = {base.__module__.partition(".")[0] for base in cls.__mro__} & _READ
-    is_known = packages or cls.__module__.partition(".")[0] in sys.stdlib_module_names
-    return not is_known and not any(hasattr(thing, hook) for hook in _PYDANTIC_HOOKS)
+    own, *bases = [base.__module__.partition(".")[0] for base in cls.__mro__]
+    if own in sys.stdlib_module_names:
+        # A value is compared by what it holds. What is not, as a ContextVar, is no value that a client could send.
+        compares: Any = cls.__eq__
+        return own != "builtins" and compares is object.__eq__
+    return _READ.isdisjoint([own, *bases]) and not any(hasattr(thing, hook) for hook in _PYDANTIC_HOOKS)
 
 
 def check_type(name: str, annotation: Any) -> None:

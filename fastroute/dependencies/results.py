@@ -50,7 +50,7 @@ _harmless: WeakSet[type[Any]] = WeakSet()
 
 def refusal_types() -> tuple[type[Any], ...]:
     """The classes of results that refuse a client if they are raised, sent or called; as values they refuse nobody."""
-    return BaseException, Response, *_fastapi.scheme_types()
+    return BaseException, Response, *_fastapi.scheme_types(), *_fastapi.dependency_types()
 
 
 def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:

@@ -4,14 +4,17 @@ import ast
 import functools
 import inspect
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from ipaddress import IPv4Address
 from pathlib import PosixPath
+from types import MappingProxyType
 from typing import (
     Annotated,
     Any,
@@ -696,7 +699,10 @@ def of_a_dependency(annotation: Any) -> APIWebSocketRoute:
     return of_the_route(Depends(dependency))
 
 
-@pytest.mark.parametrize("marker", [Injected(), Auto(), SENTINEL, field(default="x")], ids=readable)
+CURRENT_USER: ContextVar[str] = ContextVar("CURRENT_USER")
+
+
+@pytest.mark.parametrize("marker", [Injected(), Auto(), SENTINEL, CURRENT_USER, field(default="x")], ids=readable)
 @pytest.mark.parametrize("annotation", [str, UserId, Any, str | None, UUID, Letter, Literal["a"]], ids=readable)
 def test_what_marks_a_parameter_for_another_package_alone(annotation: Any, marker: Any) -> None:
     problem = r"'user': nobody reads [\w.]+ here.*write Depends\(function\).*write Annotated\[..., Query\(\)\]"
@@ -738,6 +744,8 @@ def test_metadata_that_is_read_or_documents_is_no_marker() -> None:
         Narrowed(),
         Predicate(bool),
         Len(1),
+        re.compile("a"),
+        date.min,
         {"a": [1]},
         ("a",),
         Letter.A,
@@ -779,6 +787,8 @@ def test_a_thing_of_the_body_of_a_class_is_no_value(name: str) -> None:
     "holder",
     [
         ([Depends(guard)],),
+        deque([Depends(guard)]),
+        MappingProxyType({"a": fastapi.Depends(guard)}),
         {"a": {"b": (Depends(guard),)}},
         field(default=Depends(guard)),
         Field(default=Depends(guard)),
