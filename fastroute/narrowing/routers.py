@@ -11,8 +11,9 @@ the paths of all routes below it. Every other route is asked for every path, in 
 
 A list of an included router is the one that FastAPI's `effective_candidates()` returns; FastAPI makes another one if a
 router below it says that it has changed. `RouteList.newest` tells that anything changed anywhere. Only then does an
-index compare its list with that of now. If they differ, FastAPI's own scan answers until `_PATIENCE` requests came
-without another change: an application that adds a route per request never waits for an index.
+index look at its own routers, and if one of them has changed, it compares its list with that of now. If they differ,
+FastAPI's own scan answers until `_PATIENCE` requests came without another change: an application that adds a route per
+request never waits for an index.
 """
 
 import threading
@@ -57,19 +58,19 @@ _INDEXED = ("http", "websocket")
 class _Waiting(NotCopied):
     """How many requests came since the last change."""
 
-    __slots__ = ("edition", "requests", "size")
+    __slots__ = ("editions", "requests", "size")
 
-    def __init__(self, edition: object, size: int) -> None:
-        self.edition = edition
+    def __init__(self, editions: list[object], size: int) -> None:
+        self.editions = editions
         self.size = size
         self.requests = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _LowPriority(NotCopied):
-    """The routes that FastAPI tries after all others, in one edition."""
+    """The routes that FastAPI tries after all others, in the editions of an index."""
 
-    edition: object
+    editions: list[object]
     routes: tuple[Any, ...]
 
 
@@ -79,6 +80,8 @@ class NotedRouter(Substitute, routing.Router):
     Attributes:
         routes: a list, which may be changed in any way at any time, by any thread. Assigning another list copies it.
     """
+
+    routes: RouteList
 
     def __setattr__(self, name: str, value: Any) -> None:
         # No property: FastAPI reads `routes` of each included router several times for each request.
@@ -90,7 +93,7 @@ class NotedRouter(Substitute, routing.Router):
 
     def _mark_routes_changed(self) -> None:
         self._fastroute_original._mark_routes_changed(self)
-        RouteList.newest = object()
+        self.routes.edition = RouteList.newest = object()
 
 
 class NarrowedRouter(NotedRouter):
@@ -134,11 +137,16 @@ class NarrowedRouter(NotedRouter):
         edition, routes = RouteList.newest, self.routes
         index, waiting = self._fastroute_index, self._fastroute_waiting
         if index is not None:
-            if waiting is None or waiting.edition is not edition or waiting.size != len(routes):
-                if not index.holds_for(routes):
-                    self._fastroute_waiting = _Waiting(edition, len(routes))
-                    return None
+            editions = _editions(index.routers)
+            if editions == index.editions and len(index.candidates) == len(routes):
+                # Another router has changed.
                 self._fastroute_index = index = replace(index, edition=edition)
+                return index
+            if waiting is None or waiting.editions != editions or waiting.size != len(routes):
+                if not index.holds_for(routes):
+                    self._fastroute_waiting = _Waiting(editions, len(routes))
+                    return None
+                self._fastroute_index = index = _belonging_to(edition, index, self)
                 return index
             waiting.requests += 1
             if waiting.requests < _PATIENCE:
@@ -147,6 +155,7 @@ class NarrowedRouter(NotedRouter):
         if not _BUILDING.acquire(blocking=False):
             return None
         try:
+            self._fastroute_waiting = None
             self._fastroute_index = index = _Builder(edition).index_of_router(self)
             return index
         finally:
@@ -154,15 +163,45 @@ class NarrowedRouter(NotedRouter):
 
     def _iter_low_priority_routes(self) -> Iterator[Any]:
         # FastAPI asks every included router for them, which looks through all of its routes for a change.
-        edition, index = RouteList.newest, self._fastroute_index
-        if index is None or not index.noted or index.edition is not edition:
+        index = self._fastroute_index
+        if index is None or not index.noted or index.edition is not RouteList.newest:
             yield from self._fastroute_original._iter_low_priority_routes(self)
             return
         kept = self._fastroute_low_priority
-        if kept is None or kept.edition is not edition:
+        if kept is None or kept.editions is not index.editions:
             found = tuple(self._fastroute_original._iter_low_priority_routes(self))
-            kept = self._fastroute_low_priority = _LowPriority(edition, found)
+            kept = self._fastroute_low_priority = _LowPriority(index.editions, found)
         yield from kept.routes
+
+
+def _editions(routers: Iterable[NotedRouter]) -> list[object]:
+    """What is different for routers after one of them has changed."""
+    return [router.routes.edition for router in routers]
+
+
+def _belonging_to(edition: object, index: Index, router: NarrowedRouter) -> Index:
+    """The index as that of a router in an edition, with all routers whose changes may end it.
+
+    These are the routers in FastAPI's lists, and those that FastAPI sees in the lists of these only when they change.
+    """
+    routers = {id(each): each for each in (*index.routers, *_noted_routers(router))}
+    editions = _editions(routers.values())
+    if edition is not RouteList.newest:
+        # What has changed meanwhile may be in the index or not.
+        editions = []
+    return replace(index, edition=edition, routers=tuple(routers.values()), editions=editions)
+
+
+def _noted_routers(router: Any) -> Iterable[NotedRouter]:
+    """A router and all that it includes, each once, as far as they note their changes."""
+    found: dict[int, NotedRouter] = {}
+    waiting = [router]
+    while waiting:
+        router = waiting.pop()
+        if id(router) not in found and isinstance(router, NotedRouter):
+            found[id(router)] = router
+            waiting += [included.router for included in filter(None, map(_fastapi.inclusion, router.routes))]
+    return found.values()
 
 
 class _RouterView:
@@ -263,12 +302,13 @@ class _Builder:
 
     def index_of_router(self, router: NarrowedRouter) -> Index:
         """The index of the routes of a router, and of all that it includes."""
-        return self._index(list(router.routes), self._fastapi.mark)
+        return _belonging_to(self._edition, self._index(list(router.routes), self._fastapi.mark), router)
 
     def _index(self, candidates: list[Any], mark: Callable[[Scope], Any] | None) -> Index:
         """The index of a list; inside of an included router without `mark`."""
         reaches: list[Reach] = []
         included: list[tuple[Any, object, list[Any]]] = []
+        routers: dict[int, Any] = {}
         first_included, noted = len(candidates), True
         for position, candidate in enumerate(candidates):
             if not self._fastapi.is_included(candidate):
@@ -282,12 +322,15 @@ class _Builder:
                 continue
             version, index = below
             included.append((candidate, version, index.candidates))
+            routers |= {id(router): router for router in (candidate.original_router, *index.routers)}
             reaches.append(_asked_by_fastapi(index.reach) if _fastapi.asks_its_routes(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
         writers = frozenset(position for position, reach in enumerate(reaches) if reach.writes)
         reach = united(reaches)
         return Index(
             edition=self._edition,
+            routers=tuple(routers.values()),
+            editions=[],
             candidates=candidates,
             http=table_of([reach.http for reach in reaches], has_included),
             websocket=table_of([reach.websocket for reach in reaches], has_included),

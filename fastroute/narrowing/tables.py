@@ -54,6 +54,8 @@ class Index(NotCopied):
 
     Attributes:
         edition: `RouteList.newest` at the time for which this holds.
+        routers, editions: the routers whose changes may end that, with their editions at this time; of a list inside of
+            an included router without editions.
         candidates: the list.
         http, websocket: tables of positions in the list.
         writers: the positions of routes that may write another path into the scope.
@@ -68,6 +70,8 @@ class Index(NotCopied):
     """
 
     edition: object
+    routers: tuple[Any, ...]
+    editions: list[object]
     candidates: list[Any]
     http: RouteTable
     websocket: RouteTable

@@ -28,6 +28,7 @@ from fastroute.indexing.route_list import RouteList
 from fastroute.narrowing import probe, tables
 from fastroute.narrowing import routers as narrowing
 from fastroute.narrowing.reading import Reader
+from fastroute.narrowing.tables import Index
 from fastroute.tracing.entries import entries, walk
 
 pytestmark = pytest.mark.twins
@@ -194,7 +195,8 @@ def test_a_scan_passes_over_a_route_if_one_before_it_is_removed(make: Any, accel
     assert [request(app, "/page")[0] for _ in range(2)] == [200 if accelerated else 404, 200]
 
 
-def test_a_change_of_another_application_keeps_the_index() -> None:
+def test_a_change_of_another_application_keeps_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Index, "holds_for")  # nothing is compared
     app, other = application(), application()
     accelerate(app)
     accelerate(other)
@@ -204,6 +206,39 @@ def test_a_change_of_another_application_keeps_the_index() -> None:
     request(app, "/nowhere")
     assert app.router._fastroute_index.candidates is candidates  # type: ignore[attr-defined]
     assert app.router._fastroute_index.edition is RouteList.newest  # type: ignore[attr-defined]
+
+
+def test_an_application_gets_an_index_while_another_one_changes() -> None:
+    app, other = application(), application()
+    accelerate(app)
+    accelerate(other)
+    request(app, "/nowhere")
+    app.add_api_route("/new", page)
+    for number in range(9):
+        assert app.router._fastroute_index.edition is not RouteList.newest  # type: ignore[attr-defined]
+        assert request(app, "/new")[0] == 200
+        newest = RouteList.newest
+        other.add_api_route(f"/new{number}", page)
+    assert app.router._fastroute_index.edition is newest  # type: ignore[attr-defined]
+
+
+@keeps_included
+def test_a_router_that_fastapi_goes_on_serving_may_change() -> None:
+    """It is in no list of a router, and in the one that FastAPI has made of them."""
+    answers = []
+    for accelerated in (False, True):
+        outer, inner = APIRouter(), APIRouter(routes=[APIRoute("/page", page)])
+        outer.include_router(inner)
+        app = application()
+        app.include_router(outer, prefix="/outer")
+        if accelerated:
+            accelerate(app)
+        request(app, "/nowhere")
+        outer.routes.clear()
+        found = [request(app, "/outer/page")[0]]
+        inner.add_api_route("/later", page)
+        answers.append([*found, request(app, "/outer/page")[0], request(app, "/outer/later")[0]])
+    assert answers == [[200, 200, 200]] * 2
 
 
 @keeps_included
@@ -855,9 +890,9 @@ def test_fastapi_scans_while_another_thread_builds() -> None:
 
 
 def test_an_index_cannot_be_changed() -> None:
-    for thing in (index_of(settled()), narrowing._LowPriority(object(), ())):
+    for thing in (index_of(settled()), narrowing._LowPriority([], ())):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            thing.edition = None
+            thing.editions = None
         assert not hasattr(thing, "__dict__")
         assert copy.copy(thing) is None
 
