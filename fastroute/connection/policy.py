@@ -74,6 +74,7 @@ class ConnectionPolicy:
     _outer_lists: tuple[Origins, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        _check_class(type(self))
         if isinstance(self.origins, bytes):
             raise TypeError(f"origins={self.origins!r} is no text; write origins=[{self.origins.decode('latin-1')!r}]")
         if isinstance(self.origins, str):
@@ -133,6 +134,14 @@ def check_seconds(name: str, seconds: Any, *, or_none: bool = False) -> None:
     if not seconds > 0:  # neither is NaN; an int can be too large for math.isnan
         unset = ", leave it unset," if or_none else ""
         raise ValueError(f"{name}={seconds!r} must be above 0; write seconds{unset} or float('inf') for no limit")
+
+
+def _check_class(cls: type[ConnectionPolicy]) -> None:
+    """Check that a subclass does not give values as attributes, which its constructor would not read."""
+    for each in fields(cls):
+        if each.init and getattr(cls, each.name) is not each.default:
+            problem = f"as an attribute of the class nobody would read it; write super().__init__({each.name}=...)"
+            raise TypeError(f"{cls.__module__}.{cls.__qualname__}.{each.name}: {problem}, or decorate it by @dataclass")
 
 
 def _check_function(on_end: Any) -> None:

@@ -4,7 +4,7 @@ import math
 import pickle
 from collections.abc import Callable
 from copy import copy, deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -413,6 +413,36 @@ def test_a_policy_without_origins_refuses_no_route() -> None:
 
 
 # Subclasses of the route
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("origins", ["https://example.org"]), ("idle_timeout", 5), ("on_end", print)],
+)
+def test_a_subclass_has_no_attribute_that_nobody_reads(name: str, value: Any) -> None:
+    own = type("Own", (ConnectionPolicy,), {name: value})
+    annotated = type("Own", (ConnectionPolicy,), {name: value, "__annotations__": {name: Any}})
+    below = type("Below", (own,), {})
+    for cls in (own, annotated, below):
+        with pytest.raises(
+            TypeError, match=rf"(Own|Below).{name}: as an attribute .*super\(\).__init__\({name}=\.\.\."
+        ):
+            cls()
+    assert type("Own", (ConnectionPolicy,), {"other": value})().origins is None
+
+
+def test_a_subclass_that_is_a_dataclass_has_defaults_of_its_own() -> None:
+    @dataclass(frozen=True)
+    class Ours(ConnectionPolicy):
+        origins: Any = ("https://example.org",)
+
+    @dataclass(frozen=True)
+    class Below(Ours):
+        note: str = ""
+
+    for cls in (Ours, Below):
+        assert cls().origins == ("https://example.org",)
+        assert cls().within(ConnectionPolicy(idle_timeout=3)).idle_timeout == 3
 
 
 class Takes(APIWebSocketRoute):
