@@ -83,7 +83,8 @@ def spawn(run: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop | 
         A function that cancels it.
     """
     if loop is not None:
-        # The loop holds its tasks weakly; this method holds the task. In no context, as it outlives the caller's.
+        # The loop holds its tasks weakly; this method holds the task. In no context, as it outlives the caller's; trio
+        # takes none for a system task.
         return loop.create_task(_awaited(run), context=Context()).cancel
     scope = anyio.CancelScope()
 
@@ -92,7 +93,7 @@ def spawn(run: Callable[[], Awaitable[None]], loop: asyncio.AbstractEventLoop | 
             await run()
 
     # Only trio itself can start a task that has no parent, and it is imported if it runs this.
-    sys.modules["trio"].lowlevel.spawn_system_task(scoped, context=Context())
+    sys.modules["trio"].lowlevel.spawn_system_task(scoped)
     return scope.cancel
 
 

@@ -5,6 +5,7 @@ import http
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from typing import Annotated, Any
 
 import anyio
@@ -804,6 +805,7 @@ ERRORS = [
         (tuple(ERRORS[:1]), "query.q: Field required"),
         ([{"loc": ("query", "tags", 1), "msg": "no"}], "query.tags.1: no"),
         ({"detail": "no"}, '{"detail": "no"}'),
+        ({"until": date(2030, 1, 2)}, '{"until": "2030-01-02"}'),
         (["one", "two"], '["one", "two"]'),
         ([{"msg": "no place"}], '[{"msg": "no place"}]'),
         ([{"loc": ["a"]}], '[{"loc": ["a"]}]'),

@@ -32,6 +32,7 @@ from fastroute import (
     Messages,
     Query,
 )
+from fastroute.connection.injected import Injected
 from fastroute.testing import ClientSession, connect
 
 
@@ -548,6 +549,13 @@ def test_rules_are_frozen_and_their_arguments_have_names() -> None:
         make("yield")
     with pytest.raises(AttributeError):
         MessageRules().max_size = 1  # type: ignore[misc]
+
+
+def test_a_class_that_does_not_say_how_it_is_made_is_an_error() -> None:
+    class Forgetful(Injected): ...
+
+    with pytest.raises(NotImplementedError):
+        declared(Forgetful)
 
 
 def test_annotations_may_be_texts(run: Run) -> None:

@@ -172,6 +172,15 @@ def test_equal_lists_are_equal() -> None:
     assert one != "https://a"
     assert one == mock.ANY, "others may be equal to it"
     assert repr(one) == "Origins(['https://*.b', 'https://a'])"
+    assert list(Origins(["https://*.b:8443", "http://a:80"])) == ["http://a", "https://*.b:8443"]
+
+
+def test_its_patterns_match_what_browsers_write() -> None:
+    origins = Origins(ALLOWED)
+    for origin in filter(None, (*PASS, *(each for each in REFUSED if len(each) < 512))):
+        written = origin in origins.written or (origins.is_below is not None and origins.is_below(origin) is not None)
+        matches = any(re.fullmatch(pattern, origin.decode("latin-1")) for pattern in origins.patterns())
+        assert matches == written, origin
 
 
 def test_any_origin_is_no_list() -> None:
