@@ -476,6 +476,8 @@ def _check_class(cls: type[Any]) -> None:
     injected = (*_INJECTED, *_fastapi.security_scopes_types())
     if issubclass(cls, injected) and _is_of_frameworks(cls):
         raise Problem(f"{name} is injected by type, and is no dependency; remove Depends()")
+    if inspect.isabstract(cls) or getattr(cls, "_is_protocol", False):
+        raise Problem(f"{name} is abstract, so that nobody can make one; write Depends(function)")
     if _is_value(cls):
         raise Problem(f"{name} is a type of values, which a client would send; write Depends(function)")
 

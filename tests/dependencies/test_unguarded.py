@@ -4,6 +4,7 @@ import ast
 import functools
 import inspect
 import re
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -25,6 +26,7 @@ from typing import (
     NamedTuple,
     NewType,
     Optional,
+    Protocol,
     TypedDict,
     TypeVar,
     Union,
@@ -1469,6 +1471,28 @@ def test_a_type_of_values_is_no_dependency(cls: Any) -> None:
 def test_an_annotation_that_is_no_class_is_not_called(annotation: Any) -> None:
     with pytest.raises(DeclarationError, match=r"Depends\(\) cannot call the annotation"):
         annotated_with(annotation, Depends())
+
+
+class Abstract(ABC):
+    @abstractmethod
+    def user(self) -> str: ...
+
+
+class Shape(Protocol):
+    def user(self) -> str: ...
+
+
+class BelowAbstract(Abstract): ...
+
+
+@pytest.mark.parametrize("cls", [Abstract, Shape, BelowAbstract], ids=readable)
+def test_a_class_that_nobody_can_make_is_no_dependency(cls: Any) -> None:
+    for form in (lambda: annotated_with(cls, Depends()), lambda: of_the_route(Depends(cls))):
+        with pytest.raises(
+            DeclarationError, match=r"is abstract, so that nobody can make one; write Depends\(function\)"
+        ):
+            form()
+    of_the_route(Depends(type("Concrete", (cls,), {"user": None, "__init__": lambda self: None})))
 
 
 def test_classes_with_a_constructor_of_the_user_are_dependencies() -> None:
