@@ -73,7 +73,14 @@ def layers(app: Any) -> Iterator[Any]:
         yield app
         if isinstance(app, routing.Router):
             return
-        app = app.router if isinstance(app, Starlette) else getattr(app, "app", None)
+        app = app.router if isinstance(app, Starlette) else _wrapped(app)
+
+
+def _wrapped(app: Any) -> Any:
+    try:
+        return getattr(app, "app", None)
+    except Exception:  # a property may raise anything
+        return None
 
 
 def is_genuine(cls: type[Any], function: object) -> bool:

@@ -179,7 +179,7 @@ def _convert(router: Any) -> str | None:
     base = _fastapi.api_router() if is_fastapis else routing.Router
     cls = getattr(router, "_fastroute_original", type(router))
     name = f"{cls.__module__}.{cls.__qualname__}"
-    for attribute in ("app", "routes", "middleware_stack"):
+    for attribute in ("app", "routes", "middleware_stack", "__getattribute__"):
         if getattr(cls, attribute, None) is not getattr(base, attribute, None):
             return f"{name} has `{attribute}` of its own"
     if "app" in vars(router):

@@ -11,7 +11,7 @@ from ..indexing.index import shape_of
 from ..routing import APIWebSocketRoute
 from .tables import ANYTHING, Function, Reach
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "hiding"]
 
 #: The attributes by which `matches` goes.
 _DECLARED = ("path", "path_regex", "param_convertors")
@@ -90,7 +90,7 @@ class Reader:
         if known is None or getattr_static(cls, "__getattribute__") is not vars(object)["__getattribute__"]:
             return None
         base, http, websocket = known
-        if any(_attribute(cls, name) is not _attribute(base, name) for name in _DECLARED):
+        if any(hiding(cls, name) is not hiding(base, name) for name in _DECLARED):
             return None
         relied = frozenset((definer, definer.matches) for definer in definers if definer is not BaseRoute)
         if not all(is_genuine(definer, function) for definer, function in relied):
@@ -124,7 +124,7 @@ def _definers(cls: type[Any]) -> tuple[type[Any], ...]:
     return tuple(base for base in cls.__mro__ if "matches" in vars(base))
 
 
-def _attribute(cls: type[Any], name: str) -> Any:
+def hiding(cls: type[Any], name: str) -> Any:
     """The property of a class that hides an attribute of its instances with this name; None if there is none."""
     found = getattr_static(cls, name, None)
     return found if hasattr(type(found), "__set__") else None

@@ -31,7 +31,7 @@ from .._starlette import other_slash
 from ..indexing.route_list import RouteList, reason_against_list
 from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
-from .reading import Reader
+from .reading import Reader, hiding
 from .tables import ANY_PATH, ANYTHING, Index, NotCopied, Reach, table_of, united
 
 __all__ = ["NarrowedRouter", "NotedRouter", "narrow"]
@@ -389,10 +389,16 @@ def narrow(router: Any) -> str | None:
 
     Routers that it includes note their changes from now on. One that cannot is asked for every path.
     """
-    return _substitute(router, NarrowedRouter)
+    # What stands in for the router has its attributes, and not its class.
+    hidden = next((name for name in vars(router) if hiding(type(router), name) is not None), None)
+    return f"{_name(type(router))} has `{hidden}` of its own" if hidden else _substitute(router, NarrowedRouter)
 
 
-_OURS = ("routes", "_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes")
+def _name(cls: type[Any]) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+_OURS = ("routes", "_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes", "__getattribute__")
 
 
 def _noting(routes: Iterable[BaseRoute]) -> RouteList:
@@ -417,7 +423,7 @@ def _substitute(router: Any, mixin: type[NotedRouter]) -> str | None:
 def _substituted(router: Any, mixin: type[NotedRouter]) -> str | None:
     fastapi = _fastapi.routing()
     original = router._fastroute_original if isinstance(router, NotedRouter) else type(router)
-    name = f"{original.__module__}.{original.__qualname__}"
+    name = _name(original)
     for attribute in _OURS:
         if getattr(original, attribute, None) is not getattr(fastapi.router, attribute, None):
             return f"{name} has `{attribute}` of its own"

@@ -270,6 +270,21 @@ def test_an_application_that_has_every_attribute_is_looked_through_once() -> Non
     assert request(app, "/mock/page") == (200, "everything")
 
 
+class NotReady:
+    @property
+    def app(self) -> Any:
+        raise RuntimeError("not ready")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("not ready")(scope, receive, send)
+
+
+def test_an_application_may_have_a_property_that_raises() -> None:
+    app = Starlette(routes=[Mount("/mounted", NotReady())])
+    assert len(accelerate(app).indexed) == 1
+    assert request(app, "/mounted/page") == (200, "not ready")
+
+
 @pytest.mark.parametrize("cls", [Starlette, FastAPI])
 def test_the_router_of_an_application_may_be_wrapped(cls: Any) -> None:
     app = cls(routes=[Route("/page", page)])
@@ -326,6 +341,11 @@ class OwnRoutes(routing.Router):
         self.kept = routes
 
 
+class OwnAccess(routing.Router):
+    def __getattribute__(self, name: str) -> Any:
+        return list(super().__getattribute__(name)) if name == "routes" else super().__getattribute__(name)
+
+
 class OwnMethods(routing.Router):
     """Overrides methods that have nothing to do with looking routes up."""
 
@@ -336,7 +356,14 @@ class OwnMethods(routing.Router):
         super().add_route(f"/own{path}", *args, **kwargs)
 
 
-@pytest.mark.parametrize(("cls", "reason"), [(OwnApp, "`app` of its own"), (OwnRoutes, "`routes` of its own")])
+@pytest.mark.parametrize(
+    ("cls", "reason"),
+    [
+        (OwnApp, "`app` of its own"),
+        (OwnRoutes, "`routes` of its own"),
+        (OwnAccess, "`__getattribute__` of its own"),
+    ],
+)
 def test_a_router_that_overrides_the_lookup_is_reported_and_left(cls: Any, reason: str) -> None:
     router = cls([Route("/page", page), Mount("/inner", routes=[Route("/page", page)])])
     report = accelerate(router)

@@ -964,6 +964,25 @@ def test_the_other_slash_below_a_root_path(path: str, root_path: str) -> None:
     assert answers[0] == answers[1]
 
 
+class OwnDefault(APIRouter):
+    """Keeps what is assigned, and shows something else."""
+
+    @property
+    def default(self) -> Any:
+        return PlainTextResponse("own default", 404)
+
+    @default.setter
+    def default(self, default: Any) -> None:
+        vars(self)["default"] = default
+
+
+def test_a_router_with_a_property_of_its_own_is_left_with_the_reason() -> None:
+    router = OwnDefault()
+    (left,) = accelerate(router).left
+    assert left.reason == f"{__name__}.OwnDefault has `default` of its own"
+    assert request(router, "/nowhere") == (404, "own default")
+
+
 @keeps_included
 @pytest.mark.parametrize("attribute", ["_get_routes_version", "_mark_routes_changed", "_iter_low_priority_routes"])
 def test_a_router_with_a_method_of_its_own_is_left_with_the_reason(attribute: str) -> None:
