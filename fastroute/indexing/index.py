@@ -14,7 +14,17 @@ from ..matching.rows import Row, Segment, Shortcut, Unchanged
 from ..matching.template import Part, kind_of, parts, pattern
 from ..routing import APIWebSocketRoute
 
-__all__ = ["PathShape", "RouteIndex", "build_table", "changed_table", "is_indexed", "relied_on", "serves", "shape_of"]
+__all__ = [
+    "ANY_PATH",
+    "PathShape",
+    "RouteIndex",
+    "build_table",
+    "changed_table",
+    "is_indexed",
+    "relied_on",
+    "serves",
+    "shape_of",
+]
 
 #: The classes whose answers are known, with their function `matches`: if it is overridden or patched, it is asked.
 _MATCHES: dict[type, Callable[..., Any]] = {
@@ -33,6 +43,9 @@ _Convertors = Mapping[str, Convertor[Any]]
 
 #: The segments of a template (see `Row`).
 PathShape = tuple[Segment, ...]
+
+#: The shape of every path.
+ANY_PATH: PathShape = (...,)
 
 
 class RouteIndex:
@@ -81,7 +94,7 @@ def relied_on() -> tuple[Callable[..., Any], ...]:
 
 def is_indexed(route: BaseRoute) -> bool:
     """True if the route is found by its path; every other route is a candidate for every path."""
-    return _row(route).segments is not None
+    return _row(route).segments not in (None, ANY_PATH)
 
 
 def shape_of(route: object) -> PathShape | None:

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute, com
 
 from .. import _fastapi
 from .._starlette import is_genuine, template_of
-from ..indexing.index import shape_of
+from ..indexing.index import ANY_PATH, shape_of
 from ..routing import APIWebSocketRoute
 from .tables import ANYTHING, Function, Reach
 
@@ -56,7 +56,7 @@ class Reader:
     def finds(self, candidate: Any) -> bool:
         """Whether a route, or FastAPI's stand-in for one, is found by its path."""
         reach = self.reach(candidate)
-        return reach.http is not None and reach.websocket is not None
+        return not any(paths is None or ANY_PATH in paths for paths in (reach.http, reach.websocket))
 
     def reach(self, candidate: Any) -> Reach:
         """The requests that can match in a route, or in FastAPI's stand-in for a route of an included router."""
@@ -116,7 +116,7 @@ class Reader:
             included.path_regex, _, included.param_convertors = compile_path(template_of(included))
         except Exception:
             return False
-        return shape_of(included) is not None
+        return shape_of(included) not in (None, ANY_PATH)
 
 
 def _definers(cls: type[Any]) -> tuple[type[Any], ...]:

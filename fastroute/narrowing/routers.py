@@ -28,11 +28,12 @@ from starlette.types import Receive, Scope, Send
 
 from .. import _fastapi
 from .._starlette import other_slash
+from ..indexing.index import ANY_PATH
 from ..indexing.route_list import RouteList, reason_against_list
 from ..indexing.substitute import Substitute, substitute_class
 from ..matching.implementation import route_path
 from .reading import Reader, hiding
-from .tables import ANY_PATH, ANYTHING, Index, NotCopied, Reach, table_of, united
+from .tables import ANYTHING, Index, NotCopied, Reach, table_of, united
 
 __all__ = ["NarrowedRouter", "NotedRouter", "narrow"]
 

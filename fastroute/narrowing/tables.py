@@ -13,7 +13,7 @@ from ..indexing.index import PathShape
 from ..matching.implementation import RouteTable
 from ..matching.rows import Row
 
-__all__ = ["ANYTHING", "ANY_PATH", "Function", "Index", "NotCopied", "Reach", "table_of", "united"]
+__all__ = ["ANYTHING", "Function", "Index", "NotCopied", "Reach", "table_of", "united"]
 
 Function = Callable[..., Any]
 
@@ -34,9 +34,6 @@ class Reach(NamedTuple):
 
 
 ANYTHING = Reach(None, None, writes=True)
-
-#: The shape of every path.
-ANY_PATH: PathShape = (...,)
 
 
 class NotCopied:

@@ -424,9 +424,24 @@ def test_routes_that_are_always_asked_are_reported() -> None:
     class Own(Route):
         pass
 
-    own = Own("/own", page)
-    (indexed,) = accelerate(Starlette(routes=[Route("/page", page), own])).indexed
-    assert (indexed.routes, indexed.asked) == (2, (own,))
+    always = (Own("/own", page), Route("/{path:path}/below", page), Mount("/", bare))
+    found = (Route("/page", page), Route("/below/{path:path}", page), Mount("/below", bare))
+    (indexed,) = accelerate(Starlette(routes=[*found, *always])).indexed
+    assert (indexed.routes, indexed.asked) == (6, always)
+
+
+def test_routes_of_fastapi_that_can_match_every_path_are_reported() -> None:
+    included = APIRouter()
+    included.add_api_route("/page", page)
+    app = FastAPI(openapi_url=None)
+    app.add_api_route("/page", page)
+    app.add_api_route("/{path:path}", page)
+    app.include_router(included, prefix="/below")
+    app.include_router(included, prefix="/{path:path}")
+    (indexed,) = accelerate(app).indexed
+    # Before 0.137 FastAPI copies the routes that it includes.
+    last = app.routes[-1] if isinstance(app.routes[-1], Route) else included.routes[0]
+    assert indexed.asked == (app.routes[1], last)
 
 
 def test_a_router_that_is_mounted_twice_or_in_itself_is_reported_once() -> None:
