@@ -394,18 +394,19 @@ def test_unions_old_and_new(api: Api) -> Any:
     return endpoint
 
 
-@parity(handshake("/?a=7&b=2&c=3&d=4"), handshake("/?a=1&b=x&c=1&d=x"), handshake())
+@parity(handshake("/?a=7&b=2&c=3&d=4&e=5"), handshake("/?a=1&b=x&c=1&d=x&e=1"), handshake())
 def test_type_aliases(api: Api) -> Any:
     Big = TypeAliasType("Big", Annotated[int, Field(gt=5)])
     Plain = TypeAliasType("Plain", int)
     Alias = TypeAliasType("Alias", Plain)
     AnyT = TypeVar("AnyT")
     Itself = TypeAliasType("Itself", AnyT, type_params=(AnyT,))
+    Bounded = TypeAliasType("Bounded", Annotated[AnyT, Field(gt=2)], type_params=(AnyT,))
 
     async def endpoint(
-        websocket: WebSocket, a: Big, b: Alias, c: Annotated[Plain, api.Query(gt=2)], d: Itself[int]
+        websocket: WebSocket, a: Big, b: Alias, c: Annotated[Plain, api.Query(gt=2)], d: Itself[int], e: Bounded[int]
     ) -> None:
-        await api.end(websocket, a, b, c, d)
+        await api.end(websocket, a, b, c, d, e)
 
     return endpoint
 
