@@ -594,7 +594,7 @@ def _code_of(call: Any) -> str:
 
 def _name_of(thing: Any) -> str:
     """The name by which the code around its definition knows a function or class."""
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    name = getattr(thing, "__qualname__", None)
     parts = name.rpartition("<locals>.")[2].split(".") if isinstance(name, str) else []
     return ".".join(parts) if parts and all(map(str.isidentifier, parts)) else "function"
 

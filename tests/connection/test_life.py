@@ -585,6 +585,30 @@ def test_an_endpoint_that_swallows_its_cancellation_is_left_alone(run: Any, retu
     run(test)
 
 
+def test_a_client_is_told_the_end_before_the_clean_ups_run(run: Any) -> None:
+    """Also if the endpoint swallows its cancellation: nobody waits for a slow clean-up."""
+    told: list[Any] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        clock.forward(LIFETIME)
+        with contextlib.suppress(BaseException):
+            await anyio.sleep(math.inf)
+
+    async def test() -> None:
+        connections: list[Connection] = []
+
+        async def dependency() -> AsyncIterator[None]:
+            yield
+            told.append(connections[0].end)
+
+        async with connected(Seen().route(endpoint, dependency, max_lifetime=LIFETIME).app) as connection:
+            connections.append(connection)
+
+    run(test)
+    assert told == [(1001, "maximum lifetime reached")]
+
+
 def test_infinity_is_no_timeout(run: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:
         await websocket.accept()

@@ -209,29 +209,30 @@ def test_a_clean_up_in_a_thread_waits_for_no_thread_of_the_pool() -> None:
     assert left == [True]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("its own"), ValueError("generator didn't work")], ids=range(2))
 @pytest.mark.parametrize("is_async", [True, False])
 @pytest.mark.parametrize("fails", [True, False])
-def test_an_error_of_the_dependency_itself_gets_no_note(is_async: bool, fails: bool) -> None:
+def test_an_error_of_the_dependency_itself_gets_no_note(is_async: bool, fails: bool, error: Exception) -> None:
     """A note names a dependency that does not yield once, which `contextlib` only tells by a RuntimeError."""
 
     async def asynchronous() -> AsyncIterator[None]:
         try:
             yield
         finally:
-            raise RuntimeError("its own")
+            raise error
 
     def synchronous() -> Iterator[None]:
         try:
             yield
         finally:
-            raise RuntimeError("its own")
+            raise error
 
     async def endpoint(websocket: WebSocket) -> None:
         if fails:
             raise LookupError
 
     call: Any = asynchronous if is_async else synchronous
-    with pytest.raises(RuntimeError, match="its own") as raised:
+    with pytest.raises(type(error), match=str(error)) as raised:
         connect(APIWebSocketRoute("/", endpoint, dependencies=[Depends(call)]), websocket_scope())
     assert not hasattr(raised.value, "__notes__")
 

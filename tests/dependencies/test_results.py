@@ -222,6 +222,7 @@ class Sends(Protocol):
 
 
 UserId = NewType("UserId", str)
+MemberId = NewType("MemberId", UserId)
 #: Those that are no value of a type which does not say so.
 NEVER_RAN = {name: give for name, give in UNFINISHED.items() if not name.endswith(("class", "awaitable"))}
 
@@ -229,7 +230,7 @@ NEVER_RAN = {name: give for name, give in UNFINISHED.items() if not name.endswit
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("give", NEVER_RAN.values(), ids=NEVER_RAN)
 @pytest.mark.parametrize(
-    "annotation", [str, User, User | None, UserId, Claims, list[str], "str | int", Annotated[User, "x"]]
+    "annotation", [str, User, User | None, UserId, MemberId, Claims, list[str], "str | int", Annotated[User, "x"]]
 )
 def test_what_is_taken_as_a_value_of_another_type_never_ran(annotation: Any, give: Callable[[], Any]) -> None:
     dependency = plain(give)

@@ -959,6 +959,18 @@ def test_optional_model_with_an_alias(api: Api) -> Any:
     return endpoint
 
 
+@parity(handshake("/", ("x-token", "1")), handshake("/", ("x_token", "1")), handshake("/", ("other", "1")), handshake())
+def test_a_choice_of_a_header_model_that_is_the_name_of_its_field(api: Api) -> Any:
+    class Wanted(BaseModel):
+        model_config = ConfigDict(populate_by_name=True)
+        x_token: int = Field(0, validation_alias=AliasChoices("x_token", "other"))
+
+    async def endpoint(websocket: WebSocket, headers: Annotated[Wanted | None, api.Header()] = None) -> None:
+        await api.end(websocket, headers)
+
+    return endpoint
+
+
 @parity(handshake("/", ("x-token", "1")), handshake("/", ("x_token", "1")), handshake("/", ("host", "1")), handshake())
 def test_optional_header_model(api: Api) -> Any:
     class Wanted(BaseModel):
