@@ -472,7 +472,7 @@ def _model_reader(model: type[BaseModel], info: FieldInfo, place: Place, marker:
     keys = []
     for name, field_info in model.model_fields.items():
         field_marker = markers.get(name, field_info)
-        converts = place == "header" and getattr(field_marker, "convert_underscores", convert)
+        converts = getattr(field_marker, "convert_underscores", convert)
         json = any(type(item) is Json for item in field_info.metadata)
         sequence = not json and _is_sequence(field_info.annotation)
         aliases = _model_aliases(model, name, field_info, converts)

@@ -103,6 +103,20 @@ def generator(first: int, second: int, a: Annotated[int, Depends(value)]) -> Ite
     yield [first, second, a]
 
 
+def test_after_a_wrong_parameter_a_deadline_is_that_of_the_connection() -> None:
+    async def sets(deadline: Deadline) -> None:
+        deadline.after(30)
+        ran.append(True)
+
+    async def endpoint(websocket: WebSocket) -> None:
+        raise AssertionError("a parameter is wrong")
+
+    ran: list[bool] = []
+    route = APIWebSocketRoute("/", endpoint, dependencies=[Depends(needs), Depends(sets)])
+    assert "number" in connect(route, websocket_scope("/?number=x"))[-1]["reason"]
+    assert ran == [True]
+
+
 @pytest.mark.parametrize("limit", [None, 1])
 @pytest.mark.parametrize("call", [coroutine, in_thread, async_generator, generator])
 def test_each_kind_of_dependency_gets_its_arguments(call: Any, limit: int | None) -> None:
