@@ -340,7 +340,7 @@ class _Builder:
             mark=mark if has_included else None,
             first_included=first_included,
             is_plain=not (has_included or writers),
-            scans=(mark is None and len(candidates) <= _FEW_INCLUDED) or (not has_included and _scans(reaches)),
+            scans=_scans(reaches, is_included=mark is None, has_included=has_included),
             classes=[cls for cls, _ in reach.relied],
             functions=[function for _, function in reach.relied],
             # Nothing is around the list of a router that is no included one.
@@ -374,8 +374,12 @@ class _Builder:
         return version, known
 
 
-def _scans(reaches: list[Reach]) -> bool:
-    """Whether a lookup among routes saves nothing: there are few, or most of them can match any path."""
+def _scans(reaches: list[Reach], *, is_included: bool, has_included: bool) -> bool:
+    """Whether a lookup in a list saves nothing: it has few routes, or most of them can match any path."""
+    if is_included and len(reaches) <= _FEW_INCLUDED:
+        return True
+    if has_included:
+        return False
     always = sum(reach.http is None or ANY_PATH in reach.http for reach in reaches)
     return len(reaches) <= _FEW or always * 2 > len(reaches)
 

@@ -38,7 +38,7 @@ UNTOLD = "between"
 @pytest.fixture(autouse=True)
 def _convertors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(routers, "_PATIENCE", 1)
-    monkeypatch.setattr(routers, "_FEW", 0)
+    monkeypatch.setattr(routers, "_scans", lambda *_, **__: False)
     with convertors():
         yield
 

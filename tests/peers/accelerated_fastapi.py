@@ -77,7 +77,7 @@ def pytest_configure() -> None:
     FastAPI.__call__ = _accelerate_and_answer
     routing.APIRouter.app = _counted_app
     routing._IncludedRouter._match = _counted_match
-    narrowing._FEW = 0
+    narrowing._scans = lambda *_, **__: False
     narrowing._PATIENCE = 1
 
 

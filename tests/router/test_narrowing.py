@@ -39,10 +39,19 @@ keeps_included = pytest.mark.skipif(
 )
 
 
+SCANS = narrowing._scans
+
+
 @pytest.fixture(autouse=True)
-def _is_narrowed() -> None:
-    # Else `accelerate` leaves FastAPI's routers alone, and no answer can be wrong.
+def _is_narrowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else FastAPI's own scan answers, and no answer can be wrong.
     assert probe.reason_against_narrowing() is None
+    monkeypatch.setattr(narrowing, "_scans", lambda *_, **__: False)
+
+
+@pytest.fixture
+def scanning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(narrowing, "_scans", SCANS)
 
 
 async def page(request: Request) -> PlainTextResponse:
@@ -789,7 +798,7 @@ def test_an_included_router_is_named_without_its_routes() -> None:
     ],
 )
 def test_a_list_is_scanned_if_a_lookup_saves_nothing(
-    paths: list[str], asked: int, monkeypatch: pytest.MonkeyPatch
+    paths: list[str], asked: int, monkeypatch: pytest.MonkeyPatch, scanning: None
 ) -> None:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     for path in paths:
@@ -800,7 +809,9 @@ def test_a_list_is_scanned_if_a_lookup_saves_nothing(
 
 
 @keeps_included
-def test_an_included_router_of_few_routes_is_asked_for_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_included_router_of_few_routes_is_asked_for_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, scanning: None
+) -> None:
     app = application(1, 6)
     accelerate(app)
     request(app, "/nowhere")
