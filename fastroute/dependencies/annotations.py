@@ -162,6 +162,7 @@ def _metadata_of_fields(cls: Any, seen: set[int]) -> Iterator[Any]:
             yield info.default
             yield from info.metadata
             yield from metadata_in(info.annotation, seen)
+        yield from (attribute.default for attribute in cls.__private_attributes__.values())
     elif inspect.isclass(cls) and (is_dataclass(cls) or is_typeddict(cls) or hasattr(cls, "_fields")):
         for name, hint in _hints(cls).items():
             yield getattr(cls, name, None)

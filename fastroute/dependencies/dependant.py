@@ -30,7 +30,15 @@ from .fields import (
     param_field,
     plain_field,
 )
-from .markers import check_bound, check_constructor, check_dependency, check_kept, check_made, check_overridden
+from .markers import (
+    check_bound,
+    check_constructor,
+    check_dependency,
+    check_inside,
+    check_kept,
+    check_made,
+    check_overridden,
+)
 from .nesting import Nested, unnested
 from .signature import (
     CallKind,
@@ -470,6 +478,7 @@ class _Reader:
         if issubclass(special, WebSocket):
             self._set_once(node, "websocket_param_name", name)
         elif issubclass(special, Injected):
+            check_inside(declared.type, None)
             node.injected[name] = special._injection(_alternative(declared.type, special), declared.metadata)
         elif issubclass(special, _fastapi.security_scopes_types()):
             self._set_once(node, "security_scopes_param_name", name)

@@ -192,19 +192,21 @@ def check_sendable(name: str, annotation: Any) -> None:
             )
 
 
-def check_inside(annotation: Any, place: Place) -> None:
+def check_inside(annotation: Any, place: Place | None) -> None:
     """Check that no marker deep in an annotation, or in the fields of its model, is left unread.
 
     Args:
-        annotation: of a parameter that is read from the connection.
-        place: the place it is read from. A marker inside of the annotation that names the same is a constraint.
+        annotation: of a parameter that is read from the connection, or of its messages.
+        place: the place it is read from. A marker inside of the annotation that names the same is a constraint. None
+            for messages: they have none, and any marker of a place is a constraint.
 
     Raises:
         Problem: a marker would not be read.
     """
+    kept = get_args(Place) if place is None else (place,)
     for item in metadata_in(annotation, set()):
         check_awaited(item)
-        if _fastapi.is_marker(item) and place_of(item) != place:
+        if _fastapi.is_marker(item) and place_of(item) not in kept:
             raise Problem(_not_around(item))
 
 

@@ -2,6 +2,7 @@
 
 import dis
 import inspect
+from asyncio import Future, Task
 from collections.abc import Callable, Iterator
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial
@@ -40,7 +41,7 @@ DROPPED_TYPES = PLAIN_TYPES - {bool}
 UNFINISHED_TYPES = frozenset(
     {
         *(CoroutineType, GeneratorType, AsyncGeneratorType, FunctionType, MethodType, BuiltinFunctionType, partial),
-        *(_GeneratorContextManager, _AsyncGeneratorContextManager),
+        *(_GeneratorContextManager, _AsyncGeneratorContextManager, Future, Task),
     }
 )
 

@@ -253,8 +253,10 @@ def written_parameters(function: Any) -> Iterator[inspect.Parameter]:
 def _bodies_of(cls: type[Any]) -> Iterator[tuple[Any, inspect.Parameter]]:
     """The annotated attributes of a class and of its bases, as parameters."""
     for base in cls.__mro__:
-        # A model keeps the defaults of its fields by itself.
+        # A model keeps the defaults of its fields and private attributes by itself.
+        private = vars(base).get("__private_attributes__", {})
         defaults = {**vars(base), **vars(base).get("__pydantic_fields__", {})}
+        defaults |= {name: attribute.default for name, attribute in private.items()}
         attributes = _as_parameters(list(_annotations_in(base)), base, defaults)
         yield from ((base, attribute) for attribute in attributes)
 

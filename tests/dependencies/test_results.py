@@ -13,6 +13,7 @@ import fastapi.security
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
@@ -257,6 +258,14 @@ def test_a_factory_that_is_not_called_lets_nobody_in() -> None:
 @pytest.mark.parametrize("value", [guard, len, functools.partial(guard), Object().guard], ids=range(4))
 def test_a_function_may_be_the_value(annotation: Any, value: Any) -> None:
     connects(taken(lambda: value, annotation))
+
+
+def test_a_task_is_no_value_of_another_type() -> None:
+    async def later(connection: HTTPConnection) -> Any:
+        return asyncio.ensure_future(asyncio.sleep(0))
+
+    refused(taken(later, str), later)
+    connects(taken(later, asyncio.Future[None]))
 
 
 @pytest.mark.parametrize("annotation", [Iterator[None], Iterable[None], Literal["a"], Any])

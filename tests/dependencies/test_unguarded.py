@@ -45,6 +45,7 @@ from pydantic import (
     Field,
     Json,
     PlainValidator,
+    PrivateAttr,
     WrapValidator,
     field_validator,
     model_validator,
@@ -1225,6 +1226,37 @@ def annotated_with(cls: Any, marker: Any) -> APIWebSocketRoute:
 def test_a_marker_of_another_place_in_a_model_is_refused(model: Any) -> None:
     with pytest.raises(DeclarationError, match=r"(Cookie|Header)\(\) is inside of the annotation"):
         annotated_with(model, Query())
+
+
+class PrivateDefault(BaseModel):
+    q: str = "x"
+    _user: str = PrivateAttr(default=Depends(guard))
+
+
+class PrivateAnnotated(BaseModel):
+    q: str = "x"
+    _user: Annotated[str, fastapi.Depends(guard)]
+
+
+@pytest.mark.parametrize("model", [PrivateDefault, type("Below", (PrivateDefault,), {})], ids=["own", "inherited"])
+def test_a_marker_of_a_private_attribute_is_refused(model: Any) -> None:
+    for marker in (Query(), Header(), Depends()):
+        with pytest.raises(DeclarationError, match=r"Depends\(guard\).* nobody reads it"):
+            annotated_with(model, marker)
+    with pytest.raises(DeclarationError, match=r"Depends\(guard\).* nobody reads it"):
+        annotated_with(PrivateAnnotated, Depends())
+
+
+class Guarded(BaseModel):
+    user: Alias
+
+
+@pytest.mark.parametrize("annotation", [Alias, list[Alias], Guarded, Guarded | None], ids=readable)
+def test_a_marker_in_the_type_of_a_message_is_refused(annotation: Any) -> None:
+    for messages in (fastroute.Messages[annotation, str], fastroute.Messages[str, annotation]):
+        with pytest.raises(DeclarationError, match="is inside of the annotation, and nobody reads it there"):
+            annotated_as(messages)
+    annotated_as(fastroute.Messages[Annotated[str, Query(max_length=3)], str])
 
 
 def test_markers_that_a_class_and_its_constructor_both_have_are_kept() -> None:
