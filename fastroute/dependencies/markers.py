@@ -33,6 +33,7 @@ from ..security import SecurityBase
 from .annotations import alternatives, flattened, metadata_in, metadata_in_unions, rules_out, types_in
 from .signature import (
     CallKind,
+    bound_keywords,
     call_kind,
     evaluated,
     namespace_of,
@@ -265,7 +266,10 @@ def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Co
             constructor does not take.
     """
     kept: dict[str, list[Any]] | None = None
+    bound = bound_keywords(call)
     for owner, parameter in own_parameters(call):
+        if parameter.name in bound:
+            continue
         for marker in _markers_at(parameter, _namespace_at(owner)):
             if kept is None:
                 kept = {each.name: list(_markers_at(each, namespace_of(call))) for each in signature}

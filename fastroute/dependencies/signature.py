@@ -18,6 +18,7 @@ from .annotations import unaliased
 __all__ = [
     "CallKind",
     "added_by_decorator",
+    "bound_keywords",
     "call_kind",
     "check_annotated",
     "check_kind",
@@ -132,7 +133,7 @@ def call_kind(call: Callable[..., Any]) -> CallKind:
     return CallKind.THREAD
 
 
-def _bound_keywords(call: Any) -> set[str]:
+def bound_keywords(call: Any) -> set[str]:
     """The parameters that `functools.partial` has filled."""
     names: set[str] = set()
     while isinstance(call, functools.partial):
@@ -147,7 +148,7 @@ def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
     Raises:
         DeclarationError: the call has no signature.
     """
-    bound = _bound_keywords(call)
+    bound = bound_keywords(call)
     return [
         parameter
         for parameter in _signature(call).parameters.values()

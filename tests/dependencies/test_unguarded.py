@@ -1119,6 +1119,31 @@ def test_an_error_of_a_router_names_a_function_of_the_user_or_the_router() -> No
     assert error.value.call is forgotten
 
 
+class Bound:
+    def __init__(self, user: Annotated[str, Depends(guard)]) -> None:
+        self.user = user
+
+    async def method(self, user: Annotated[str, Depends(guard)]) -> str:
+        return user
+
+    async def __call__(self, user: Annotated[str, Depends(guard)]) -> str:
+        return user
+
+
+@pytest.mark.parametrize("call", [Bound, Bound("me").method, Bound("me")], ids=["class", "method", "object"])
+def test_a_value_that_a_partial_binds_is_in_the_place_of_the_marker(call: Any) -> None:
+    seen: list[Any] = []
+
+    async def endpoint(
+        websocket: WebSocket, made: Annotated[Any, Depends(functools.partial(call, user="bound"))]
+    ) -> None:
+        seen.append(getattr(made, "user", made))
+        await websocket.accept()
+
+    assert is_let_in(APIWebSocketRoute("/", endpoint), {})
+    assert seen == ["bound"]
+
+
 def test_a_decorator_that_sets_the_signature_answers_for_the_function_below() -> None:
     async def below(websocket: WebSocket, user: Annotated[str, Depends(guard)]) -> None: ...
 
