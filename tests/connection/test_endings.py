@@ -479,6 +479,18 @@ def test_a_code_that_a_server_refuses_goes_out_with_3000_more(backend: str, code
     assert server.sent[-1] == {"type": "websocket.close", "code": sent, "reason": "why"}
 
 
+def test_a_close_that_went_out_with_3000_more_is_no_error_where_it_is_sent(backend: str) -> None:
+    after: list[bool] = []
+
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close(1008)
+        after.append(True)
+
+    assert Server(refuse_reserved).run(app_of(endpoint), backend) is None
+    assert after == [True]
+
+
 @pytest.mark.parametrize("key", [Exception, 500])
 def test_a_handler_for_all_errors_may_have_either_key(backend: str, key: Any) -> None:
     async def endpoint(websocket: WebSocket) -> None:

@@ -220,6 +220,10 @@ ORIGINS: list[tuple[Any, str]] = [
         ", which has no scheme; write 'https://a.example'",
     ),
     (
+        "http",
+        ", which has no scheme; write 'https://http'",
+    ),
+    (
         "//a.example",
         ", which has no scheme; write 'https://a.example'",
     ),
