@@ -73,8 +73,11 @@ def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
     is_wanted = _declares
     if problem is None:
         takers = readers(takers)
-        problem = _unfinished(result) or (None if takers else _denial(result))
         is_wanted = _may_declare
+        if not takers:
+            problem = _unfinished(result) or _denial(result)
+        elif type(result) in UNFINISHED_TYPES or isinstance(result, refusal_types()):  # as generated code notices them
+            problem = _unfinished(result)
     if problem is None:
         if not takers and not isinstance(result, type | bool):
             _harmless.add(type(result))

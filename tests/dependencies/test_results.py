@@ -21,6 +21,7 @@ from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Depends, Router, security
 from fastroute.dependencies import results
+from fastroute.dependencies.plan import build_plan
 from fastroute.exceptions import describe
 
 
@@ -258,6 +259,21 @@ def test_a_factory_that_is_not_called_lets_nobody_in() -> None:
 @pytest.mark.parametrize("value", [guard, len, functools.partial(guard), Object().guard], ids=range(4))
 def test_a_function_may_be_the_value(annotation: Any, value: Any) -> None:
     connects(taken(lambda: value, annotation))
+
+
+@pytest.mark.parametrize("value", [HTTPException, Later(), Checker(), security.HTTPBearer], ids=range(4))
+def test_a_class_or_object_may_be_a_value_of_another_type(value: Any) -> None:
+    """Whoever reads it finds out; and both engines say the same."""
+
+    async def endpoint(websocket: WebSocket, n: int, user: Annotated[str, Depends(plain(lambda: value))]) -> None:
+        assert user is value
+        await websocket.accept()
+
+    route = APIWebSocketRoute("/", endpoint)
+    sent = connect(Starlette(routes=[route]), websocket_scope("/?n=1"))
+    assert sent[0]["type"] == "websocket.accept"
+    plan = build_plan(route.dependant, ())
+    plan.steps[0].check(value)
 
 
 def test_a_task_is_no_value_of_another_type() -> None:
