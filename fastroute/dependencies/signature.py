@@ -9,7 +9,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, get_origin
 
 from .. import _fastapi
 from ..exceptions import DeclarationError, Problem
@@ -59,6 +59,12 @@ def unwrapped(call: Any) -> Any:
     while isinstance(call, functools.partial) or hasattr(call, "__wrapped__"):
         call = inspect.unwrap(_without_partial(call))
     return call
+
+
+def _without_arguments(call: Any) -> Any:
+    """The class of a generic alias, as `Repository` of `Repository[User]`; everything else unchanged."""
+    origin = get_origin(call)
+    return origin if isinstance(origin, type) else call
 
 
 def _is_context_manager_function(call: Any) -> bool:
@@ -157,6 +163,7 @@ def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _signature(call: Callable[..., Any]) -> inspect.Signature:
+    call = _without_arguments(call)
     try:
         if sys.version_info >= (3, 14):
             from annotationlib import Format
@@ -193,7 +200,7 @@ def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
     `inspect.signature` shows one function: the innermost that `functools.wraps` names, the `__signature__` that
     somebody set, or one constructor of a class. Those of a plain function are all in its signature: it has none here.
     """
-    call = _without_partial(call)
+    call = _without_arguments(_without_partial(call))
     is_class = inspect.isclass(call)
     if is_class:
         yield from _bodies_of(call)
@@ -292,7 +299,7 @@ def _layers(call: Any) -> Iterator[Any]:
 
 def namespace_of(call: Any) -> dict[str, Any]:
     """The globals in which the annotations of a callable are evaluated."""
-    function = unwrapped(call)
+    function = _without_arguments(unwrapped(call))
     if inspect.isclass(function):
         # The constructor that `inspect.signature` reads: the first in the order of bases.
         constructors = ("__new__", "__init__")

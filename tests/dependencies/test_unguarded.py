@@ -1552,6 +1552,23 @@ def test_a_class_that_nobody_can_make_is_no_dependency(cls: Any) -> None:
     of_the_route(Depends(type("Concrete", (cls,), {"user": None, "__init__": lambda self: None})))
 
 
+class Repository(Generic[Text]):
+    def __init__(self, user: Annotated[Text, Depends(guard)], limit: int = 3) -> None:
+        self.user = user
+
+
+class ForgetsInTheBody(Generic[Text]):
+    user: Annotated[Text, Depends(guard)]
+
+
+def test_a_generic_class_with_its_arguments_is_a_dependency() -> None:
+    for form in (lambda: annotated_with(Repository[str], Depends()), lambda: of_the_route(Depends(Repository[str]))):
+        assert not is_let_in(form(), {})
+        assert is_let_in(form(), CREDENTIALS)
+    with pytest.raises(DeclarationError, match="stands at 'user' in the body of ForgetsInTheBody"):
+        annotated_with(ForgetsInTheBody[str], Depends())
+
+
 def test_classes_with_a_constructor_of_the_user_are_dependencies() -> None:
     class Text(str):
         def __new__(cls, user: Annotated[str, Depends(guard)]) -> "Text":
