@@ -235,6 +235,8 @@ CHANGES = (
     "extend",
     "frontend",
     "bypass",
+    "adopt",
+    "cut",
 )
 
 
@@ -340,6 +342,7 @@ class Application:
         self._count = 0
         self.errors: list[Any] = []
         self.routers: list[Any] = []
+        self._adopted: list[tuple[Any, Any]] = []
         *included, root = tree.routers
         for number, plan in enumerate(included):
             limits = _supported(APIRouter, LIMITS) if plan.limited else {}
@@ -365,7 +368,9 @@ class Application:
 
     def mark(self, number: int) -> None:
         """Tell FastAPI of changes that were made to the list of a router, as its own methods do."""
-        if hasattr(APIRouter, "_mark_routes_changed"):  # since FastAPI 0.137
+        if self._adopted:
+            self._attempt(self._add, *self._adopted.pop())
+        elif hasattr(APIRouter, "_mark_routes_changed"):  # since FastAPI 0.137
             self.routers[number]._mark_routes_changed()
 
     def _append(self, router: Any, item: Any, place: int) -> None:
@@ -385,6 +390,16 @@ class Application:
         # Only here: in an included router it is a difference that the docs name.
         if router is self.app.router:
             list.append(router.routes, self._made(router, item))
+
+    def _adopt(self, router: Any, item: Any, place: int) -> None:
+        # FastAPI sees that it got in when it changes: it has no version.
+        adopted, other = APIRouter(), APIRouter()
+        other.include_router(adopted)
+        router.routes.insert(place, other.routes[-1])
+        self._adopted.append((adopted, item))
+
+    def _cut(self, router: Any, item: Any, place: int) -> None:
+        router.routes[place : place + 2] = [self._made(router, item), *router.routes[place:]]
 
     def _delete(self, router: Any, item: Any, place: int) -> None:
         del router.routes[place]
