@@ -430,7 +430,7 @@ def _is_scalar(annotation: Any) -> bool:
 def _is_scalar_sequence(annotation: Any) -> bool:
     found = False
     for part in alternatives(annotation):
-        if _is_sequence_class(part) and all(item is ... or _is_scalar(item) for item in get_args(part)):
+        if _is_sequence_class(part) and all(map(_is_scalar, get_args(part))):
             found = True
         elif _is_complex(part):
             return False

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
@@ -124,6 +124,21 @@ def test_a_call_of_its_own_may_await_its_credentials() -> None:
 
     with TestClient(Starlette(routes=[taken(Own())])).websocket_connect("/"):
         pass
+
+
+def test_a_scheme_for_requests_reads_the_connection_and_gets_no_response() -> None:
+    class ForRequests(HTTPBearer):
+        async def __call__(self, request: Request) -> Any:  # type: ignore[override]
+            return request.headers.get("authorization", "ann")
+
+    class Answering(HTTPBearer):
+        async def __call__(self, request: Request, response: Response) -> Any:  # type: ignore[override]
+            raise NotImplementedError
+
+    with TestClient(Starlette(routes=[taken(ForRequests())])).websocket_connect("/"):
+        pass
+    with pytest.raises(DeclarationError, match="parameter 'response': there is no Response to a WebSocket"):
+        taken(Answering())
 
 
 @pytest.mark.parametrize("value", ["", 0, (), {}, "ann"], ids=repr)

@@ -25,6 +25,7 @@ from fastroute import (
     Messages,
     Path,
     Query,
+    Router,
     Security,
     security,
 )
@@ -160,10 +161,19 @@ OF_PARAMETERS: dict[str, tuple[tuple[Any, ...], str]] = {
         (Annotated[str, Query(), Header()],),
         "Query() and Header() in one annotation, and only one of them can count; remove the other",
     ),
+    "a body beside a query": (
+        (Annotated[str, fastapi.Body(), Query()],),
+        "Body() and Query() in one annotation, and only one of them can count; remove the other",
+    ),
     "a marker inside": (
         (list[Annotated[str, Header()]], Query()),
         "Header() is inside of the annotation, and nobody reads it there; put it around the whole type: "
         "Annotated[..., Header()]",
+    ),
+    "a dependency inside of a marker's type": (
+        (Annotated[Annotated[str, Depends(guard)] | None, Query()],),
+        "Depends(guard) is inside of the annotation, and nobody reads it there; put it around the whole type: "
+        "Annotated[..., Depends(guard)]",
     ),
     "a dependency inside": (
         (Annotated[str, Depends(guard)] | None,),
@@ -566,3 +576,20 @@ def test_a_mistake_in_a_route(declare: Callable[[], Any], problem: str) -> None:
     with pytest.raises(DeclarationError) as error:
         declare()
     assert error.value.problem == problem
+
+
+@pytest.mark.parametrize(
+    ("declare", "call", "parameter"),
+    [
+        # The endpoint that takes the value, and not what is asked before it.
+        (lambda: APIWebSocketRoute("/", first, dependencies=[Depends(guard)]), first, "user"),
+        # The first of the list.
+        (lambda: APIWebSocketRoute("/", plain, [Depends(guard), scoped]), plain, "name"),
+        (lambda: Router(prefix=[Depends(guard), Depends(scoped)]), guard, "prefix"),
+    ],
+    ids=["a value of the handshake", "a list as the name", "a list as the prefix"],
+)
+def test_the_callable_and_the_parameter_are_named(declare: Callable[[], Any], call: Any, parameter: str) -> None:
+    with pytest.raises(DeclarationError) as error:
+        declare()
+    assert (error.value.call, error.value.parameter) == (call, parameter)

@@ -47,10 +47,12 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     WrapValidator,
+    create_model,
     field_validator,
     model_validator,
 )
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.testclient import TestClient
@@ -364,7 +366,12 @@ def test_a_guard_that_is_made_and_not_called(form: Callable[[Any], Any], maker: 
     assert code == f"Depends({cls.__name__}(...))"
 
 
-@pytest.mark.parametrize("annotation", [str, str | int, BaseModel | None, TypedDict("Claims", {"sub": str})], ids=str)
+UserText = NewType("UserText", TypeAliasType("Text", str))  # type: ignore[valid-newtype]  # legal at run time
+
+
+@pytest.mark.parametrize(
+    "annotation", [str, str | int, UserText, BaseModel | None, TypedDict("Claims", {"sub": str})], ids=str
+)
 @pytest.mark.parametrize(
     "marker", [Depends(Guard), fastapi.Depends(Guard), Security(functools.partial(Guard))], ids=str
 )
@@ -395,6 +402,14 @@ class GuardsByADependency:
     def __init__(self, user: str = Depends(guard)) -> None: ...
     def __call__(self) -> str:
         raise NotImplementedError
+
+
+def test_a_guard_that_is_made_from_what_is_no_class_is_not_called() -> None:
+    class Chosen(Guard):
+        def __init__(self, role: Literal["admin"], names: "list[str] | None" = None) -> None: ...
+
+    with pytest.raises(DeclarationError, match="nobody calls it"):
+        of_the_route(Depends(Chosen))
 
 
 @pytest.mark.parametrize("cls", [GuardsInItsConstructor, GuardsByADependency, functools.partial(GuardsByADependency)])
@@ -813,6 +828,7 @@ ACCEPTED: list[Any] = [
     Annotated[Annotated[int, Query(gt=3)], "text", fastapi.Query(alias="q")],
     Annotated[TypeAliasType("Q", Annotated[int, Query()]), Query(gt=3)],
     Annotated[int, Query(gt=3)] | None,
+    Annotated[create_model("Odd", **{"x-y": (int, 1)}), Query()],  # type: ignore[call-overload]  # as FastAPI takes it
     Annotated[list[Annotated[int, Query(gt=3)]], Query()],
     Annotated[list[Alias], Depends(guard)],
     Annotated[str, "text", ("a", "b"), {"c": 1}, Depends(guard)],
@@ -1500,6 +1516,17 @@ def test_a_class_that_is_injected_is_no_dependency(cls: Any) -> None:
         annotated_with(cls, Depends())
     with pytest.raises(DeclarationError, match="is injected by type"):
         of_the_route(Security(cls, scopes=["a"]))
+
+
+class OwnConnection(HTTPConnection):
+    def __init__(self, connection: HTTPConnection) -> None:
+        super().__init__(connection.scope)
+
+
+@pytest.mark.parametrize("cls", [State, OwnConnection], ids=readable)
+def test_other_classes_are_dependencies(cls: Any) -> None:
+    """Those of the frameworks that nobody injects, and those of users that are like one that is."""
+    connect(Starlette(routes=[annotated_with(cls, Depends())]), websocket_scope("/"))
 
 
 class Role(Enum):
