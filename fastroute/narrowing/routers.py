@@ -252,7 +252,7 @@ class _NarrowedIncluded(Substitute):
         index = self._fastroute_index
         if index is not None and index.edition is not RouteList.newest:
             edition = RouteList.newest
-            index = replace(index, edition=edition) if self.effective_candidates() is index.candidates else None
+            index = replace(index, edition=edition) if index.holds_for(self.effective_candidates()) else None
             self._fastroute_index = index
         if index is None or index.scans or list(map(_MATCHES_OF, index.classes)) != index.functions:
             return self._fastroute_original._match(self, scope)
@@ -303,10 +303,10 @@ class _Builder:
 
     def index_of_router(self, router: NarrowedRouter) -> Index:
         """The index of the routes of a router, and of all that it includes."""
-        return _belonging_to(self._edition, self._index(list(router.routes), self._fastapi.mark), router)
+        return _belonging_to(self._edition, self._index(list(router.routes), is_included=False), router)
 
-    def _index(self, candidates: list[Any], mark: Callable[[Scope], Any] | None) -> Index:
-        """The index of a list; inside of an included router without `mark`."""
+    def _index(self, candidates: list[Any], *, is_included: bool) -> Index:
+        """The index of the list of a router, or of an included one."""
         reaches: list[Reach] = []
         included: list[tuple[Any, object, list[Any]]] = []
         routers: dict[int, Any] = {}
@@ -322,7 +322,7 @@ class _Builder:
                 noted = False
                 continue
             version, index = below
-            included.append((candidate, version, index.candidates))
+            included += [(candidate, version, index.candidates), *index.included]
             routers |= {id(router): router for router in (candidate.original_router, *index.routers)}
             reaches.append(_asked_by_fastapi(index.reach) if _fastapi.asks_its_routes(candidate) else ANYTHING)
         has_included = first_included < len(candidates)
@@ -337,14 +337,14 @@ class _Builder:
             websocket=table_of([reach.websocket for reach in reaches], has_included),
             writers=writers,
             included=tuple(included),
-            mark=mark if has_included else None,
+            mark=self._fastapi.mark if has_included and not is_included else None,
             first_included=first_included,
             is_plain=not (has_included or writers),
-            scans=_scans(reaches, is_included=mark is None, has_included=has_included),
+            scans=_scans(reaches, is_included=is_included, has_included=has_included),
             classes=[cls for cls, _ in reach.relied],
             functions=[function for _, function in reach.relied],
             # Nothing is around the list of a router that is no included one.
-            reach=reach if mark is None else ANYTHING,
+            reach=reach if is_included else ANYTHING,
             noted=noted,
         )
 
@@ -365,7 +365,7 @@ class _Builder:
             return None
         known: Index | None = vars(included).get("_fastroute_index")
         if known is None or not known.holds_for(candidates):
-            known = self._index(candidates, None)
+            known = self._index(candidates, is_included=True)
         if not known.noted:
             return None
         included._fastroute_index = known = replace(known, edition=self._edition)

@@ -56,7 +56,7 @@ class Index(NotCopied):
         candidates: the list.
         http, websocket: tables of positions in the list.
         writers: the positions of routes that may write another path into the scope.
-        included: the included routers in the list, with the version of each and its list.
+        included: the included routers in the list and below, with the version of each and its list.
         mark: what the first included router does to a scope if it is asked; None inside of an included router.
         first_included: its position; after all others if there is none.
         scans: whether a lookup saves nothing: FastAPI asks all of the list.

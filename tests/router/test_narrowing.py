@@ -429,9 +429,12 @@ def extend(routes: list[BaseRoute], route: BaseRoute) -> None:
 
 
 @keeps_included
+@pytest.mark.parametrize("prefix", ["", "/outer"])  # by which the router is found, whatever is in it
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("change", [append, insert, replace, replace_part, extend, None])
-def test_a_router_that_gets_in_without_another_version_notes_its_changes(change: Any, nested: bool) -> None:
+def test_a_router_that_gets_in_without_another_version_notes_its_changes(
+    change: Any, nested: bool, prefix: str
+) -> None:
     """FastAPI sees it when it changes: until then its routes count as much as those that were there before."""
     answers = []
     for accelerated in (False, True):
@@ -439,7 +442,7 @@ def test_a_router_that_gets_in_without_another_version_notes_its_changes(change:
         before.add_api_route("/before/{id}", page)
         outer.include_router(before)
         app = application()
-        app.include_router(outer, prefix="/outer")
+        app.include_router(outer, prefix=prefix)
         if accelerated:
             accelerate(app)
         request(app, "/nowhere")
@@ -457,12 +460,60 @@ def test_a_router_that_gets_in_without_another_version_notes_its_changes(change:
             outer.routes = [*outer.routes, included_in_another(new)]
         else:
             change(outer.routes, included_in_another(new))
-        paths = [f"/outer/{path}/1" for path in ("before", "new", "newer")]
+        paths = [f"{prefix}/{path}/1" for path in ("before", "new", "newer")]
         found = [request(app, path)[0] for path in paths]
         newer.add_api_route("/newer/{id}", page)
         answers.append(found + [request(app, path)[0] for path in paths])
     assert answers[0] == answers[1]
     assert answers[0][-1] == 200
+
+
+def take_out(router: APIRouter) -> None:
+    router.routes.pop()
+
+
+def take_part_out(router: APIRouter) -> None:
+    del router.routes[-1:]
+
+
+def assign_without(router: APIRouter) -> None:
+    router.routes = router.routes[:-1]
+
+
+@keeps_included
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("accelerated_before", [True, False])
+@pytest.mark.parametrize("change", [take_out, take_part_out, assign_without])
+def test_a_router_that_gets_out_without_another_version_still_counts(
+    change: Any, accelerated_before: bool, depth: int
+) -> None:
+    """FastAPI keeps it until the version of the one around it is another, and sees its changes until then."""
+    answers = []
+    for accelerated in (False, True):
+        app, inner = application(1), APIRouter()
+        inner.routes.append(APIRoute("/before", page))  # which changes no version
+        around = inner
+        for _ in range(depth):
+            below, around = around, APIRouter()
+            around.add_api_route("/page", page)
+            around.include_router(below)
+            below._routes_version = 0  # type: ignore[attr-defined]
+        app.include_router(around)
+        if accelerated and accelerated_before:
+            accelerate(app)
+
+        def ask(app: FastAPI = app) -> list[int]:
+            return [request(app, path)[0] for path in ("/page", "/before", "/later", "/resource0/item1/1")]
+
+        statuses = [ask()]
+        change(around)
+        if accelerated:
+            accelerate(app)
+        statuses += [ask() for _ in range(2 * narrowing._PATIENCE)]
+        inner.add_api_route("/later", page)
+        answers.append(statuses + [ask() for _ in range(2 * narrowing._PATIENCE)])
+    assert answers[0] == answers[1]
+    assert answers[0][-1] == [200, 200, 200, 200]
 
 
 def counting(monkeypatch: pytest.MonkeyPatch, cls: Any, name: str) -> list[Any]:
