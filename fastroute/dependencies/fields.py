@@ -519,9 +519,7 @@ def _model_aliases(
         if len(choices) < len(validation_alias.choices):
             return aliases
         aliases = [(choice, choice) for choice in choices]
-    # A field that is a model, dict or dataclass has its own configuration.
-    has_own_config = _is_subclass(info.annotation, (BaseModel, dict)) or is_dataclass(info.annotation)
-    config = {} if has_own_config else model.model_config
+    config = model.model_config
     by_alias = config.get("validate_by_alias") is not False
     by_name = config.get("validate_by_name", config.get("populate_by_name", False))
     if not by_alias:

@@ -1145,6 +1145,14 @@ class Both(BaseModel):
     first_one: int = Field(alias="First")
 
 
+class Configured(BaseModel):
+    """A field whose type could have a configuration of its own."""
+
+    model_config = ConfigDict(validate_by_name=True)
+    first_one: Json[dict[str, int] | int] = Field(alias="First")
+    second: Json[ByName] | None = Field(default=None, validation_alias=AliasChoices("s1", "s_2"))
+
+
 ALIASES = [
     "First=1",
     "first=1",
@@ -1166,7 +1174,7 @@ SECOND = [
 
 @pytest.mark.parametrize("ours", OURS)
 @pytest.mark.parametrize("where", ["Query", "Header", "Cookie"])
-@pytest.mark.parametrize("model", [Aliased, ByName, OnlyByName, Both])
+@pytest.mark.parametrize("model", [Aliased, ByName, OnlyByName, Both, Configured])
 def test_aliases_in_models(model: type[BaseModel], where: str, ours: str) -> None:
     def declare(api: Api) -> Any:
         async def endpoint(websocket: WebSocket, found: Annotated[model, getattr(api, where)()]) -> None:
