@@ -362,9 +362,17 @@ class Silent(APIRouter):
         super()._mark_routes_changed()
 
 
+class Hiding(APIRouter):
+    """Nobody knows what its attributes are."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return super().__getattribute__(name)
+
+
 @keeps_included
-def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every_path() -> None:
-    silent = Silent()
+@pytest.mark.parametrize("cls", [Silent, Hiding])
+def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every_path(cls: type[APIRouter]) -> None:
+    silent = cls()
     silent.add_api_route("/page", page)
     app = application()
     app.include_router(silent, prefix="/silent")
