@@ -21,6 +21,7 @@ from fastroute.narrowing import routers as narrowing
 _answer = FastAPI.__call__
 _app = routing.APIRouter.app
 _match = routing._IncludedRouter._match
+_is_genuine = _fastapi.is_genuine
 
 _accelerated: dict[int, FastAPI] = {}  # kept, so that no id is given twice
 _narrowed: dict[int, Any] = {}
@@ -77,6 +78,8 @@ def pytest_configure() -> None:
     FastAPI.__call__ = _accelerate_and_answer
     routing.APIRouter.app = _counted_app
     routing._IncludedRouter._match = _counted_match
+    # It does what FastAPI's does: else included routers would be asked for every path.
+    _fastapi.is_genuine = lambda cls, function: function is _counted_match or _is_genuine(cls, function)
     narrowing._scans = lambda *_, **__: False
     narrowing._PATIENCE = 1
 
