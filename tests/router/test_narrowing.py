@@ -369,8 +369,20 @@ class Hiding(APIRouter):
         return super().__getattribute__(name)
 
 
+class Keeping(APIRouter):
+    """Nobody sees how its routes change."""
+
+    @property
+    def routes(self) -> Any:  # type: ignore[override]  # what is looked for
+        return vars(self)["kept"]
+
+    @routes.setter
+    def routes(self, routes: Any) -> None:
+        vars(self)["kept"] = routes
+
+
 @keeps_included
-@pytest.mark.parametrize("cls", [Silent, Hiding])
+@pytest.mark.parametrize("cls", [Silent, Hiding, Keeping])
 def test_an_included_router_that_does_not_say_when_it_changes_is_asked_for_every_path(cls: type[APIRouter]) -> None:
     silent = cls()
     silent.add_api_route("/page", page)
@@ -474,6 +486,22 @@ def test_a_router_that_gets_in_without_another_version_notes_its_changes(
         answers.append(found + [request(app, path)[0] for path in paths])
     assert answers[0] == answers[1]
     assert answers[0][-1] == 200
+
+
+@keeps_included
+def test_a_router_that_nobody_asks_after_its_change_gets_another_index() -> None:
+    app, router = FastAPI(openapi_url=None), APIRouter()
+    app.add_api_route("/before", page)
+    for number in range(10):
+        router.add_api_route(f"/{number}", page)
+    app.include_router(router)
+    accelerate(app)
+    assert request(app, "/9")[0] == 200
+    router.add_api_route("/later", page)
+    for _ in range(2 * narrowing._PATIENCE):
+        assert request(app, "/before")[0] == 200
+    assert request(app, "/later")[0] == 200
+    assert request(app, "/9")[0] == 200
 
 
 def take_out(router: APIRouter) -> None:
@@ -1131,17 +1159,8 @@ def test_a_name_that_a_mount_and_its_prefix_both_have() -> None:
 
 
 def test_a_router_with_routes_of_its_own_is_left_with_the_reason() -> None:
-    class Own(APIRouter):
-        @property
-        def routes(self) -> Any:  # type: ignore[override]  # what is looked for
-            return vars(self)["kept"]
-
-        @routes.setter
-        def routes(self, routes: Any) -> None:
-            vars(self)["kept"] = routes
-
-    (left,) = accelerate(Own()).left
-    assert left.reason == f"{__name__}.{Own.__qualname__} has `routes` of its own"
+    (left,) = accelerate(Keeping()).left
+    assert left.reason == f"{__name__}.Keeping has `routes` of its own"
 
 
 @keeps_included
