@@ -218,7 +218,7 @@ def chaos(session: nox.Session) -> None:
     """Real servers and clients, and all that can go wrong between them: `-- --seconds 600 --seed 1`."""
     session.env.update(COMPILED)
     session.install(".[test]", "hypercorn")
-    session.run("python", "proof/uvicorn_alone.py")
+    session.run("python", "proof/servers_alone.py")
     session.run("python", "proof/chaos.py", *session.posargs)
 
 

@@ -240,23 +240,25 @@ OF_SERVERS = (
 
 
 #: To an application that sends while its client leaves: websockets-sansio after a frame that is none, both after an
-#: accept that did not go out any more. `uvicorn_alone.py` gets each of these from uvicorn without us.
-ERRORS_OF_UVICORN = (
+#: accept that did not go out any more. `servers_alone.py` gets each of these from uvicorn without us.
+ERRORS_OF_SERVERS = (
     "Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.",
     "Expected ASGI message 'websocket.accept', 'websocket.close' or 'websocket.http.response.start' but got "
     "'websocket.send'.",
     # wsproto, to one that refuses a handshake whose client has left.
     "Connection cannot be rejected in state ConnectionState.CLOSED",
+    # hypercorn, from a task of its own, if a client that was refused sends on before the application is at its end.
+    "can't handle event type Response when role=SERVER and state=MUST_CLOSE",
 )
 
 
-def is_of_uvicorn(error: BaseException) -> bool:
-    """Whether uvicorn raises it to any application whose client leaves at that moment."""
+def is_of_server(error: BaseException) -> bool:
+    """Whether a server raises it with any application whose client leaves or sends at that moment."""
     [*_, (frame, _)] = traceback.walk_tb(error.__traceback__)
     # What wsproto says of a late refusal, websockets-sansio asserts without a text.
     place = frame.f_globals["__name__"], frame.f_code.co_name
     refused_too_late = isinstance(error, AssertionError) and place == ("websockets.protocol", "send_eof")
-    return refused_too_late or str(error) in ERRORS_OF_UVICORN
+    return refused_too_late or str(error) in ERRORS_OF_SERVERS
 
 
 def is_asked_for(error: BaseException) -> bool:
@@ -264,7 +266,7 @@ def is_asked_for(error: BaseException) -> bool:
         return all(map(is_asked_for, error.exceptions))
     # A WebSocketException after the endpoint's own close: Starlette's handler closes again, which fails, as in FastAPI.
     late = isinstance(error.__context__, WebSocketException)
-    return late or isinstance(error, Planned) or is_of_uvicorn(error)
+    return late or isinstance(error, Planned) or is_of_server(error)
 
 
 def unsettled(first_tasks: set[Any]) -> list[str]:
@@ -291,7 +293,7 @@ def go_on_at_shutdown(protocol: Any) -> None:
         try:
             answer(self)
         except Exception as error:
-            if not is_of_uvicorn(error):
+            if not is_of_server(error):
                 raise
 
     protocol.send_500_response = send_500_response

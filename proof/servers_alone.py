@@ -1,19 +1,22 @@
-"""The errors that chaos.py puts down to uvicorn, from uvicorn and Starlette alone.
+"""The errors that chaos.py puts down to the servers, from uvicorn, hypercorn and Starlette alone.
 
-    python proof/uvicorn_alone.py
+    python proof/servers_alone.py
 
 An endpoint acts in the turn of the event loop in which its client's last frame, or the end of the server, has ended the
-connection: many clients hit it by chance. The exit code is 1 if uvicorn no longer raises one of the errors: then
+connection: many clients hit it by chance. The exit code is 1 if a server no longer raises one of the errors: then
 chaos.py must not excuse it any more.
 """
 
 import asyncio
 import logging
+import socket
 import sys
 from typing import Any, NamedTuple
 
+import hypercorn.asyncio
+import hypercorn.config
 import uvicorn
-from chaos_server import ERRORS_OF_UVICORN, is_of_uvicorn
+from chaos_server import ERRORS_OF_SERVERS, is_of_server
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -73,7 +76,7 @@ class Case(NamedTuple):
     error: str
 
 
-AFTER_CLOSE, NOT_ACCEPTED, CLOSED = ERRORS_OF_UVICORN
+AFTER_CLOSE, NOT_ACCEPTED, CLOSED, SENT_ON = ERRORS_OF_SERVERS
 CASES = [
     Case("websockets-sansio", sends, UNMASKED, AFTER_CLOSE),
     Case("websockets-sansio", accepts, CLOSE, NOT_ACCEPTED),
@@ -127,15 +130,45 @@ async def raised(case: Case) -> BaseException | None:
     return errors[0] if errors else None
 
 
+async def raised_by_hypercorn() -> BaseException | None:
+    """The error of its task, if a client sends on after its handshake was refused."""
+    errors: list[Any] = []
+
+    async def refuses(websocket: WebSocket) -> None:
+        await websocket.close(4001)
+        await asyncio.sleep(0.1)
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    stop = asyncio.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    app = Starlette(routes=[WebSocketRoute("/", refuses)])
+    serving = asyncio.create_task(hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD % b"")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(CLOSE)
+    await asyncio.sleep(0.2)
+    writer.close()
+    stop.set()
+    await serving
+    while errors and isinstance(errors[0], BaseExceptionGroup):
+        errors = list(errors[0].exceptions)
+    return errors[0] if errors else None
+
+
 def main() -> int:
     logging.disable()
+    found = [(f"{case.implementation:18} {case.endpoint.__name__}", case.error, raised(case)) for case in CASES]
+    found.append(("hypercorn          refuses", SENT_ON, raised_by_hypercorn()))
     missing = 0
-    for case in CASES:
-        error = asyncio.run(raised(case))
-        as_said = error is not None and is_of_uvicorn(error) and str(error) == case.error
+    for name, text, raising in found:
+        error = asyncio.run(raising)
+        as_said = error is not None and is_of_server(error) and str(error) == text
         missing += not as_said
-        name = f"{case.implementation:18} {case.endpoint.__name__:18}"
-        print(f"{name} {type(error).__name__}: {str(error) or 'no text'}{'' if as_said else '  NOT AS SAID'}")
+        print(f"{name:37} {type(error).__name__}: {str(error) or 'no text'}{'' if as_said else '  NOT AS SAID'}")
     return 1 if missing else 0
 
 
