@@ -501,4 +501,4 @@ for path in "/PAGE", "/MOUNTED/x":
 
 
 def test_a_matches_that_was_patched_before_the_import_is_asked_for_every_path() -> None:
-    subprocess.run([sys.executable, "-c", PATCHED_FIRST], check=True)
+    subprocess.run([sys.executable, "-P", "-c", PATCHED_FIRST], check=True)
