@@ -36,6 +36,7 @@ from .signature import (
     bound_keywords,
     call_kind,
     evaluated,
+    is_abstract,
     namespace_of,
     overridden,
     own_parameters,
@@ -223,7 +224,14 @@ def check_awaited(item: Any) -> None:
     if callable(item):  # a value that has functions for its own use
         return
     for name in ("func", "default_factory"):
-        _check_waits_for_nothing(getattr(item, name, None))
+        _check_waits_for_nothing(_attribute(item, name))
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # another package may have its reasons
+        return None
 
 
 def _check_waits_for_nothing(function: Any) -> None:
@@ -420,7 +428,7 @@ def check_made(call: Any, annotation: Any) -> None:
     cls = _class_behind(call)
     if cls is None or not any("__call__" in vars(base) for base in cls.__mro__):
         return
-    is_unused = annotation is None or rules_out(annotation, cls)
+    is_unused = (annotation is None or rules_out(annotation, cls)) and not is_abstract(cls)
     if is_unused and not any(_is_of_connection(each, namespace_of(cls)) for each in parameters(cls)):
         raise Problem(
             f"Depends({_name_of(cls)}) makes an instance from what a client sends, and nobody calls it, so everybody "
@@ -482,8 +490,6 @@ def _check_class(cls: type[Any]) -> None:
     injected = (*_INJECTED, *_fastapi.security_scopes_types())
     if issubclass(cls, injected) and _is_of_frameworks(cls):
         raise Problem(f"{name} is injected by type, and is no dependency; remove Depends()")
-    if inspect.isabstract(cls) or getattr(cls, "_is_protocol", False):
-        raise Problem(f"{name} is abstract, so that nobody can make one; write Depends(function)")
     if _is_value(cls):
         raise Problem(f"{name} is a type of values, which a client would send; write Depends(function)")
 
@@ -503,6 +509,8 @@ def _is_of_frameworks(cls: type[Any]) -> bool:
 def _check_called(thing: Any) -> None:
     """Check that a thing is not the result of a call in the place of the function."""
     generator = getattr(thing, "gen", None) if type(thing).__module__ == "contextlib" else None
+    if generator is None and callable(thing):  # a proxy of a function may have all methods
+        return
     if not (generator or inspect.isawaitable(thing) or inspect.isgenerator(thing) or inspect.isasyncgen(thing)):
         return
     if inspect.iscoroutine(thing):
@@ -658,7 +666,7 @@ def _check_holder(thing: Any) -> None:
     elif isinstance(thing, dataclasses.Field | FieldInfo) and not _fastapi.is_marker(thing):
         _check_held(thing.default, thing)
     elif not _fastapi.is_marker(thing):
-        dependency = getattr(thing, "dependency", None)
+        dependency = _attribute(thing, "dependency")
         if callable(dependency):
             raise Problem(
                 f"{type(thing).__module__}.{type(thing).__qualname__} is of another package, and nobody reads it; "
@@ -673,7 +681,9 @@ def _check_held(item: Any, holder: Any) -> None:
 
 def _is_framework_marker(thing: Any) -> bool:
     """Whether it is `Depends`, `Query`, ... itself, ours or FastAPI's, or the class of such a marker."""
-    function = unwrapped(thing) if callable(thing) else thing
+    if not callable(thing):
+        return False
+    function = unwrapped(thing)
     module = str(getattr(function, "__module__", None))
     name = getattr(function, "__name__", None)
     return module.startswith(("fastroute.", "fastapi.")) and name in (*_DEPENDENCIES, *_PARAMETERS)

@@ -23,6 +23,7 @@ __all__ = [
     "check_annotated",
     "check_kind",
     "evaluated",
+    "is_abstract",
     "namespace_of",
     "overridden",
     "own_parameters",
@@ -65,6 +66,16 @@ def _without_arguments(call: Any) -> Any:
     """The class of a generic alias, as `Repository` of `Repository[User]`; everything else unchanged."""
     origin = get_origin(call)
     return origin if isinstance(origin, type) else call
+
+
+def _is_bare_protocol(call: Any) -> bool:
+    """Whether it is a protocol with the constructor of `typing`, which seems to take anything, and makes nothing."""
+    return getattr(call, "_is_protocol", False) and call.__init__.__module__.startswith("typing")
+
+
+def is_abstract(cls: type[Any]) -> bool:
+    """Whether nobody can make an object of a class. As a dependency it stands for its override."""
+    return inspect.isabstract(cls) or _is_bare_protocol(cls)
 
 
 def _is_context_manager_function(call: Any) -> bool:
@@ -164,6 +175,8 @@ def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _signature(call: Callable[..., Any]) -> inspect.Signature:
     call = _without_arguments(call)
+    if _is_bare_protocol(call):
+        return inspect.Signature()
     try:
         if sys.version_info >= (3, 14):
             from annotationlib import Format

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from ipaddress import IPv4Address
 from pathlib import PosixPath
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import (
     Annotated,
     Any,
@@ -1569,14 +1569,76 @@ class Shape(Protocol):
 class BelowAbstract(Abstract): ...
 
 
-@pytest.mark.parametrize("cls", [Abstract, Shape, BelowAbstract], ids=readable)
-def test_a_class_that_nobody_can_make_is_no_dependency(cls: Any) -> None:
+class AbstractGuard(ABC):
+    @abstractmethod
+    def __call__(self) -> str: ...
+
+
+class GenericShape(Protocol[Text]):
+    def user(self) -> Text: ...
+
+
+class ShapeOfAFunction(Protocol):
+    def __call__(self) -> str: ...
+
+
+ABSTRACT = [Abstract, BelowAbstract, AbstractGuard, Shape, GenericShape[str], ShapeOfAFunction]
+
+
+@pytest.mark.parametrize("cls", ABSTRACT, ids=readable)
+def test_a_class_that_nobody_can_make_stands_for_its_override(cls: Any) -> None:
     for form in (lambda: annotated_with(cls, Depends()), lambda: of_the_route(Depends(cls))):
-        with pytest.raises(
-            DeclarationError, match=r"is abstract, so that nobody can make one; write Depends\(function\)"
-        ):
-            form()
-    of_the_route(Depends(type("Concrete", (cls,), {"user": None, "__init__": lambda self: None})))
+        assert not is_let_in(form(), CREDENTIALS)
+        route = form()
+        route.dependency_overrides_provider = SimpleNamespace(dependency_overrides={cls: guard})
+        assert not is_let_in(route, {})
+        assert is_let_in(route, CREDENTIALS)
+
+
+class Proxy:
+    """Stands for another object, and has all methods, as werkzeug's `LocalProxy`."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        object.__setattr__(self, "function", function)
+
+    @property
+    def __class__(self) -> Any:
+        return type(self.function())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function(), name)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        return self.function()(*arguments, **keywords)
+
+    def __await__(self) -> Any:
+        return self.function().__await__()
+
+    async def __aenter__(self) -> Any:
+        return await self.function().__aenter__()
+
+    async def __aexit__(self, *error: object) -> Any:
+        return await self.function().__aexit__(*error)
+
+
+def test_a_proxy_of_a_function_is_a_dependency() -> None:
+    depends = Depends(Proxy(lambda: guard))
+    for route in (annotated_with(str, depends), of_the_route(depends)):
+        assert not is_let_in(route, {})
+        assert is_let_in(route, CREDENTIALS)
+
+
+class Unreadable:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_metadata_that_tells_nothing_may_stand_beside_a_dependency() -> None:
+    async def endpoint(websocket: WebSocket, user: Annotated[str, Unreadable(), Depends(guard)]) -> None:
+        await websocket.accept()
+
+    assert not is_let_in(APIWebSocketRoute("/", endpoint), {})
+    assert is_let_in(APIWebSocketRoute("/", endpoint), CREDENTIALS)
 
 
 class Repository(Generic[Text]):
