@@ -406,7 +406,7 @@ class _Generator:
         if readers(step.takers):
             refusals = self.constant("refusals", refusal_types())
             yield f"kind = type({_result(index)})"
-            unusual = f"kind in UNFINISHED_TYPES or isinstance({_result(index)}, {refusals})"
+            unusual = f"kind in UNFINISHED_TYPES or issubclass(kind, {refusals})"
             yield f"if kind not in PLAIN_TYPES and ({unusual}):"
         else:
             yield f"if type({_result(index)}) not in DROPPED_TYPES and {_result(index)} is not True:"

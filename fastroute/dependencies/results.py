@@ -3,7 +3,7 @@
 import dis
 import inspect
 from asyncio import Future, Task
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial
 from types import (
@@ -13,18 +13,20 @@ from types import (
     CoroutineType,
     FunctionType,
     GeneratorType,
+    MethodDescriptorType,
     MethodType,
 )
 from typing import Any, get_origin
 from weakref import WeakKeyDictionary, WeakSet
 
+from pydantic.fields import FieldInfo
 from starlette.responses import Response
 
 from .. import _fastapi
 from ..exceptions import describe
 from .annotations import alternatives, rules_out
 from .markers import written
-from .signature import evaluated, namespace_of, parameters
+from .signature import call_kind, evaluated, namespace_of, parameters
 
 __all__ = ["DROPPED_TYPES", "PLAIN_TYPES", "UNFINISHED_TYPES", "Takers", "check_result", "readers", "refusal_types"]
 
@@ -69,24 +71,39 @@ def check_result(result: Any, call: Callable[..., Any], takers: Takers) -> None:
     """
     if result is True or type(result) in _harmless:
         return
-    problem = _refusal(result)
-    is_wanted = _declares
+    problem = _problem_if_read(result, takers) if readers(takers) else _problem_if_dropped(result, call, takers)
     if problem is None:
-        takers = readers(takers)
-        is_wanted = _may_declare
-        if not takers:
-            problem = _unfinished(result) or _denial(result)
-        elif type(result) in UNFINISHED_TYPES or isinstance(result, refusal_types()):  # as generated code notices them
-            problem = _unfinished(result)
-    if problem is None:
-        if not takers and not isinstance(result, type | bool):
-            _harmless.add(type(result))
         return
-    if takers and all(is_wanted(taker, name, result) for taker, name in takers):
-        return
-    if inspect.iscoroutine(result):
+    if type(result) is CoroutineType:
         result.close()
     raise RuntimeError(f"{describe(call)} gives {problem}")
+
+
+def _problem_if_read(result: Any, takers: Takers) -> str | None:
+    # Only `type()` tells the class without a question to the object: it may be lazy, and make its value if asked.
+    cls = type(result)
+    refusal = _refusal(result, cls)
+    if refusal is not None:
+        return None if _is_declared(result, takers) else refusal
+    # As generated code notices them.
+    if cls not in UNFINISHED_TYPES and not issubclass(cls, refusal_types()):
+        return None
+    may_be_meant = all(_may_declare(taker, name, result) for taker, name in readers(takers))
+    return None if may_be_meant else _unfinished(result, cls)
+
+
+def _problem_if_dropped(result: Any, call: Callable[..., Any], takers: Takers) -> str | None:
+    if result is False:
+        return "False, and nothing reads it; raise HTTPException or WebSocketException there instead"
+    cls = _shown_class(result)
+    if issubclass(cls, Task) and call_kind(call).yields:  # it runs beside the endpoint, until the clean-up
+        return None
+    problem = _refusal(result, cls) or _unfinished(result, cls) or _uncalled(cls)
+    if problem is not None:
+        return None if _is_declared(result, takers) else problem
+    if cls is type(result) and not issubclass(cls, type):
+        _harmless.add(cls)
+    return None
 
 
 def readers(takers: Takers) -> Takers:
@@ -121,41 +138,57 @@ def _names_read(code: CodeType) -> Iterator[str]:
             yield from names if isinstance(names, tuple) else (str(names),)
 
 
-def _refusal(result: Any) -> str | None:
-    if isinstance(result, BaseException):
-        return f"{type(result).__name__}, and nothing raises it; write `raise` instead of `return`"
-    if isinstance(result, Response):
-        return f"a {type(result).__name__}, and nothing sends it; raise HTTPException or WebSocketException instead"
-    if _fastapi.is_security_scheme(result):
+def _shown_class(result: Any) -> type[Any]:
+    """The class that a result shows: that of the object behind a proxy."""
+    try:
+        cls = result.__class__
+    except Exception:  # a proxy without an object
+        cls = type(result)
+    return cls if isinstance(cls, type) else type(result)
+
+
+def _refusal(result: Any, cls: type[Any]) -> str | None:
+    if issubclass(cls, BaseException):
+        return f"{cls.__name__}, and nothing raises it; write `raise` instead of `return`"
+    if issubclass(cls, Response):
+        return f"a {cls.__name__}, and nothing sends it; raise HTTPException or WebSocketException instead"
+    if _fastapi.is_scheme_class(cls):
         return f"a security scheme, and nothing calls it; depend on the scheme itself: {written(result)}"
     return None
 
 
-def _unfinished(result: Any) -> str | None:
-    if inspect.iscoroutine(result):
+def _unfinished(result: Any, cls: type[Any]) -> str | None:
+    if issubclass(cls, CoroutineType):
         return "a coroutine, and nothing awaits it; make it async, and await it there"
-    if inspect.isawaitable(result):
+    # A client, as that of redis, can be awaited or entered to connect it, and connects by itself as well.
+    if issubclass(cls, Coroutine) or (hasattr(cls, "__await__") and not hasattr(cls, "__aenter__")):
         return "an awaitable, and nothing awaits it; make it async, and await it there"
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+    if issubclass(cls, GeneratorType | AsyncGeneratorType):
         return "a generator, and nothing runs it; depend on the generator function itself"
-    if isinstance(result, _GeneratorContextManager | _AsyncGeneratorContextManager):
+    if issubclass(cls, _GeneratorContextManager | _AsyncGeneratorContextManager):
         return "a context manager, and nothing enters it; depend on the function with `yield` itself"
-    if isinstance(result, type):
+    if issubclass(cls, type):
         refuses = issubclass(result, BaseException | Response) or _fastapi.is_scheme_class(result)
         return f"the class {result.__name__}, and nothing raises or calls it; do so there" if refuses else None
-    if inspect.isroutine(result) or isinstance(result, partial):
+    if issubclass(cls, _FUNCTIONS):
         return "a function, and nothing calls it; call it there, or call the outer one: Depends(outer())"
-    if _fastapi.is_marker(result):
+    if issubclass(cls, (FieldInfo, *_fastapi.dependency_types())) and _fastapi.is_marker(result):
         return "a marker, and nothing reads it; put it into the declaration"
     return None
 
 
-def _denial(result: Any) -> str | None:
-    if result is False:
-        return "False, and nothing reads it; raise HTTPException or WebSocketException there instead"
-    if inspect.iscoroutinefunction(getattr(type(result), "__call__", None)):  # noqa: B004  # the method itself is wanted
-        return f"a {type(result).__name__}, and nothing calls it; depend on the object itself: Depends(object)"
+#: The classes of functions, and of what stands for one.
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodDescriptorType, partial)
+
+
+def _uncalled(cls: type[Any]) -> str | None:
+    if inspect.iscoroutinefunction(getattr(cls, "__call__", None)):  # noqa: B004  # the method itself is wanted
+        return f"a {cls.__name__}, and nothing calls it; depend on the object itself: Depends(object)"
     return None
+
+
+def _is_declared(result: Any, takers: Takers) -> bool:
+    return bool(takers) and all(_declares(taker, name, result) for taker, name in takers)
 
 
 def _may_declare(taker: Callable[..., Any], name: str, result: Any) -> bool:

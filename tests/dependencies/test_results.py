@@ -510,3 +510,99 @@ def test_an_override_is_checked() -> None:
     app.dependency_overrides = {allows: lambda: HTTPException(401)}  # type: ignore[attr-defined]
     with pytest.raises(RuntimeError, match="nothing raises it"), TestClient(app).websocket_connect("/"):
         raise AssertionError("let in")
+
+
+class Lazy:
+    """Stands for a value, and makes it if it is asked for anything."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        object.__setattr__(self, "make", make)
+
+    @property
+    def __class__(self) -> Any:
+        return type(self.make())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.make(), name)
+
+    def __call__(self) -> Any:
+        return self.make()()
+
+    def __await__(self) -> Any:
+        return self.make().__await__()
+
+
+class Secret:
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def impossible() -> Any:
+    raise LookupError("there is no value yet")
+
+
+@pytest.mark.parametrize("annotation", [Any, str, object])
+def test_a_value_that_is_read_is_asked_for_nothing(annotation: Any) -> None:
+    for give in (lambda: Lazy(impossible), Secret):
+        connects(taken(plain(give), annotation))
+
+
+def test_a_dropped_proxy_is_what_it_stands_for() -> None:
+    for give in (lambda: Lazy(lambda: "ann"), Secret):
+        connects(dropped(plain(give)))
+    dependency = plain(lambda: Lazy(lambda: guard))
+    refused(dropped(dependency), dependency)
+
+
+class Client:
+    """Can be awaited and entered to connect it, and connects by itself, as that of redis."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *error: Any) -> None: ...
+
+    async def __call__(self) -> None: ...
+
+
+def test_a_parameter_that_is_not_read_yet_may_declare_its_value() -> None:
+    for cls in (Client, Later, AsyncGuard):
+        for annotation, is_taken in ((cls, True), (cls | None, True), (Any, False), (User, False)):
+
+            async def endpoint(websocket: WebSocket, value: Annotated[annotation, Depends(plain(cls))]) -> None:
+                await websocket.accept()
+
+            route = APIWebSocketRoute("/", endpoint)
+            if is_taken:
+                connects(route)
+            else:
+                with pytest.raises(RuntimeError, match=r"gives an? "):
+                    connects(route)
+
+
+class Pool(Client):
+    __call__ = None  # type: ignore[assignment]
+
+
+def test_a_client_that_can_be_awaited_may_be_dropped() -> None:
+    for kind in KINDS:
+        connects(dropped(kind(Pool)))
+
+
+async def beside() -> None:
+    await asyncio.sleep(60)
+
+
+def test_a_task_that_a_clean_up_ends_may_be_dropped() -> None:
+    async def runs() -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.ensure_future(beside())
+        yield task
+        task.cancel()
+
+    async def leaves() -> asyncio.Task[None]:
+        return asyncio.ensure_future(beside())
+
+    connects(dropped(runs))
+    refused(dropped(leaves), leaves)
