@@ -175,7 +175,7 @@ def declaration(parameter: inspect.Parameter) -> Declaration:
             metadata += (default,)
         return Declaration(annotation, metadata, default, parameter.empty, False)
     if default is not parameter.empty:
-        check_default(parameter.name, default)
+        check_default(parameter.name, annotation, default)
     return Declaration(annotation, metadata, marker, default, marker is not None)
 
 
@@ -196,7 +196,7 @@ def param_field(name: str, declared: Declaration, path_names: frozenset[str]) ->
         _check_header_names(keys)
     if place == "cookie":
         _check_cookie_names(keys)
-    check_default(name, info.default)
+    check_default(name, declared.type, info.default)
     default, default_factory = _default(info)
     return ParamField(
         name,

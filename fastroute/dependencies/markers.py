@@ -9,11 +9,12 @@ import functools
 import inspect
 import sys
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from itertools import chain
 from pathlib import PurePath
 from typing import Any, ClassVar, Final, NewType, get_args, get_origin
 from uuid import UUID
@@ -115,8 +116,13 @@ def adopted(marker: Any, annotation: Any) -> Any:
     return _fastapi.adopt(marker)
 
 
-def check_default(name: str, default: Any) -> None:
+def check_default(name: str, annotation: Any, default: Any) -> None:
     """Check that the default of a parameter, or of its marker, is no dependency that nothing calls.
+
+    Args:
+        name: of the parameter.
+        annotation: of the parameter. One of functions or classes has a function or class as its value.
+        default: the value.
 
     Raises:
         Problem: the default is a callable, an annotation or a marker in a place in which nobody reads it.
@@ -126,11 +132,19 @@ def check_default(name: str, default: Any) -> None:
     if get_origin(default) is not None or flattened(default)[1]:
         raise Problem(f"the default is an annotation; write it after a colon: `{name}: ...`")
     _check_called(default)
-    if callable(default) or isinstance(default, _OF_CLASSES):
+    if (callable(default) or isinstance(default, _OF_CLASSES)) and not _is_called_by_taker(annotation, default):
         raise Problem(f"the default is a callable, and nothing calls it; write {written(default)}")
     _check_holder(default)
     if _fastapi.is_marker(default):
         raise Problem(f"{_told(default)} is the default inside of another marker; remove one of them")
+
+
+def _is_called_by_taker(annotation: Any, default: Any) -> bool:
+    """Whether a parameter is annotated as a function or class, and a default is one: a clock, say."""
+    if _fastapi.is_security_scheme(default) or _is_framework_marker(default):
+        return False
+    classes = [get_origin(part) or part for part in alternatives(annotation, aliases=True)]
+    return Callable in classes or (type in classes and isinstance(default, type))
 
 
 #: What pydantic asks for in metadata, by name.
@@ -281,7 +295,7 @@ def check_kept(call: Any, signature: Sequence[inspect.Parameter], path_names: Co
         for marker in _markers_at(parameter, _namespace_at(owner)):
             if kept is None:
                 kept = {each.name: list(_markers_at(each, namespace_of(call))) for each in signature}
-            if not _is_kept(marker, kept.get(parameter.name), parameter.name in path_names):
+            if not _is_kept(marker, parameter.name, kept, path_names):
                 raise Problem(_lost(marker, parameter.name, owner))
 
 
@@ -354,14 +368,22 @@ def _markers_at(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Iter
         yield from filter(_fastapi.is_marker, flattened(annotation)[1])
 
 
-def _is_kept(marker: Any, others: Sequence[Any] | None, is_in_path: bool) -> bool:
-    """Whether a parameter has the marker; `others` are the markers that it has, None if there is no such parameter."""
-    if others is None:
-        return False
+def _is_kept(marker: Any, name: str, kept: Mapping[str, Sequence[Any]], path_names: Collection[str]) -> bool:
+    """Whether a parameter has a marker. A dependency may run for another one, which the constructor keeps by this name.
+
+    Args:
+        marker: of the parameter.
+        name: of the parameter.
+        kept: the parameters that are read, with their markers.
+        path_names: the parameters of the template.
+    """
     place = place_of(marker)
     if place is None:
+        others = kept[name] if name in kept else chain.from_iterable(kept.values())
         return any(_fastapi.adopt(marker) == _fastapi.adopt(other) for other in others)
-    return place in (map(place_of, others) if others else ("path" if is_in_path else "query",))
+    if name not in kept:
+        return False
+    return place in (map(place_of, kept[name]) if kept[name] else ("path" if name in path_names else "query",))
 
 
 def _lost(marker: Any, name: str, owner: Any) -> str:
@@ -543,12 +565,7 @@ def _check_bound_value(parameter: inspect.Parameter, value: Any, namespace: dict
     if not is_scheme and not inspect.isroutine(value):
         return
     annotation = evaluated(parameter, namespace).annotation
-    cls = flattened(annotation)[0]
-    if annotation is parameter.empty:
-        is_meant = not is_scheme
-    else:
-        is_meant = cls is Any or not isinstance(cls, type) or get_origin(cls) is not None or _is_instance(value, cls)
-    if not is_meant:
+    if is_scheme if annotation is parameter.empty else rules_out(annotation, type(value)):
         code = written(value)
         raise Problem(
             f"a callable is bound to {parameter.name!r} as a value, and nothing calls it; bind {code} instead"

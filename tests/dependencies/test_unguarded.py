@@ -4,6 +4,7 @@ import ast
 import functools
 import inspect
 import re
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -1987,3 +1988,108 @@ def test_a_prefix_that_no_path_can_have_is_refused_by_name(prefix: str) -> None:
         Router(prefix=prefix)
     with pytest.raises(DeclarationError, match="parameter 'prefix'"):
         Router().include_router(Router(), prefix=prefix)
+
+
+class KeepsByAnotherName:
+    _user: Annotated[str, Depends(guard)]
+
+    def __init__(self, user: Annotated[str, Depends(guard)]) -> None:
+        self._user = user
+
+
+class KeepsInASubclass(KeepsByAnotherName):
+    def __init__(self, ann: Annotated[str, Depends(guard)], limit: int = 3) -> None:
+        super().__init__(ann)
+
+
+class TakesItFromTheClient:
+    user: Annotated[str, Depends(guard)]
+
+    def __init__(self, user: str, admin: Annotated[str, Depends(guard)]) -> None:
+        self.user = user
+
+
+@pytest.mark.parametrize("cls", [KeepsByAnotherName, KeepsInASubclass])
+def test_the_body_of_a_class_may_have_another_name_for_what_its_constructor_takes(cls: Any) -> None:
+    for form in (lambda: annotated_with(cls, Depends()), lambda: of_the_route(Depends(cls))):
+        assert not is_let_in(form(), {})
+        assert is_let_in(form(), CREDENTIALS)
+
+
+def test_the_constructor_must_not_take_the_name_of_a_dependency_from_the_client() -> None:
+    with pytest.raises(DeclarationError, match="stands at 'user' in the body of TakesItFromTheClient"):
+        annotated_with(TakesItFromTheClient, Depends())
+
+
+def now() -> float:
+    return 0.0
+
+
+class Clock(Protocol):
+    def __call__(self) -> float: ...
+
+
+Clocks = TypeAliasType("Clocks", Callable[[], float])
+CALLED_BY_THE_TAKER: list[tuple[Any, Any]] = [
+    (Callable[[], float], now),
+    (Callable[..., Any] | None, functools.partial(now)),
+    (Callable, time.time),
+    (Clocks, lambda: 0.0),
+    (type, Repository),
+    (type[Abstract], BelowAbstract),
+]
+
+
+@pytest.mark.parametrize(("annotation", "default"), CALLED_BY_THE_TAKER, ids=readable)
+@pytest.mark.parametrize("depends", [Depends, fastapi.Depends])
+def test_a_function_may_be_the_default_of_a_parameter_that_says_so(annotation: Any, default: Any, depends: Any) -> None:
+    def function(value: annotation = default) -> Any:
+        return value
+
+    class Taker:
+        def __init__(self, value: annotation = default) -> None:
+            self.value = value
+
+    seen: list[Any] = []
+    for dependency in (function, Taker):
+
+        async def endpoint(websocket: WebSocket, made: Annotated[Any, depends(dependency)]) -> None:
+            seen.append(getattr(made, "value", made))
+            await websocket.accept()
+
+        assert is_let_in(APIWebSocketRoute("/", endpoint), {})
+    assert [getattr(value, "func", value) for value in seen] == [getattr(default, "func", default)] * 2
+
+
+FORGOTTEN: list[tuple[Any, Any]] = [
+    (Callable[..., Any], security.HTTPBearer()),
+    (Callable[..., Any], Query),
+    (type, now),
+    (str, now),
+    (Any, now),
+    (Abstract, BelowAbstract),
+]
+
+
+@pytest.mark.parametrize(("annotation", "default"), FORGOTTEN, ids=readable)
+def test_a_callable_that_nobody_calls_is_no_default(annotation: Any, default: Any) -> None:
+    async def endpoint(websocket: WebSocket, value: annotation = default) -> None: ...
+
+    with pytest.raises(DeclarationError, match="the default is a callable, and nothing calls it"):
+        APIWebSocketRoute("/", endpoint)
+
+
+@pytest.mark.parametrize("annotation", [Clock, Clock | None, Clocks, Callable, Any, "Clock"], ids=readable)
+def test_a_function_may_be_bound_to_a_parameter_that_says_so(annotation: Any) -> None:
+    def dependency(clock: annotation) -> float:
+        return clock()
+
+    assert is_let_in(annotated_with(float, Depends(functools.partial(dependency, now))), {})
+
+
+@pytest.mark.parametrize("annotation", [str, str | None, Abstract], ids=readable)
+def test_a_function_is_not_bound_to_a_parameter_of_another_type(annotation: Any) -> None:
+    def dependency(clock: annotation) -> None: ...
+
+    with pytest.raises(DeclarationError, match="a callable is bound to 'clock' as a value"):
+        of_the_route(Depends(functools.partial(dependency, now)))
