@@ -60,7 +60,9 @@ def waits_for(task: Any) -> object:
 def _calls(task: Any) -> Iterator[object]:
     """What a task that waits has called, the outermost first."""
     call = task.get_coro() if hasattr(task, "get_coro") else task.coro
-    while call is not None:
+    seen: set[int] = set()
+    while call is not None and id(call) not in seen:  # an awaitable of somebody's own may hold on to its caller
+        seen.add(id(call))
         yield call
         kind = next((kind for kind in ("cr_await", "gi_yieldfrom", "ag_await") if hasattr(call, kind)), None)
         call = _inside(call) if kind is None else getattr(call, kind)
