@@ -83,6 +83,7 @@ class Life(Outgoing):
     _held = 0
     _full = False
     _gone = False  # there is nothing more to read
+    _left: WebSocketDisconnect | None = None
     _arrived: anyio.Event | None = None
     # The endpoint: how many calls of `receive` wait, and whether it made none since the last look.
     _receiving = 0
@@ -92,7 +93,7 @@ class Life(Outgoing):
     _status: int
     _pending = _told = False
     _closing_since = inf
-    # Where the endpoint waited when its calls were interrupted, and since when.
+    # Where the endpoint waited when the calls of its tasks were interrupted, or one of the others was told; since when.
     _stuck: tuple[object, float] | None = None
     _final: tuple[int, str] | None = None
     # The end is being sent: by `_say_end`, or as a message that passes here; the sweeper has seen that so often.
@@ -204,7 +205,7 @@ class Life(Outgoing):
         if message_type == "websocket.accept":
             self._accepted = self._heard = True
         elif message_type == "websocket.close" or is_last_of_denial(message):
-            self._told = True
+            self._note_told()
             return self._said(message)
         return _pass_on(self, message)
 
@@ -221,7 +222,7 @@ class Life(Outgoing):
         self._heard = True
         if message["type"] == "websocket.disconnect":
             self._note(message)
-            self._told = True
+            self._note_told()
         return message
 
     async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -239,6 +240,13 @@ class Life(Outgoing):
     async def _tell(self) -> Any:
         await self._say_end()
         raise self._new_cause() from None
+
+    def _note_told(self) -> None:
+        """Note that a call told of the end, or is the end. If another task made it, the endpoint has yet to notice."""
+        loop = self._sweeper.loop
+        if not self._told and self._task is not (trio_task() if loop is None else current_task(loop)):
+            self._stuck = (waits_for(self._task), monotonic())
+        self._told = True
 
     def _new_cause(self) -> WebSocketDisconnect:
         # A new one each time: one that is raised again and again collects tracebacks.
@@ -262,14 +270,19 @@ class Life(Outgoing):
         raise AssertionError("each kind has its own")
 
     def _interrupt_if_stuck(self, now: float) -> None:
-        """Interrupt an endpoint that did not notice for a second: the calls were those of other tasks of its own."""
+        """Let an endpoint be ended that did not notice for a second: the calls were those of other tasks of its own."""
         assert self._stuck is not None
         place, since = self._stuck
         if now - since < _LONGEST_UNNOTICED:
             return
         self._stuck = None
-        if waits_for(self._task) is place:
+        if waits_for(self._task) is not place:
+            return
+        if self.cause is not None:
             self._interrupt_task()
+            return
+        self._told = False
+        self._end_if_left()
 
     def _took(self, error: BaseException | None) -> bool:
         """Whether an error came out because of `_interrupt`; from then on nothing is cancelled."""
@@ -392,8 +405,10 @@ class Life(Outgoing):
     def _note(self, message: Message) -> None:
         if message["type"] == "websocket.receive":
             self._heard = True
-        elif message["type"] == "websocket.disconnect" and self._final is None and self.ending is None:
-            self._final = (message.get("code") or 1005, message.get("reason") or "")
+        elif message["type"] == "websocket.disconnect":
+            self._gone, self._left = True, WebSocketDisconnect(message.get("code") or 1005, message.get("reason"))
+            if self._final is None and self.ending is None:
+                self._final = (self._left.code, self._left.reason)
 
     def _look_at_client(self, now: float) -> None:
         if self._receiving or self._gone or self._stop_reading is not None:
@@ -425,9 +440,9 @@ class Life(Outgoing):
                 self._queue.append(message)
                 self._held += _size(message)
                 self._note(message)
-                if message["type"] == "websocket.disconnect":
-                    self._gone = True
-                    self._note_left(message)
+                if self._gone:
+                    if not self._receiving:
+                        self._end_if_left()
                     return
                 if self._arrived is not None:
                     return  # the endpoint receives again, and needs nobody to read for it
@@ -440,10 +455,11 @@ class Life(Outgoing):
             if arrived is not None:
                 arrived.set()
 
-    def _note_left(self, message: Message) -> None:
-        receives = self._receiving > 0
-        if self._terms.cancel_on_disconnect and self.cause is None and not (self._told or self.over or receives):
-            self.cause = WebSocketDisconnect(message.get("code") or 1005, message.get("reason"))
+    def _end_if_left(self) -> None:
+        if not self._terms.cancel_on_disconnect or self._left is None:
+            return
+        if self.cause is None and not (self._told or self.over):
+            self.cause = self._left
             self._interrupt()
 
     async def _next(self) -> Message:
@@ -492,7 +508,8 @@ class _TaskLife(Life):
             self._interrupted = {other: count for other, count in self._interrupted.items() if other is not task}
             if task.uncancel() <= before and isinstance(error, asyncio.CancelledError):
                 await self._tell()
-        self._told = self._told or isinstance(error, Exception)
+        if isinstance(error, Exception):
+            self._note_told()
 
     def _interrupt_calls(self) -> None:
         self._interrupted = {task: task.cancelling() for task in self._waiting}
@@ -536,7 +553,7 @@ class _ScopeLife(Life):
             try:
                 return await function(*arguments)
             except Exception:
-                self._told = True
+                self._note_told()
                 raise
             finally:
                 self._waiting.remove(scope)

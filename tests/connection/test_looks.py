@@ -276,6 +276,166 @@ def test_a_close_frame_of_this_side_is_given_up_at_the_fifth_look(run: Any) -> N
     run(test)
 
 
+async def hears(websocket: WebSocket) -> None:
+    await websocket.receive()
+
+
+async def closes(websocket: WebSocket) -> None:
+    await websocket.close(4000)
+
+
+async def fails_to_send(websocket: WebSocket) -> None:
+    with contextlib.suppress(WebSocketDisconnect):
+        await anyio.sleep(0)
+        await websocket.send_text("to you")
+
+
+@pytest.mark.parametrize("told", [hears, closes, fails_to_send])
+@pytest.mark.parametrize("how", ["leaves", "outlived", "drained"])
+def test_an_endpoint_of_which_another_task_was_told_is_ended_a_second_later(run: Any, told: Any, how: str) -> None:
+    async def test() -> None:
+        connections: list[Connection] = []
+
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            connections[0].lost = told is fails_to_send
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(told, websocket)
+                await anyio.sleep_forever()
+
+        seen = Calm()
+        route = seen.route(endpoint, max_lifetime=LIFETIME, cancel_on_disconnect=how == "leaves")
+        async with connected(route.app, echo=False) as connection:
+            connections.append(connection)
+            await anyio.wait_all_tasks_blocked()
+            connection.leave(4001, "bye")
+            await look(2)
+            [found] = current_sweeper().lives
+            assert isinstance(found, life.Life)
+            if how == "outlived":
+                clock.forward(LIFETIME - 1)
+            elif how == "drained":
+                found._is_drained = lambda: True  # type: ignore[method-assign]
+            await look(3)
+            assert not seen.errors
+            clock.forward(1)
+            await look(3)
+        if how == "leaves":
+            seen.check(WebSocketDisconnect, 4001, "bye")
+        elif how == "outlived":
+            seen.check(ConnectionEnded, *END)
+        else:
+            seen.check(ConnectionEnded, 1012, "service restart")
+
+    run(test)
+
+
+class Own:
+    """An awaitable of somebody's own, which holds on to the coroutine that awaits it."""
+
+    def __init__(self, outer: Any) -> None:
+        self.outer = outer
+        self._inside = anyio.sleep_forever().__await__()
+
+    def __await__(self) -> Any:
+        return self
+
+    __iter__ = __await__
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        return self._inside.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._inside.throw(*error)
+
+
+def test_an_awaitable_that_holds_on_to_the_endpoint_does_not_keep_the_sweeper(run: Any) -> None:
+    async def test() -> None:
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(hears, websocket)
+                [found] = current_sweeper().lives
+                assert isinstance(found, life.Life)
+                task = found._task
+                await Own(task.get_coro() if isinstance(task, asyncio.Task) else task.coro)
+
+        seen = Calm()
+        async with connected(seen.route(endpoint, cancel_on_disconnect=True).app) as connection:
+            connection.leave(4001, "bye")
+            await look(2)
+            clock.forward(1)
+            await look()
+        seen.check(WebSocketDisconnect, 4001, "bye")
+
+    run(test)
+
+
+@pytest.mark.parametrize("told", [hears, closes])
+def test_an_endpoint_that_noticed_what_another_task_was_told_is_left_alone(run: Any, told: Any) -> None:
+    async def test() -> None:
+        last, noticed = Gate(), anyio.Event()
+
+        async def tell(websocket: WebSocket) -> None:
+            await told(websocket)
+            noticed.set()
+
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(tell, websocket)
+                await noticed.wait()
+            await last.wait()
+
+        seen = Calm()
+        route = seen.route(endpoint, max_lifetime=LIFETIME, cancel_on_disconnect=True)
+        async with connected(route.app, echo=False) as connection:
+            connection.leave(4001, "bye")
+            await look(2)
+            clock.forward(LIFETIME)
+            await look(3)
+            await last.let_go()
+        assert last.passed
+        assert seen.errors == [None]
+
+    run(test)
+
+
+def test_an_endpoint_that_was_told_is_left_alone_if_another_task_is_told_too(run: Any) -> None:
+    async def test() -> None:
+        last, again = Gate(), Gate()
+
+        async def tell(websocket: WebSocket) -> None:
+            await again.wait()
+            await websocket._receive()
+
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(tell, websocket)
+                with pytest.raises(WebSocketDisconnect):
+                    await websocket.receive_text()
+                await last.wait()
+
+        seen = Calm()
+        route = seen.route(endpoint, max_lifetime=LIFETIME, cancel_on_disconnect=True)
+        async with connected(route.app, echo=False) as connection:
+            connection.leave(4001, "bye")
+            connection.leave(4001, "bye")
+            await look(2)
+            await again.let_go()
+            clock.forward(LIFETIME)
+            await look(3)
+            await last.let_go()
+        assert last.passed
+        assert seen.errors == [None]
+
+    run(test)
+
+
 def test_an_error_beside_a_cancellation_comes_out_alone(run: Any) -> None:
     async def fails() -> None:
         try:
