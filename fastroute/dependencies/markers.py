@@ -369,7 +369,10 @@ def _markers_at(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Iter
 
 
 def _is_kept(marker: Any, name: str, kept: Mapping[str, Sequence[Any]], path_names: Collection[str]) -> bool:
-    """Whether a parameter has a marker. A dependency may run for another one, which the constructor keeps by this name.
+    """Whether a parameter has a marker.
+
+    If the signature does not have the parameter, another one that has the marker may be kept by this name. A model has
+    the alias of a field in its place.
 
     Args:
         marker: of the parameter.
@@ -378,11 +381,11 @@ def _is_kept(marker: Any, name: str, kept: Mapping[str, Sequence[Any]], path_nam
         path_names: the parameters of the template.
     """
     place = place_of(marker)
-    if place is None:
+    if name not in kept:
+        name = getattr(marker, "alias", None) or name
+    if place is None or name not in kept:
         others = kept[name] if name in kept else chain.from_iterable(kept.values())
         return any(_fastapi.adopt(marker) == _fastapi.adopt(other) for other in others)
-    if name not in kept:
-        return False
     return place in (map(place_of, kept[name]) if kept[name] else ("path" if name in path_names else "query",))
 
 

@@ -70,7 +70,8 @@ def _without_arguments(call: Any) -> Any:
 
 def _is_bare_protocol(call: Any) -> bool:
     """Whether it is a protocol with the constructor of `typing`, which seems to take anything, and makes nothing."""
-    return getattr(call, "_is_protocol", False) and call.__init__.__module__.startswith("typing")
+    is_protocol = inspect.isclass(call) and getattr(call, "_is_protocol", False)
+    return is_protocol and call.__init__.__module__.startswith("typing")
 
 
 def is_abstract(cls: type[Any]) -> bool:

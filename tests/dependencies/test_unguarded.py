@@ -2093,3 +2093,52 @@ def test_a_function_is_not_bound_to_a_parameter_of_another_type(annotation: Any)
 
     with pytest.raises(DeclarationError, match="a callable is bound to 'clock' as a value"):
         of_the_route(Depends(functools.partial(dependency, now)))
+
+
+class ModelWithAlias(BaseModel):
+    limit: Annotated[int, Query(alias="most", ge=1)] = 1
+
+
+Most = Annotated[int, Query(alias="most", ge=1)]
+
+
+class NamesByItself:
+    _limit: Most
+
+    def __init__(self, limit: Most = 1) -> None:
+        self.limit = limit
+
+
+class HeaderWithAlias(BaseModel):
+    key: Annotated[str, Header(alias="x")] = "x"
+
+
+@pytest.mark.parametrize("cls", [ModelWithAlias, NamesByItself], ids=readable)
+def test_a_body_may_have_another_name_for_what_a_client_sends(cls: Any) -> None:
+    seen: list[int] = []
+
+    async def endpoint(websocket: WebSocket, made: Annotated[cls, Depends()]) -> None:
+        seen.append(made.limit)
+        await websocket.accept()
+
+    scope = websocket_scope("/?most=3")
+    connect(Starlette(routes=[APIWebSocketRoute("/", endpoint)]), scope)
+    assert seen == [3]
+    with pytest.raises(DeclarationError, match=r"Header\(\) stands at 'key' in the body of HeaderWithAlias"):
+        annotated_with(HeaderWithAlias, Depends())
+
+
+class HasEverything:
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return HasEverything()
+
+    def __call__(self, user: Annotated[str, Depends(guard)]) -> str:
+        return user
+
+
+def test_an_object_that_has_every_attribute_is_a_dependency() -> None:
+    route = of_the_route(Depends(HasEverything()))
+    assert not is_let_in(route, {})
+    assert is_let_in(route, CREDENTIALS)
