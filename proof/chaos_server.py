@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 import hypercorn.asyncio
 import hypercorn.config
+import hypercorn.protocol.ws_stream
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException, WebSocketException
@@ -247,7 +248,7 @@ ERRORS_OF_SERVERS = (
     "'websocket.send'.",
     # wsproto, to one that refuses a handshake whose client has left.
     "Connection cannot be rejected in state ConnectionState.CLOSED",
-    # hypercorn, from a task of its own, if a client that was refused sends on before the application is at its end.
+    # hypercorn's own, if a client that was refused sends on before the application is at its end.
     "can't handle event type Response when role=SERVER and state=MUST_CLOSE",
 )
 
@@ -316,8 +317,27 @@ async def with_uvicorn(app: Any, implementation: str) -> None:
     await serving
 
 
+def go_on_after_a_refusal(stream: Any) -> None:
+    """Let a connection of hypercorn go on if a client that was refused sends on.
+
+    Its 400 is an error then, and ends the task of the application in the middle of a clean-up. No application can
+    prevent it.
+    """
+    answer = stream._send_error_response
+
+    async def send_error_response(self: Any, status: int) -> None:
+        try:
+            await answer(self, status)
+        except Exception as error:
+            if not is_of_server(error):
+                raise
+
+    stream._send_error_response = send_error_response
+
+
 async def with_hypercorn(app: Any) -> None:
     """Serve until SIGTERM."""
+    go_on_after_a_refusal(hypercorn.protocol.ws_stream.WSStream)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     listener = socket.create_server(("127.0.0.1", 0))
