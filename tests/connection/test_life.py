@@ -1312,7 +1312,7 @@ def test_a_limit_is_reached_at_its_instant() -> None:
 
 def test_an_endpoint_may_leave_an_end_unnoticed_for_less_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = life_since(0)
-    waiting._task, interrupted = None, []
+    waiting._task, waiting.cause, interrupted = None, ConnectionEnded(1001), []
     monkeypatch.setattr(life, "waits_for", lambda task: "there")
     monkeypatch.setattr(life._TaskLife, "_interrupt_task", lambda self: interrupted.append(self))
     waiting._stuck = ("there", 10)
