@@ -334,17 +334,27 @@ def _check_name(name: Any, app: Any) -> None:
 
 def _check_read(route: BaseRoute) -> None:
     """Check that nobody waits for the dependencies of an endpoint that Starlette calls, here or below a mount."""
-    if isinstance(route, Mount | Host):
-        routes = getattr(mounted_app(route), "routes", None)
-        for below in routes if isinstance(routes, list) else ():
-            _check_read(below)
-    elif type(route) is Route or type(route) is WebSocketRoute:
-        for function, parameter, code in unread(route.endpoint):
+    for each in _with_those_below(route):
+        if type(each) is not Route and type(each) is not WebSocketRoute:
+            continue
+        for function, parameter, code in unread(each.endpoint):
             advice = (
-                "write APIWebSocketRoute(path, endpoint)" if type(route) is WebSocketRoute else "leave it to FastAPI"
+                "write APIWebSocketRoute(path, endpoint)" if type(each) is WebSocketRoute else "leave it to FastAPI"
             )
-            problem = f"{code} is never read, as Starlette's {type(route).__name__} calls the endpoint; {advice}"
+            problem = f"{code} is never read, as Starlette's {type(each).__name__} calls the endpoint; {advice}"
             raise DeclarationError(function, parameter, problem)
+
+
+def _with_those_below(route: BaseRoute) -> list[BaseRoute]:
+    """A route, and those of Starlette's applications that it mounts; an application may be mounted below itself."""
+    routes, seen = [route], set()
+    for each in routes:
+        app: Any = mounted_app(each) if isinstance(each, Mount | Host) else None
+        # Every other application may be lazy, and is asked for nothing.
+        if issubclass(type(app), Starlette | routing.Router) and id(app) not in seen:
+            seen.add(id(app))
+            routes += app.routes if isinstance(app.routes, list) else ()
+    return routes
 
 
 def _no_route(thing: Any) -> str:

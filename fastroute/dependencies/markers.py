@@ -335,7 +335,7 @@ def unread(endpoint: Any) -> Iterator[tuple[Any, str, str]]:
     for function in _functions_of(endpoint):
         if hasattr(function, "__wrapped__") or not (function.__defaults__ or function.__kwdefaults__):
             continue
-        for parameter in inspect.signature(function).parameters.values():
+        for parameter in written_parameters(function):
             if parameter.default is not parameter.empty:
                 for marker in _markers_at(parameter, function.__globals__):
                     yield function, parameter.name, _told(marker)

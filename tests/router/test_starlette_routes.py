@@ -133,3 +133,28 @@ class Reads(WebSocketRoute):
 )
 def test_other_routes_are_taken(route: BaseRoute) -> None:
     assert Router([route]).routes == [route]
+
+
+class LazyApplication(Application):
+    def __getattr__(self, name: str) -> Any:
+        raise LookupError("the settings are not there yet")
+
+
+async def with_another_signature(websocket: WebSocket, user: str = "ann") -> None: ...
+
+
+with_another_signature.__signature__ = "none"  # type: ignore[attr-defined]
+
+
+def test_what_is_no_application_of_starlette_is_asked_for_nothing() -> None:
+    for route in (Mount("/", LazyApplication()), WebSocketRoute("/", with_another_signature)):
+        assert Router([route]).routes == [route]
+
+
+def test_an_application_may_be_mounted_below_itself() -> None:
+    app = Starlette()
+    app.mount("/x", app)
+    Router([Mount("/", app)])
+    app.router.routes.append(WebSocketRoute("/", by_default))
+    with pytest.raises(DeclarationError, match="is never read"):
+        Router([Mount("/", app)])
