@@ -202,12 +202,13 @@ class Life(Outgoing):
             return self._tell()
         if message_type == "websocket.send":
             return self._call(self._send, message)
-        if message_type == "websocket.accept":
-            self._accepted = self._heard = True
-        elif message_type == "websocket.close" or is_last_of_denial(message):
+        if message_type == "websocket.close" or is_last_of_denial(message):
             self._note_told()
             return self._said(message)
-        return _pass_on(self, message)
+        sending = _pass_on(self, message)
+        if message_type == "websocket.accept":  # and with a subprotocol that can be
+            self._accepted = self._heard = True
+        return sending
 
     async def _received(self) -> Message:
         # After a disconnect come the messages that were read ahead.

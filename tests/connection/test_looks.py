@@ -436,6 +436,35 @@ def test_an_endpoint_that_was_told_is_left_alone_if_another_task_is_told_too(run
     run(test)
 
 
+def test_an_accept_that_cannot_be_leaves_a_handshake(run: Any) -> None:
+    async def test(goes_on: Callable[[WebSocket], Any], *ends: Any) -> None:
+        async def endpoint(websocket: WebSocket) -> None:
+            with pytest.raises(RuntimeError, match="offered"):
+                await websocket.accept(subprotocol="chat")
+            await goes_on(websocket)
+
+        seen = Calm()
+        route = seen.route(endpoint, accept_timeout=LIFETIME)
+        async with connected(route.app, extensions={"websocket.http.response": {}}):
+            await anyio.wait_all_tasks_blocked()
+            clock.forward(LIFETIME)
+            await look()
+        assert [end[:2] for end in seen.ends] == list(ends)
+
+    async def raises(websocket: WebSocket) -> None:
+        raise ZeroDivisionError
+
+    async def waits(websocket: WebSocket) -> None:
+        await anyio.sleep_forever()
+
+    async def refuses(websocket: WebSocket) -> None:
+        await websocket._send({"type": "websocket.close", "code": 4000})
+
+    run(test, raises, (500, ""))
+    run(test, refuses, (403, ""))
+    run(test, waits, (408, "not accepted in time"))
+
+
 def test_an_error_beside_a_cancellation_comes_out_alone(run: Any) -> None:
     async def fails() -> None:
         try:
