@@ -275,12 +275,13 @@ def _place(name: str, declared: Declaration, path_names: frozenset[str]) -> Plac
 
 def _check_meant(declared: Declaration) -> None:
     """Check that a parameter without a marker has none of another package, which would give it another value."""
-    default_is_foreign = declared.default is not inspect.Parameter.empty and unread_by_all(declared.default)
-    if default_is_foreign and declared.type is not Any:
-        default_is_foreign = rules_out(declared.type, type(declared.default))
-    for thing in (*filter(unread_by_all, declared.metadata), *([declared.default] if default_is_foreign else [])):
+    foreign = [type(item) for item in declared.metadata if unread_by_all(item)]
+    default, cls = declared.default, type(declared.default)
+    if default is not inspect.Parameter.empty and unread_by_all(default):
+        foreign += [cls] if declared.type is Any or rules_out(declared.type, cls) else []
+    if foreign:
         raise UnsendableProblem(
-            f"nobody reads {type(thing).__module__}.{type(thing).__qualname__} here, so a client would send the "
+            f"nobody reads {foreign[0].__module__}.{foreign[0].__qualname__} here, so a client would send the "
             "value in its query; write Depends(function) in its place. If a client should send it, write "
             "Annotated[..., Query()]"
         )

@@ -219,17 +219,13 @@ def own_parameters(call: Any) -> Iterator[tuple[Any, inspect.Parameter]]:
     if is_class:
         yield from _bodies_of(call)
         entries = [vars(call)[name] for name in ("__new__", "__init__", "__post_init__") if name in vars(call)]
-        entries = [getattr(entry, "__func__", entry) for entry in entries]
-    elif hasattr(call, "__code__") or inspect.ismethod(call) or hasattr(call, "__wrapped__"):
-        entries = [call]
     else:
-        entries = [_call_of_class(call)]
-    for entry in entries:
+        entries = [_entry(call)]
+    for entry in map(_plain, entries):
         if not (is_class or hasattr(entry, "__wrapped__") or hasattr(entry, "__signature__")):
             continue
         for layer in _layers(entry):
-            function = _function_of(layer)
-            function = getattr(function, "__func__", function)
+            function = _plain(_function_of(layer))
             yield from ((function, parameter) for parameter in written_parameters(function))
             if hasattr(layer, "__signature__"):
                 break
@@ -249,7 +245,7 @@ def overridden(call: Any) -> Iterator[Any]:
         cls, names = type(call), ("__call__",)
     for name in names:
         methods = [vars(base)[name] for base in cls.__mro__ if name in vars(base)]
-        yield from (getattr(method, "__func__", method) for method in methods[1:])
+        yield from map(_plain, methods[1:])
 
 
 def _function_of(layer: Any) -> Any:
