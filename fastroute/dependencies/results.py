@@ -13,7 +13,6 @@ from types import (
     CoroutineType,
     FunctionType,
     GeneratorType,
-    MethodDescriptorType,
     MethodType,
 )
 from typing import Any, get_origin
@@ -170,15 +169,13 @@ def _unfinished(result: Any, cls: type[Any]) -> str | None:
     if issubclass(cls, type):
         refuses = issubclass(result, BaseException | Response) or _fastapi.is_scheme_class(result)
         return f"the class {result.__name__}, and nothing raises or calls it; do so there" if refuses else None
-    if issubclass(cls, _FUNCTIONS):
+    # A compiled or decorated function may be of any class, and becomes a method in one, as every function.
+    becomes_method = hasattr(cls, "__get__") and hasattr(cls, "__call__")  # noqa: B004  # of its objects
+    if becomes_method or issubclass(cls, BuiltinFunctionType | MethodType | partial):
         return "a function, and nothing calls it; call it there, or call the outer one: Depends(outer())"
     if issubclass(cls, (FieldInfo, *_fastapi.dependency_types())) and _fastapi.is_marker(result):
         return "a marker, and nothing reads it; put it into the declaration"
     return None
-
-
-#: The classes of functions, and of what stands for one.
-_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodDescriptorType, partial)
 
 
 def _uncalled(cls: type[Any]) -> str | None:

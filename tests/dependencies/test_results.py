@@ -76,6 +76,8 @@ UNFINISHED: dict[str, Callable[[], Any]] = {
     "lambda": lambda: lambda: None,
     "method": lambda: Object().guard,
     "builtin": lambda: print,
+    "method of a builtin class": lambda: str.upper,
+    "function of its own class": lambda: functools.cache(print),
     "partial": lambda: functools.partial(guard),
     "marker": lambda: Depends(guard),
     "FastAPI's marker": lambda: fastapi.Depends(guard),
