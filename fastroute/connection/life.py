@@ -483,12 +483,12 @@ class _TaskLife(Life):
     """On asyncio: a task is cancelled once, and that is taken back when it has come out, as `asyncio.timeout` does.
 
     A call that waits is interrupted in its own task. An endpoint that waits for something else is interrupted when no
-    shield is around it.
+    shield is around it, and nobody else cancels it.
     """
 
-    # How often the task of the endpoint, and each that waited in a call here, was cancelled when it was interrupted.
-    # The mapping is replaced, never changed.
-    _cancelling: int | None = None
+    # Whether the task of the endpoint was interrupted.
+    _cancelled = False
+    # How often each that waited in a call here was cancelled when it was interrupted; replaced, never changed.
     _interrupted: Mapping[asyncio.Task[Any], int] = {}
 
     async def _call(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -518,15 +518,14 @@ class _TaskLife(Life):
             task.cancel()
 
     def _interrupt_task(self) -> None:
-        self._pending = is_shielded(self._task)
+        # A server may cancel as well: that must not be lost, nor what the endpoint does in its course be cut off.
+        self._pending = self._task.cancelling() > 0 or is_shielded(self._task)
         if not self._pending:
-            self._cancelling = self._task.cancelling()
+            self._cancelled = True
             self._task.cancel()
 
     def _took(self, error: BaseException | None) -> bool:
-        if self._cancelling is None:
-            return False
-        return self._task.uncancel() <= self._cancelling and is_cancellation(error)
+        return self._cancelled and self._task.uncancel() == 0 and is_cancellation(error)
 
 
 class _ScopeLife(Life):

@@ -653,6 +653,40 @@ def test_a_task_that_is_cancelled_at_the_same_time_stays_cancelled(waits_in: str
         run(test)
 
 
+@pytest.mark.parametrize("how", ["leaves", "outlived"])
+def test_an_endpoint_that_somebody_else_cancels_is_not_cancelled_again(how: str) -> None:
+    async def test() -> None:
+        connection, seen, last = Connection(), Calm(), Gate()
+
+        async def endpoint(websocket: WebSocket) -> None:
+            await websocket.accept()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                await last.wait()
+
+        scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "path_params": {}}
+        app = seen.route(endpoint, max_lifetime=LIFETIME, cancel_on_disconnect=True).app
+        task = asyncio.ensure_future(app(scope, connection.receive, connection.send))
+        await look(2)
+        task.cancel()
+        await anyio.wait_all_tasks_blocked()
+        if how == "leaves":
+            connection.leave(4001)
+        else:
+            clock.forward(LIFETIME)
+        await look(3)
+        await last.let_go()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert last.passed
+        assert isinstance(seen.errors[0], asyncio.CancelledError)
+        assert connection.types == (["accept"] if how == "leaves" else ["accept", "close"])
+
+    with on("asyncio generated", period=math.inf) as run:
+        run(test)
+
+
 def test_a_task_that_is_cancelled_after_it_was_told_is_cancelled() -> None:
     async def test() -> None:
         connection, seen = Connection(), Calm()
