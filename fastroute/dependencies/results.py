@@ -97,9 +97,12 @@ def _problem_if_dropped(result: Any, call: Callable[..., Any], takers: Takers) -
     cls = _shown_class(result)
     if issubclass(cls, Task) and call_kind(call).yields:  # it runs beside the endpoint, until the clean-up
         return None
-    problem = _refusal(result, cls) or _unfinished(result, cls) or _uncalled(cls)
+    problem = _refusal(result, cls) or _unfinished(result, cls)
     if problem is not None:
         return None if _is_declared(result, takers) else problem
+    problem = _uncalled(cls)  # also if a parameter declares it: who forgot to call it did not read it
+    if problem is not None:
+        return problem
     if cls is type(result) and not issubclass(cls, type):
         _harmless.add(cls)
     return None
