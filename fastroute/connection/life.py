@@ -202,13 +202,14 @@ class Life(Outgoing):
             return self._tell()
         if message_type == "websocket.send":
             return self._call(self._send, message)
+        if message_type == "websocket.accept":
+            accepting = _pass_on(self, message)  # raises for a subprotocol that was not offered
+            self._accepted = self._heard = True
+            return accepting
         if message_type == "websocket.close" or is_last_of_denial(message):
             self._note_told()
             return self._said(message)
-        sending = _pass_on(self, message)
-        if message_type == "websocket.accept":  # and with a subprotocol that can be
-            self._accepted = self._heard = True
-        return sending
+        return _pass_on(self, message)
 
     async def _received(self) -> Message:
         # After a disconnect come the messages that were read ahead.
