@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
 from fastroute import APIWebSocketRoute, Router, accelerate
+from fastroute._starlette import layers
 from fastroute.acceleration import Acceleration
 from fastroute.indexing.index_router import IndexRouter
 
@@ -252,6 +253,12 @@ def test_middleware_that_hides_its_application_is_reported_and_left() -> None:
     assert "Hiding" in left.reason
     assert type(router) is routing.Router
     assert request(router, "/page")[0] == 200
+
+
+def test_the_layers_of_an_application_end_with_its_router() -> None:
+    app = Starlette()
+    wrapped = GZipMiddleware(app)
+    assert list(layers(wrapped)) == [wrapped, app, app.router]
 
 
 class HasEverything:

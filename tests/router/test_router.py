@@ -3,7 +3,6 @@
 import copy
 import functools
 import pickle
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -299,35 +298,6 @@ def test_an_index_that_could_not_be_built_is_built_for_the_next_request(monkeypa
         with pytest.raises(MemoryError):
             get(router, "/b")
     assert get(router, "/b")[0] == 200
-
-
-def test_threads_that_match_while_others_register() -> None:
-    """Whoever has registered a route finds it, whatever the others do."""
-    router = Router()
-    errors: list[str] = []
-
-    def find(path: str) -> BaseRoute | None:
-        scope: Scope = {"type": "http", "method": "GET", "path": path}
-        found = router._fastroute_updated_tables().http.table.find(scope, path)
-        return found[0] if found else None
-
-    def register(name: str) -> None:
-        for number in range(60):
-            route = Route(f"/{name}/{number}", page)
-            router.routes.insert(0, route)
-            if find(f"/{name}/{number}") is not route:
-                errors.append(f"{name} {number} is not found")
-            if number % 3 == 0:
-                router.routes.remove(route)
-                if find(f"/{name}/{number}") is not None:
-                    errors.append(f"{name} {number} is still found")
-
-    threads = [threading.Thread(target=register, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
 
 
 def test_a_redirect_asks_nobody_after_the_first_that_matches() -> None:

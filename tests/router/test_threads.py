@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import pytest
 from asgi import request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import Scope
 from starlette.websockets import WebSocket
 from websocket_client import connect, websocket_scope
 
@@ -149,3 +150,32 @@ def test_one_route_with_dependencies() -> None:
             assert messages[1]["text"] == f"room-{number} {2 * turn}"
 
     together(visit)
+
+
+def test_threads_that_match_while_others_register() -> None:
+    """Whoever has registered a route finds it, whatever the others do."""
+    router = Router()
+    errors: list[str] = []
+
+    def find(path: str) -> BaseRoute | None:
+        scope: Scope = {"type": "http", "method": "GET", "path": path}
+        found = router._fastroute_updated_tables().http.table.find(scope, path)
+        return found[0] if found else None
+
+    def register(name: str) -> None:
+        for number in range(60):
+            route = Route(f"/{name}/{number}", page)
+            router.routes.insert(0, route)
+            if find(f"/{name}/{number}") is not route:
+                errors.append(f"{name} {number} is not found")
+            if number % 3 == 0:
+                router.routes.remove(route)
+                if find(f"/{name}/{number}") is not None:
+                    errors.append(f"{name} {number} is still found")
+
+    threads = [threading.Thread(target=register, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
