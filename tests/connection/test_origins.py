@@ -171,6 +171,8 @@ def test_equal_lists_are_equal() -> None:
     assert one != Origins(["https://a"])
     assert one != "https://a"
     assert one == mock.ANY, "others may be equal to it"
+    for other in (["https://b", "https://*.b"], ["https://a", "https://*.c"], ["https://a"], ["https://*.b"]):
+        assert Origins(other) != one
     assert repr(one) == "Origins(['https://*.b', 'https://a'])"
     assert list(Origins(["https://*.b:8443", "http://a:80"])) == ["http://a", "https://*.b:8443"]
 

@@ -425,7 +425,8 @@ def test_a_subclass_has_no_attribute_that_nobody_reads(name: str, value: Any) ->
     below = type("Below", (own,), {})
     for cls in (own, annotated, below):
         with pytest.raises(
-            TypeError, match=rf"(Own|Below).{name}: as an attribute .*super\(\).__init__\({name}=\.\.\."
+            TypeError,
+            match=rf"(Own|Below).{name}: as an attribute .*super\(\).__init__\({name}=\.\.\.\), or decorate it by @",
         ):
             cls()
     assert type("Own", (ConnectionPolicy,), {"other": value})().origins is None
