@@ -241,7 +241,9 @@ def test_a_clean_up_whose_close_nobody_takes_is_told_why(run: Any) -> None:
         seen = Calm()
         async with connected(seen.route(endpoint, dependency, max_lifetime=LIFETIME).app) as connection:
             connections.append(connection)
-            await anyio.wait_all_tasks_blocked()
+            for _ in range(20):  # until the close waits
+                await anyio.lowlevel.checkpoint()
+            assert connection.blocked
             clock.forward(LIFETIME)
             await look(4)
             assert not told
