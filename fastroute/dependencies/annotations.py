@@ -89,8 +89,9 @@ def rules_out(annotation: Any, cls: type[Any]) -> bool:
 
 
 def _may_be(annotated: Any, cls: type[Any]) -> bool:
-    says_nothing = any(annotated is nothing for nothing in (Any, inspect.Parameter.empty))
-    if says_nothing or not isinstance(annotated, type) or getattr(annotated, "_is_protocol", False):
+    if annotated is Any or annotated is inspect.Parameter.empty:
+        return True
+    if not isinstance(annotated, type) or getattr(annotated, "_is_protocol", False):
         return True
     if is_typeddict(annotated):
         return False
